@@ -1,0 +1,15 @@
+"""The scalar bodies compiled for the processor, under their own names."""
+
+from .._jit import compile_body
+from ..body import activations, elementary, normal, rng, weights
+
+scalars = compile_body(rng, elementary, normal, weights)
+nonlinearities = compile_body(elementary, activations)
+
+key_of = scalars.key_of
+normal_pair = scalars.normal_pair
+philox = scalars.philox
+place_of = scalars.place_of
+sign_weight = scalars.sign_weight
+truncated_pair = scalars.truncated_pair
+uniform_pair = scalars.uniform_pair

@@ -1,0 +1,102 @@
+"""The chain of norms: O(1) numbers a layer for the joint law of all second moments, one input, no biases.
+
+For phi(h) = h above zero and a h below, the signs of a layer's preactivations are fair coins and the rest of the
+network sees only norms: |h_l|^2 splits into chi-squares of the active and the other units, and going back
+delta . h is conserved (Euler), so that the gradient's part along x_l is known and the rest is fresh.
+docs/theory.md derives it; exact at every width.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from .._jit import LEAN, compile_body
+from ..body import chain as body
+from ..body import rng
+from ..body.rng import CHAIN
+from .bodies import key_of, place_of
+from .layers import (
+    ACTIVATION_SECOND_MOMENT,
+    GRADIENT_SECOND_MOMENT,
+    PREACTIVATION_SECOND_MOMENT,
+    WEIGHT_GRADIENT_SECOND_MOMENT,
+)
+
+_compiled = compile_body(rng, body)
+chi_square, fair_coins, normal_deviate = _compiled.chi_square, _compiled.fair_coins, _compiled.normal_deviate
+
+# Which variate of a layer: the row of its address.
+COINS, ABOVE, BELOW, ACROSS, BACK_ABOVE, BACK_BELOW, TOP_ABOVE, TOP_BELOW = range(8)
+
+
+@njit(**LEAN)
+def _forward(network, architecture, squares, slope, above, below, heads, key_0, key_1, row):
+    """Sums of squares of h and x of every layer; ``squares[l]`` is |x_l|^2, ``above`` and ``below`` its two parts."""
+    for layer in range(len(architecture.width)):
+        n = architecture.width[layer]
+        place, low = place_of(network, layer, CHAIN)
+        std = math.ldexp(np.float64(architecture.weight_std[layer]), architecture.weight_exponent[layer])
+        variance = std * std * squares[layer]
+        # nothing arrives at a dead layer: h = 0, and phi'(0) is the slope below zero
+        k = fair_coins(n, COINS, place, low, key_0, key_1) if variance > 0.0 else 0
+        positive = variance * chi_square(k, ABOVE, place, low, key_0, key_1)
+        negative = variance * chi_square(n - k, BELOW, place, low, key_0, key_1)
+        heads[layer], above[layer], below[layer] = k, positive, slope * slope * negative
+        squares[layer + 1] = above[layer] + below[layer]
+        row[PREACTIVATION_SECOND_MOMENT, layer] = (positive + negative) / n
+        row[ACTIVATION_SECOND_MOMENT, layer] = squares[layer + 1] / n
+
+
+@njit(**LEAN)
+def _backward(network, architecture, squares, slope, above, below, heads, key_0, key_1, row):
+    last = len(architecture.width) - 1
+    gradient, along = 0.0, 0.0  # |delta_(l+1)|^2, and delta . h, the same for all layers
+    for layer in range(last, -1, -1):
+        n, k = architecture.width[layer], heads[layer]
+        place, low = place_of(network, layer, CHAIN)
+        p, m = above[layer], below[layer]
+        if layer == last:  # v ~ N(0, 1) in every direction
+            variance = 1.0
+            a = normal_deviate(TOP_ABOVE, place, low, key_0, key_1) if k > 0 else 0.0
+            b = normal_deviate(TOP_BELOW, place, low, key_0, key_1) if k < n else 0.0
+            along = math.sqrt(p) * a + math.sqrt(m) * b
+        else:
+            next_std = np.float64(architecture.weight_std[layer + 1])
+            std = math.ldexp(next_std, architecture.weight_exponent[layer + 1])
+            variance = std * std * gradient
+            size = p + m
+            if size == 0.0:
+                a, b = 0.0, 0.0
+            else:
+                e = along / math.sqrt(size)
+                cosine, sine = math.sqrt(p / size), math.sqrt(m / size)
+                t = 0.0
+                if 0 < k < n:
+                    t = math.sqrt(variance) * normal_deviate(ACROSS, place, low, key_0, key_1)
+                a, b = cosine * e - sine * t, sine * e + cosine * t
+        square = a * a + variance * chi_square(k - 1, BACK_ABOVE, place, low, key_0, key_1)
+        other = b * b + variance * chi_square(n - k - 1, BACK_BELOW, place, low, key_0, key_1)
+        gradient = (square if k > 0 else 0.0) + (slope * slope * other if k < n else 0.0)
+        row[GRADIENT_SECOND_MOMENT, layer] = gradient / n
+        row[WEIGHT_GRADIENT_SECOND_MOMENT, layer] = gradient / n * squares[layer] / architecture.fan_in[layer]
+
+
+def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counting, budget, rows, counts):
+    """Networks lane, lane + lanes, ... of a block, one after the other (see ``lanes.simulate``).
+
+    One input, no biases, normal weights, phi with one slope on each side; only second moments are filled.
+    """
+    layers = len(architecture.width)
+    key_0, key_1 = key_of(address.seed)
+    slope = -np.float64(nonlinearity.asymptotes[0, 0])
+    squares, above, below = np.empty(layers + 1), np.empty(layers), np.empty(layers)
+    heads = np.empty(layers, np.int64)
+    squares[0] = 0.0
+    for value in inputs.values[0]:
+        squares[0] += math.ldexp(np.float64(value), inputs.exponent) ** 2
+    for i in range(lane, rows.shape[0], lanes):
+        network = address.first + i
+        _forward(network, architecture, squares, slope, above, below, heads, key_0, key_1, rows[i])
+        if budget >= 0:
+            _backward(network, architecture, squares, slope, above, below, heads, key_0, key_1, rows[i])

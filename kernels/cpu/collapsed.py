@@ -1,0 +1,212 @@
+"""Collapsed simulation: the joint law of everything a network does to its K inputs, without forming a weight matrix.
+
+A Gaussian matrix W is known only along the span of what it has met. Forward, with the inputs factored X = Q R,
+W X = s Z R in law with Z standard normal (n, r). Backward, W^T D = s Q_full [Z^T D ; Xi C] in law, where Q_full is Q
+completed to an orthonormal basis (the product of its Householder reflections), Xi is fresh standard normal and
+C^T C = D^T D: the part of W beside the inputs is independent of all that went forward, and is used once. Biases are
+one more input row. For Haar-orthogonal W the same with uniformly distributed frames in the place of Z and Xi, and the
+triangle of D minus its part along Z in the place of C. Exact at every width; docs/theory.md has the proof.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, uint64
+
+from .._jit import EXACT, LEAN, call
+from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
+from .bodies import key_of, place_of
+from .fill import padded
+from .passes import (
+    Walk,
+    finish_backward,
+    finish_forward,
+    make_biases,
+    make_space,
+    scale_of,
+    start_backward,
+    start_forward,
+)
+from .reflectors import add, combine, dot, factor, orthonormalize, project, unreflect
+
+
+class Tape(NamedTuple):
+    """What the forward pass leaves for the backward pass, layer by layer, and scratch.
+
+    basis (L, K * longest) and tau (L, K): the reflections that factor the layer's inputs. coordinates
+    (L, K * longest): Z, or a frame for orthogonal weights. normals, block: scratch of K * longest. triangle (K, K): R
+    or C. ``longest`` numbers stand between the beginnings of columns.
+    """
+
+    longest: int
+    basis: np.ndarray
+    tau: np.ndarray
+    coordinates: np.ndarray
+    normals: np.ndarray
+    block: np.ndarray
+    triangle: np.ndarray
+    tau_of_block: np.ndarray
+
+
+@njit(**EXACT)
+def _make_tape(architecture, batch, backward):
+    layers = len(architecture.width)
+    widest = 0
+    for layer in range(layers):
+        widest = max(widest, max(architecture.width[layer], architecture.fan_in[layer]))
+    longest = padded(widest + 1, 4)  # one more row carries the biases
+    kept = layers if backward else 1
+    return Tape(
+        longest,
+        np.empty((kept, batch * longest), np.float32),
+        np.empty((kept, batch), np.float32),
+        np.empty((kept, batch * longest), np.float32),
+        np.empty(batch * longest, np.float32),
+        np.empty(batch * longest, np.float32),
+        np.empty((batch, batch), np.float32),
+        np.empty(batch, np.float32),
+    )
+
+
+@njit(**LEAN)
+def _rows_of_inputs(layer, architecture):
+    """How many rows the factored inputs have: with the row of biases, or padded to a square for orthogonal weights."""
+    n_in = architecture.fan_in[layer]
+    if architecture.whole:
+        return max(n_in, architecture.width[layer])
+    return n_in + (1 if architecture.bias_std[layer] > np.float32(0.0) else 0)
+
+
+@njit(**LEAN)
+def _load_inputs(layer, architecture, space, basis, batch, rows, longest):
+    n_in = architecture.fan_in[layer]
+    exponent, lowering = scale_of(space, layer, architecture)
+    scale = np.float32(1.0 if architecture.whole else lowering)
+    below = 0.0
+    if not architecture.whole and rows > n_in:
+        ratio = np.float64(architecture.bias_std[layer]) / np.float64(architecture.weight_std[layer])
+        below = math.ldexp(ratio, max(-1000, min(1000, -exponent)))
+    for k in range(batch):
+        to, at = uint64(k * longest), uint64(k * n_in)
+        for i in range(uint64(n_in)):
+            basis[to + i] = scale * space.x[at + i]
+        for i in range(uint64(n_in), uint64(rows)):
+            basis[to + i] = np.float32(below)
+    return exponent
+
+
+@njit(**LEAN)
+def _forward(walk, tape, network, counts, row):
+    architecture, space, batch = walk.architecture, walk.space, walk.inputs.values.shape[0]
+    longest = tape.longest
+    start_forward(space, walk.inputs)
+    for layer in range(len(architecture.width)):
+        n = architecture.width[layer]
+        rows = _rows_of_inputs(layer, architecture)
+        kept = layer if walk.backward else 0
+        basis, z = tape.basis[kept], tape.coordinates[kept]
+        exponent = _load_inputs(layer, architecture, space, basis, batch, rows, longest)
+        r = factor(basis, 0, rows, batch, longest, tape.tau[kept], tape.triangle)
+        length = rows if architecture.whole else n
+        place, low = place_of(network, layer, COLLAPSED_FORWARD)
+        stride = padded(length, 4)
+        call(architecture.normals, (z, length, uint64(0), r, place, low, walk.key_0, walk.key_1))
+        std = architecture.weight_std[layer]
+        if architecture.whole:
+            orthonormalize(z, 0, stride, r, length)
+            std *= np.float32(math.sqrt(rows) * scale_of(space, layer, architecture)[1])
+        for j in range(r):
+            for k in range(j, batch):
+                tape.triangle[j, k] *= std
+        combine(z, 0, stride, tape.triangle, r, batch, space.h, 0, n, n)
+        if architecture.whole and architecture.bias_std[layer] > np.float32(0.0):
+            make_biases(space, layer, architecture, exponent, network, walk.key_0, walk.key_1)
+            for k in range(batch):
+                add(space.h, k * n, space.bias, 0, np.float32(1.0), n)
+        finish_forward(walk, layer, exponent, network, counts, row)
+
+
+@njit(**LEAN)
+def _factor_gradients(walk, tape, layer, r, rows):
+    """The triangle C of the gradients of a layer, or of what they have beside the frame of an orthogonal layer."""
+    architecture, space, batch, longest = walk.architecture, walk.space, walk.inputs.values.shape[0], tape.longest
+    n = architecture.width[layer]
+    z = tape.coordinates[layer]
+    if batch == 1 and not architecture.whole:
+        tape.triangle[0, 0] = np.float32(math.sqrt(space.delta_square[0]))
+        return 1
+    for k in range(batch):
+        to, at = uint64(k * longest), uint64(k * n)
+        for i in range(uint64(n)):
+            tape.block[to + i] = space.delta[at + i]
+    length = n
+    if architecture.whole:
+        length = rows
+        stride = padded(rows, 4)
+        for k in range(batch):
+            for i in range(n, rows):
+                tape.block[k * longest + i] = np.float32(0.0)
+            for _ in range(2):
+                for j in range(r):
+                    along = dot(z, j * stride, tape.block, k * longest, rows)
+                    add(tape.block, k * longest, z, j * stride, -along, rows)
+    return factor(tape.block, 0, length, batch, longest, tape.tau_of_block, tape.triangle)
+
+
+@njit(**LEAN)
+def _back_through(walk, tape, layer, network):
+    """delta of a layer into W_l^T delta, times ``weight_std`` but not its exponent, in place."""
+    architecture, space, batch, longest = walk.architecture, walk.space, walk.inputs.values.shape[0], tape.longest
+    n_in, n = architecture.fan_in[layer], architecture.width[layer]
+    rows = _rows_of_inputs(layer, architecture)
+    r = min(rows, batch)
+    z = tape.coordinates[layer]
+    free = _factor_gradients(walk, tape, layer, r, rows)
+    beside = rows - r
+    place, low = place_of(network, layer, COLLAPSED_BACKWARD)
+    scale = architecture.weight_std[layer]
+    if beside > 0:
+        stride = padded(beside, 4)
+        call(architecture.normals, (tape.normals, beside, uint64(0), free, place, low, walk.key_0, walk.key_1))
+        if architecture.whole:
+            orthonormalize(tape.normals, 0, stride, free, beside)
+        combine(tape.normals, 0, stride, tape.triangle, free, batch, tape.block, r, longest, beside)
+    frame = padded(rows if architecture.whole else n, 4)
+    project(z, 0, frame, r, space.delta, n, batch, n, tape.block, 0, longest)
+    unreflect(tape.basis[layer], 0, rows, r, longest, tape.tau[layer], tape.block, batch, longest)
+    if architecture.whole:
+        scale *= np.float32(math.sqrt(rows))
+    for k in range(batch):
+        to, at = uint64(k * n_in), uint64(k * longest)
+        for i in range(uint64(n_in)):
+            space.delta[to + i] = scale * tape.block[at + i]
+
+
+@njit(**LEAN)
+def _backward(walk, tape, network, counts, row):
+    last = len(walk.architecture.width) - 1
+    batch = walk.inputs.values.shape[0]
+    start_backward(walk.space, walk.architecture, batch, network, walk.key_0, walk.key_1)
+    finish_backward(walk, last, 0, network, counts, row)
+    for layer in range(last, 0, -1):
+        _back_through(walk, tape, layer, network)
+        exponent = walk.space.delta_exponent[0] + walk.architecture.weight_exponent[layer]
+        finish_backward(walk, layer - 1, exponent, network, counts, row)
+
+
+def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counting, budget, rows, counts):
+    """Networks lane, lane + lanes, ... of a block, one after the other (see ``lanes.simulate``).
+
+    Normal or orthogonal weights only, and for the latter at most half as many inputs as the narrowest layer is wide.
+    """
+    backward = budget >= 0
+    key_0, key_1 = key_of(address.seed)
+    space = make_space(architecture, inputs, backward)
+    this = Walk(steps, architecture, inputs, nonlinearity, counting, backward, key_0, key_1, space)
+    tape = _make_tape(architecture, inputs.values.shape[0], backward)
+    for i in range(lane, rows.shape[0], lanes):
+        network = address.first + i
+        _forward(this, tape, network, counts[lane], rows[i])
+        if backward:
+            _backward(this, tape, network, counts[lane], rows[i])

@@ -1,0 +1,172 @@
+"""Direct simulation: real weights, made where they are multiplied, any distribution.
+
+A network's weights come in panels of rows that stay in cache between being made and being multiplied. For the
+backward pass they are kept where one network fits the budget of a thread, else they are made again.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, uint64
+
+from .._jit import EXACT, LEAN, call, kernel
+from ..body.rng import WEIGHTS
+from .bodies import key_of, place_of
+from .fill import padded
+from .passes import Walk, finish_backward, finish_forward, make_space, scale_and_shift, start_backward, start_forward
+from .products import multiply, multiply_transposed
+
+PANEL = 1 << 15  # floats of a panel: 128 KiB, a fraction of a second-level cache
+LEAST_ROWS = 32
+# From this many inputs on a layer of up to WHOLE weights is made and multiplied whole: one large product is worth more
+# than weights that are still in the second-level cache (measured: docs/benchmarks.md).
+MANY_INPUTS = 24
+WHOLE = 1 << 20
+
+
+@njit(**LEAN)
+def _rows_at_a_time(layer, architecture, batch):
+    n, stride = architecture.width[layer], padded(architecture.fan_in[layer], architecture.padding)
+    if architecture.whole or (batch >= MANY_INPUTS and n * stride <= WHOLE):
+        return n
+    return min(n, max(LEAST_ROWS, PANEL // stride // 4 * 4))
+
+
+@njit(**LEAN)
+def _make_weights(w, offset, layer, first, rows, architecture, network, key_0, key_1):
+    """Unit-variance weights of rows ``first`` .. of a layer (from 0) into the flat float32 ``w`` from ``offset``."""
+    place, low = place_of(network, layer, WEIGHTS)
+    arguments = (w[offset:], architecture.fan_in[layer], uint64(first), rows, place, low, key_0, key_1)
+    call(architecture.weights, arguments)
+
+
+@njit(**LEAN)
+def _pad(x, out, batch, n, stride):
+    for k in range(batch):
+        for i in range(n):
+            out[k * stride + i] = x[k * n + i]
+        for i in range(n, stride):
+            out[k * stride + i] = np.float32(0.0)
+
+
+class Panels(NamedTuple):
+    """Where weights are made and kept: flat float32, with scratch for the vectors they multiply.
+
+    ``offsets[layer]`` is where the weights of a layer are kept, -1 for not at all; ``spare`` is room for one panel.
+    """
+
+    weights: np.ndarray
+    offsets: np.ndarray
+    spare: int
+    vectors: np.ndarray
+    scratch: np.ndarray
+
+
+@njit(**EXACT)
+def _make_panels(architecture, batch, budget, longest):
+    """Panels for a thread that may keep ``budget`` weights. All layers are kept but the first, whose weights the
+    backward pass does not need; or none are.
+    """
+    layers = len(architecture.width)
+    offsets = np.empty(layers, np.int64)
+    kept, panel = 0, 0
+    for layer in range(layers):
+        offsets[layer] = -1
+        stride = padded(architecture.fan_in[layer], architecture.padding)
+        panel = max(panel, _rows_at_a_time(layer, architecture, batch) * stride)
+        if layer > 0:
+            offsets[layer] = kept
+            kept += architecture.width[layer] * stride
+    if kept > budget:
+        for layer in range(layers):
+            offsets[layer] = -1
+        kept = 0
+    return Panels(
+        np.empty(kept + panel, np.float32),
+        offsets,
+        kept,
+        np.empty(longest, np.float32),
+        np.empty(2 * longest, np.float32),
+    )
+
+
+@njit(**EXACT)
+def _forward(walk, panels, network, counts, row):
+    architecture, space, batch = walk.architecture, walk.space, walk.inputs.values.shape[0]
+    start_forward(space, walk.inputs)
+    for layer in range(len(architecture.width)):
+        n_in, n = architecture.fan_in[layer], architecture.width[layer]
+        stride = padded(n_in, architecture.padding)
+        _pad(space.x, panels.vectors, batch, n_in, stride)
+        step = _rows_at_a_time(layer, architecture, batch)
+        for first in range(0, n, step):
+            rows = min(step, n - first)
+            at = panels.spare if panels.offsets[layer] < 0 else panels.offsets[layer] + first * stride
+            _make_weights(panels.weights, at, layer, first, rows, architecture, network, walk.key_0, walk.key_1)
+            multiply(panels.weights, at, first, rows, stride, panels.vectors, batch, space.h, n, panels.scratch)
+        exponent = scale_and_shift(space, layer, architecture, batch, network, walk.key_0, walk.key_1)
+        finish_forward(walk, layer, exponent, network, counts, row)
+
+
+@njit(**EXACT)
+def _backward(walk, panels, network, counts, row):
+    architecture, space, batch = walk.architecture, walk.space, walk.inputs.values.shape[0]
+    last = len(architecture.width) - 1
+    start_backward(space, architecture, batch, network, walk.key_0, walk.key_1)
+    finish_backward(walk, last, 0, network, counts, row)
+    for layer in range(last, 0, -1):
+        n_in, n = architecture.fan_in[layer], architecture.width[layer]
+        stride = padded(n_in, architecture.padding)
+        for i in range(batch * stride):
+            panels.vectors[i] = np.float32(0.0)
+        kept = panels.offsets[layer] >= 0
+        step = _rows_at_a_time(layer, architecture, batch)
+        for first in range(0, n, step):
+            rows = min(step, n - first)
+            at = panels.offsets[layer] + first * stride if kept else panels.spare
+            if not kept:
+                _make_weights(panels.weights, at, layer, first, rows, architecture, network, walk.key_0, walk.key_1)
+            multiply_transposed(
+                panels.weights, at, first, rows, stride, space.delta, batch, n, panels.vectors, panels.scratch
+            )
+        std = architecture.weight_std[layer]
+        for k in range(batch):
+            for i in range(n_in):
+                space.delta[k * n_in + i] = std * panels.vectors[k * stride + i]
+        exponent = space.delta_exponent[0] + architecture.weight_exponent[layer]
+        finish_backward(walk, layer - 1, exponent, network, counts, row)
+
+
+def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counting, budget, rows, counts):
+    """Networks lane, lane + lanes, ... of a block, one after the other (see ``lanes.simulate``)."""
+    backward = budget >= 0
+    key_0, key_1 = key_of(address.seed)
+    space = make_space(architecture, inputs, backward)
+    this = Walk(steps, architecture, inputs, nonlinearity, counting, backward, key_0, key_1, space)
+    panels = _make_panels(architecture, inputs.values.shape[0], budget if backward else 0, len(space.h))
+    for i in range(lane, rows.shape[0], lanes):
+        network = address.first + i
+        _forward(this, panels, network, counts[lane], rows[i])
+        if backward:
+            _backward(this, panels, network, counts[lane], rows[i])
+
+
+@kernel()
+def draw_weights(address, architecture, layer):
+    """The unit-variance weights of a layer (from 0) of network ``address.first``: float32 (width, padded fan_in)."""
+    n, stride = architecture.width[layer], padded(architecture.fan_in[layer], architecture.padding)
+    key_0, key_1 = key_of(address.seed)
+    w = np.empty(n * stride, np.float32)
+    _make_weights(w, 0, layer, 0, n, architecture, address.first, key_0, key_1)
+    return w.reshape((n, stride))
+
+
+@kernel()
+def draw_rows(address, distribution, n, layer, stream, rows):
+    """The first rows of n unit-variance numbers of a stream: float32 (rows, n)."""
+    key_0, key_1 = key_of(address.seed)
+    stride = padded(n, distribution.padding)
+    out = np.empty(rows * stride, np.float32)
+    place, low = place_of(address.first, layer, stream)
+    call(distribution.address, (out, n, uint64(0), rows, place, low, key_0, key_1))
+    return out.reshape((rows, stride))[:, :n].copy()

@@ -1,0 +1,117 @@
+"""Rows of unit-variance random numbers by address: one loop for each distribution, called by its own address.
+
+A row of n numbers is padded to 4 G with G = ceil(n / 4): word j of column group g is column j G + g, so that the four
+words of a counter go to four contiguous stretches. Signs take one bit each: word w of W = 4 ceil(n / 128) gives the
+columns b W + w for its bits b = 0 .. 31. Numbers beyond column n are random too: multiply them by zero.
+"""
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numba import carray, int64, njit, uint64
+
+from .._jit import LEAN, copy_with, loop
+from .bodies import normal_pair, philox, sign_weight, truncated_pair, uniform_pair
+
+FLOATS = numba.types.CPointer(numba.float32)
+# out, n, first row, rows, counter words of place_of, key words of key_of
+SIGNATURE = (FLOATS, int64, uint64, int64, uint64, uint64, uint64, uint64)
+
+# Rows of fewer groups than this are filled across rows instead of along them, so that short rows vectorise too.
+FEW_GROUPS = 16
+
+
+@njit(**LEAN)
+def padded(n, padding):
+    """Length of a row of n numbers with its padding."""
+    return (n + padding - 1) // padding * padding
+
+
+class Distribution(NamedTuple):
+    """How rows are made: the loop's address, the padding of a row, and whether a matrix is made whole."""
+
+    address: int
+    padding: int
+    whole: bool
+
+
+def _independent(out, n, first, rows, place, network, key_0, key_1):
+    """The loop of every distribution that makes a pair of numbers from a pair of words."""
+    groups = (n + 3) // 4
+    stride = 4 * groups
+    if groups >= FEW_GROUPS or rows < groups:
+        for r in range(rows):
+            for g in range(groups):
+                a, b, c, d = philox(uint64(g), first + uint64(r), place, network, key_0, key_1)
+                p = r * stride + g
+                out[p], out[p + groups] = pair(a, b)  # noqa: F821  (a global of the copy that is compiled)
+                out[p + 2 * groups], out[p + 3 * groups] = pair(c, d)  # noqa: F821
+        return
+    for g in range(groups):
+        for r in range(rows):
+            a, b, c, d = philox(uint64(g), first + uint64(r), place, network, key_0, key_1)
+            p = r * stride + g
+            out[p], out[p + groups] = pair(a, b)  # noqa: F821
+            out[p + 2 * groups], out[p + 3 * groups] = pair(c, d)  # noqa: F821
+
+
+def _rademacher(out, n, first, rows, place, network, key_0, key_1):
+    groups = (n + 127) // 128
+    words = 4 * groups
+    for r in range(rows):
+        start = r * 32 * words
+        for g in range(groups):
+            a, b, c, d = philox(uint64(g), first + uint64(r), place, network, key_0, key_1)
+            for bit in range(32):
+                p = start + bit * words + g
+                out[p], out[p + groups] = sign_weight(a, bit), sign_weight(b, bit)
+                out[p + 2 * groups], out[p + 3 * groups] = sign_weight(c, bit), sign_weight(d, bit)
+
+
+def _orthogonal(out, n, first, rows, place, network, key_0, key_1):
+    """A whole Haar matrix of ``rows`` x n times sqrt(max(rows, n)): entries of variance 1. O(n^3).
+
+    Householder QR of the same normals that the Gaussian schemes use. The columns of Q are multiplied by the signs of
+    the diagonal of R: without that the law is not Haar's (Mezzadri 2007, "How to generate random matrices from the
+    classical compact groups", section 5).
+    """
+    groups = (n + 3) // 4
+    stride = 4 * groups
+    matrix = carray(out, (rows, stride))
+    for r in range(rows):
+        for g in range(groups):
+            a, b, c, d = philox(uint64(g), uint64(r), place, network, key_0, key_1)
+            matrix[r, g], matrix[r, g + groups] = normal_pair(a, b)
+            matrix[r, g + 2 * groups], matrix[r, g + 3 * groups] = normal_pair(c, d)
+    tall = rows >= n
+    long, short = max(rows, n), min(rows, n)
+    gaussian = np.empty((long, short), np.float32)
+    for i in range(long):
+        for j in range(short):
+            gaussian[i, j] = matrix[i, j] if tall else matrix[j, i]
+    q, r_factor = np.linalg.qr(gaussian)
+    scale = np.float32(math.sqrt(long))
+    for j in range(short):
+        factor = scale if r_factor[j, j] >= np.float32(0.0) else -scale
+        for i in range(long):
+            if tall:
+                matrix[i, j] = factor * q[i, j]
+            else:
+                matrix[j, i] = factor * q[i, j]
+
+
+_PAIRS = {"normal": normal_pair, "uniform": uniform_pair, "truncated_normal": truncated_pair}
+_compiled: dict = {}
+
+
+def distribution(name: str) -> Distribution:
+    """The distribution called ``name``, its loop compiled (or read from the disk cache) when it is first asked for."""
+    if name not in _compiled:
+        if name in _PAIRS:
+            function = copy_with(_independent, name, pair=_PAIRS[name])
+        else:
+            function = {"rademacher": _rademacher, "orthogonal": _orthogonal}[name]
+        _compiled[name] = loop(*SIGNATURE)(function)
+    return Distribution(_compiled[name].address, 128 if name == "rademacher" else 4, name == "orthogonal")

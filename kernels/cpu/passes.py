@@ -1,0 +1,288 @@
+"""The two passes of one network, but for the products with its weights: what direct and collapsed simulation share."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, uint64
+
+from .._jit import EXACT, LEAN, call, call_unit, unit_for
+from ..body.rng import BIASES, OUTPUT_GRADIENT
+from .bodies import place_of
+from .fill import padded
+from .layers import (
+    GRADIENT_SECOND_MOMENT,
+    PREACTIVATION_CORRELATION,
+    WEIGHT_GRADIENT_SECOND_MOMENT,
+    Nonlinearity,
+    activate,
+    activation_statistics,
+    count,
+    exponent_of,
+    mean_cosine,
+    preactivation_statistics,
+    rescale,
+    shifted,
+    sum_of_squares,
+)
+
+# A gradient is rescaled when its root mean square leaves 2^+-30.
+GRADIENT_EXPONENT = 30
+# Biases of up to 2^40 times the scale are carried in it: float32 holds their square, and W x is far below.
+HIGHEST_BIAS = 40
+
+
+class Architecture(NamedTuple):
+    """Layers 1..L: int64 sizes (L,), float32 standard deviations of weights and biases (L,), distributions.
+
+    A weight is ``weight_std * 2**weight_exponent`` times a unit-variance number from the loop at ``weights``, whose
+    rows are padded to a multiple of ``padding``, and whose matrices are made whole where ``whole`` (see ``fill``).
+    ``biases`` is the loop of the biases, ``normals`` that of what is always normal.
+    """
+
+    weights: int
+    padding: int
+    whole: bool
+    biases: int
+    normals: int
+    fan_in: np.ndarray
+    width: np.ndarray
+    weight_std: np.ndarray
+    weight_exponent: np.ndarray
+    bias_std: np.ndarray
+
+
+class Inputs(NamedTuple):
+    """The inputs, float32 (K, features) times 2**exponent; cosines are taken within groups of ``group`` of them."""
+
+    values: np.ndarray
+    exponent: int
+    group: int
+
+
+class Counting(NamedTuple):
+    """Histograms: networks below ``networks`` are counted in units of 2**exponent, int64 (L,) forward and backward."""
+
+    networks: int
+    preactivation_exponent: np.ndarray
+    gradient_exponent: np.ndarray
+
+
+class Address(NamedTuple):
+    """Where in the random stream a block stands: the seed (uint64) and its first network (int64)."""
+
+    seed: np.uint64
+    first: int
+
+
+class Space(NamedTuple):
+    """What one network needs while it is walked through; flat float32 arrays are inputs major.
+
+    h, x, delta: one layer (K * widest). slope: phi' of every layer (L, K * widest), of one without backward pass.
+    delta_exponent (1,) and delta_square (1,), delta's sum of squares, unscaled. slope_exponent (L,), x_exponent
+    (L + 1,). x_squares (L + 1, K): sums of squares of every layer's x, float64 and unscaled. bias, direction: scratch.
+    """
+
+    h: np.ndarray
+    x: np.ndarray
+    delta: np.ndarray
+    delta_exponent: np.ndarray
+    delta_square: np.ndarray
+    slope: np.ndarray
+    slope_exponent: np.ndarray
+    x_exponent: np.ndarray
+    x_squares: np.ndarray
+    bias: np.ndarray
+    direction: np.ndarray
+
+
+class Steps(NamedTuple):
+    """Addresses of ``finish_forward_layer`` and ``finish_backward_layer``, compiled as units that both methods call."""
+
+    forward: int
+    backward: int
+
+
+class Walk(NamedTuple):
+    """All that stays the same while one thread walks through its networks."""
+
+    steps: Steps
+    architecture: Architecture
+    inputs: Inputs
+    nonlinearity: Nonlinearity
+    counting: Counting
+    backward: bool
+    key_0: np.uint64
+    key_1: np.uint64
+    space: Space
+
+
+@njit(**LEAN)
+def finish_forward(walk, layer, exponent, network, counts, row):
+    """``finish_forward_layer`` of h in ``walk.space``, which carries ``exponent``."""
+    batch, n = walk.inputs.values.shape[0], walk.architecture.width[layer]
+    call_unit(
+        walk.steps.forward,
+        (walk.space, layer, batch, n, exponent, walk.inputs, walk.nonlinearity, walk.backward, walk.counting, counts,
+         network, row),
+    )  # fmt: skip
+
+
+@njit(**LEAN)
+def finish_backward(walk, layer, exponent, network, counts, row):
+    """``finish_backward_layer`` of delta in ``walk.space``, which carries ``exponent``."""
+    batch = walk.inputs.values.shape[0]
+    arguments = (walk.space, layer, walk.architecture, batch, exponent, walk.counting, counts, network, row)
+    call_unit(walk.steps.backward, arguments)
+
+
+@njit(**EXACT)
+def make_space(architecture, inputs, backward):
+    """Scratch for one network at a time."""
+    layers, batch = len(architecture.width), inputs.values.shape[0]
+    widest = 0
+    for layer in range(layers):
+        widest = max(widest, max(architecture.width[layer], architecture.fan_in[layer]))
+    longest = padded(widest, architecture.padding)
+    size = batch * longest
+    slopes = layers if backward else 1
+    return Space(
+        np.empty(size, np.float32),
+        np.empty(size, np.float32),
+        np.empty(size, np.float32),
+        np.zeros(1, np.int64),
+        np.zeros(1, np.float64),
+        np.empty((slopes, batch * widest), np.float32),
+        np.zeros(layers, np.int64),
+        np.zeros(layers + 1, np.int64),
+        np.empty((layers + 1, batch), np.float64),
+        np.empty(longest + 4, np.float32),
+        np.empty(widest, np.float64),
+    )
+
+
+@njit(**LEAN)
+def start_forward(space, inputs):
+    """x_0: the inputs."""
+    batch, n = inputs.values.shape
+    for k in range(batch):
+        for i in range(n):
+            space.x[k * n + i] = inputs.values[k, i]
+        space.x_squares[0, k] = sum_of_squares(space.x, k * n, n)
+    space.x_exponent[0] = inputs.exponent
+
+
+@njit(**LEAN)
+def scale_of(space, layer, architecture):
+    """The exponent that h of a layer carries, and 2**-lift that W x is to be multiplied by to be in that scale.
+
+    It is that of W x, unless the biases tower so high above it that they would leave float32 there.
+    """
+    exponent = space.x_exponent[layer] + architecture.weight_exponent[layer]
+    bias = np.float64(architecture.bias_std[layer])
+    if bias > 0.0:
+        least = math.frexp(bias)[1] - HIGHEST_BIAS
+        if exponent < least:
+            return least, math.ldexp(1.0, max(-1000, exponent - least))
+    return exponent, 1.0
+
+
+@njit(**LEAN)
+def make_biases(space, layer, architecture, exponent, network, key_0, key_1):
+    """The biases of a layer into ``space.bias``, times 2**-exponent: in the scale that the preactivations carry."""
+    n = architecture.width[layer]
+    place, low = place_of(network, layer, BIASES)
+    call(architecture.biases, (space.bias, n, uint64(0), 1, place, low, key_0, key_1))
+    scale = np.float32(math.ldexp(np.float64(architecture.bias_std[layer]), max(-1000, min(1000, -exponent))))
+    for i in range(uint64(n)):
+        space.bias[i] = scale * space.bias[i]
+
+
+@njit(**LEAN)
+def scale_and_shift(space, layer, architecture, batch, network, key_0, key_1):
+    """h = std h + b of a layer, in place; returns the exponent that h carries."""
+    n = architecture.width[layer]
+    exponent, lowering = scale_of(space, layer, architecture)
+    std = np.float32(architecture.weight_std[layer] * lowering)
+    if architecture.bias_std[layer] == np.float32(0.0):
+        for i in range(uint64(batch * n)):
+            space.h[i] = std * space.h[i]
+        return exponent
+    make_biases(space, layer, architecture, exponent, network, key_0, key_1)
+    for k in range(batch):
+        at = uint64(k * n)
+        for i in range(uint64(n)):
+            space.h[at + i] = std * space.h[at + i] + space.bias[i]
+    return exponent
+
+
+def finish_forward_layer(
+    space, layer, batch, n, exponent, inputs, nonlinearity, backward, counting, counts, network, row
+):
+    """From h of a layer to x, phi' and everything that is recorded of them."""
+    length = batch * n
+    mean_square = preactivation_statistics(row, layer, space.h, length)
+    if batch > 1:
+        row[PREACTIVATION_CORRELATION, layer] = mean_cosine(space.h, batch, n, inputs.group, space.direction)
+    if network < counting.networks:
+        count(counts[0, layer], space.h, length, exponent, counting.preactivation_exponent[layer])
+    slope = space.slope[layer if backward else 0]
+    _, x_exponent, slope_exponent = activate(space.h, space.x, slope, length, exponent, mean_square, nonlinearity)
+    total = activation_statistics(row, layer, space.x, slope, length, nonlinearity.saturation, exponent, x_exponent)
+    space.x_exponent[layer + 1], space.slope_exponent[layer] = x_exponent, slope_exponent
+    if batch == 1:
+        space.x_squares[layer + 1, 0] = total
+    elif backward:
+        for k in range(batch):
+            space.x_squares[layer + 1, k] = sum_of_squares(space.x, k * n, n)
+
+
+@njit(**LEAN)
+def start_backward(space, architecture, batch, network, key_0, key_1):
+    """delta = v of the last layer, v ~ N(0, 1) per network and input, before phi' is applied."""
+    last = len(architecture.width) - 1
+    n = architecture.width[last]
+    place, low = place_of(network, last, OUTPUT_GRADIENT)
+    for k in range(batch):
+        call(architecture.normals, (space.bias, n, uint64(k), 1, place, low, key_0, key_1))
+        for i in range(n):
+            space.delta[k * n + i] = space.bias[i]
+
+
+def finish_backward_layer(space, layer, architecture, batch, exponent, counting, counts, network, row):
+    """delta *= phi' of a layer, and everything that is recorded of it; its exponent goes to ``space.delta_exponent``.
+
+    Weight gradients: the mean over weights and inputs of (delta_i x_j)^2 is a product of two sums for each input.
+    """
+    n, n_in = architecture.width[layer], architecture.fan_in[layer]
+    slope, delta = space.slope[layer], space.delta
+    exponent += space.slope_exponent[layer]
+    total, product = 0.0, 0.0
+    for k in range(batch):
+        at = uint64(k * n)
+        for i in range(uint64(n)):
+            delta[at + i] = delta[at + i] * slope[at + i]
+        square = sum_of_squares(delta, k * n, n)
+        total += square
+        product += square * space.x_squares[layer, k]
+    row[GRADIENT_SECOND_MOMENT, layer] = shifted(total / (batch * n), 2 * exponent)
+    both = 2 * (exponent + space.x_exponent[layer])
+    row[WEIGHT_GRADIENT_SECOND_MOMENT, layer] = shifted(product / (np.float64(batch * n) * n_in), both)
+    if network < counting.networks:
+        count(counts[1, layer], delta, batch * n, exponent, counting.gradient_exponent[layer])
+    shift = exponent_of(total / (batch * n))
+    if shift > GRADIENT_EXPONENT or shift < -GRADIENT_EXPONENT:
+        rescale(delta, batch * n, -shift)
+        exponent += shift
+        total = math.ldexp(total, -2 * shift)
+    space.delta_exponent[0], space.delta_square[0] = exponent, total
+
+
+def steps_for(architecture, inputs, nonlinearity, backward, counting):
+    """The compiled ``Steps`` for arguments of these types."""
+    space = make_space(architecture, inputs, backward)
+    counts, row = np.zeros((2, 1, 1), np.int64), np.zeros((1, 1))
+    return Steps(
+        unit_for(finish_forward_layer, space, 0, 0, 0, 0, inputs, nonlinearity, True, counting, counts, 0, row),
+        unit_for(finish_backward_layer, space, 0, architecture, 0, 0, counting, counts, 0, row),
+    )

@@ -1,0 +1,98 @@
+"""Products of a panel of weights with K inputs: own loops for few inputs, BLAS on one thread for many.
+
+A panel is flat float32 of rows x stride; vectors are inputs major, (K, stride) forward and (K, rows) backward.
+"""
+
+import numpy as np
+from numba import njit
+
+from .._jit import EXACT, LEAN, LEAN_SUMS
+
+# Up to this many inputs own loops beat sgemm (measured: docs/benchmarks.md).
+FEW_INPUTS = 1
+
+
+@njit(**LEAN_SUMS)
+def dot_one(w, start, x, place, length):
+    """One row times one vector, in float32."""
+    a, b = np.uint64(start), np.uint64(place)
+    total = np.float32(0.0)
+    for j in range(np.uint64(length)):
+        total += w[a + j] * x[b + j]
+    return total
+
+
+@njit(**LEAN)
+def _add_four_rows(y, place, w, start, stride, length, d0, d1, d2, d3):
+    p, a = np.uint64(place), np.uint64(start)
+    b, c, e = a + np.uint64(stride), a + np.uint64(2 * stride), a + np.uint64(3 * stride)
+    for j in range(np.uint64(length)):
+        y[p + j] += (d0 * w[a + j] + d1 * w[b + j]) + (d2 * w[c + j] + d3 * w[e + j])
+
+
+@njit(**LEAN)
+def _add_row(y, place, w, start, length, d):
+    p, a = np.uint64(place), np.uint64(start)
+    for j in range(np.uint64(length)):
+        y[p + j] += d * w[a + j]
+
+
+@njit(**LEAN)
+def _add(y, values, start, length):
+    for i in range(np.uint64(length)):
+        y[i] += values[np.uint64(start) + i]
+
+
+@njit(**EXACT)
+def multiply(w, offset, first, rows, stride, x, inputs, h, n, scratch):
+    """h[k, first : first + rows] = panel @ x[k] for each input k; h is (inputs, n) flat."""
+    if inputs <= FEW_INPUTS:
+        for r in range(rows):
+            for k in range(inputs):
+                h[k * n + first + r] = dot_one(w, offset + r * stride, x, k * stride, stride)
+        return
+    panel = w[offset : offset + rows * stride].reshape((rows, stride))
+    vectors = x[: inputs * stride].reshape((inputs, stride))
+    if rows == n:
+        np.dot(vectors, panel.T, h[: inputs * n].reshape((inputs, n)))
+        return
+    product = scratch[: inputs * rows].reshape((inputs, rows))
+    np.dot(vectors, panel.T, product)
+    for k in range(inputs):
+        for r in range(rows):
+            h[k * n + first + r] = product[k, r]
+
+
+@njit(**EXACT)
+def multiply_transposed(w, offset, first, rows, stride, d, inputs, n, y, scratch):
+    """y[k] += d[k, first : first + rows] @ panel for each input k; d is (inputs, n) flat, y (inputs, stride) flat."""
+    if inputs <= FEW_INPUTS:
+        whole = rows // 4 * 4
+        for k in range(inputs):
+            at = k * n + first
+            for r in range(0, whole, 4):
+                _add_four_rows(
+                    y,
+                    k * stride,
+                    w,
+                    offset + r * stride,
+                    stride,
+                    stride,
+                    d[at + r],
+                    d[at + r + 1],
+                    d[at + r + 2],
+                    d[at + r + 3],
+                )
+            for r in range(whole, rows):
+                _add_row(y, k * stride, w, offset + r * stride, stride, d[at + r])
+        return
+    panel = w[offset : offset + rows * stride].reshape((rows, stride))
+    part = d[: inputs * n].reshape((inputs, n))
+    product = scratch[inputs * rows : inputs * (rows + stride)].reshape((inputs, stride))
+    if rows < n:
+        part = scratch[: inputs * rows].reshape((inputs, rows))
+        for k in range(inputs):
+            for r in range(rows):
+                part[k, r] = d[k * n + first + r]
+    np.dot(part, panel, product)
+    _add(y, scratch, inputs * rows, inputs * stride)

@@ -1,0 +1,85 @@
+"""How kernels become CUDA code: numba.cuda imported safely, bodies compiled for it, templates put together."""
+
+import importlib
+import importlib.util
+import types
+
+import numba
+import numpy
+
+SIMULATED = bool(numba.config.ENABLE_CUDASIM)
+
+
+def _import_cuda():
+    """``numba.cuda``; under NumPy 2.5 numba-cuda looks for ``row_stack``, which is lent to it while it is imported."""
+    lend = not SIMULATED and not hasattr(numpy, "row_stack")
+    if lend:
+        numpy.vstack = numpy.vstack
+    try:
+        cuda = importlib.import_module("numba.cuda")
+        # what looks for it, loaded now and not at the first kernel; the target inside numba itself has no such module
+        if lend and importlib.util.find_spec("numba.cuda.np.arrayobj") is not None:
+            importlib.import_module("numba.cuda.np.arrayobj")
+    finally:
+        if lend:
+            del numpy.vstack
+    return cuda
+
+
+cuda = _import_cuda()
+
+
+def device(function):
+    """Compile a function that kernels call. The simulator runs it as it is: its globals are its kernel's."""
+    return function if SIMULATED else cuda.jit(function, device=True)
+
+
+def _copy(function, namespace):
+    copy = types.FunctionType(
+        function.__code__, namespace, function.__name__, function.__defaults__, function.__closure__
+    )
+    copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
+    return copy
+
+
+def _functions_of(module):
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, types.FunctionType) and value.__module__ == module.__name__
+    }
+
+
+def compile_body(*modules, **replacements):
+    """The plain functions of body modules compiled for the GPU, by name (see ``kernels/_jit.py`` for the twin).
+
+    The two bit casts become instructions; the simulator keeps those of ``body/scalars.py``, which look at NumPy's bits.
+    """
+    if SIMULATED:
+        return types.SimpleNamespace(**{name: f for module in modules for name, f in _functions_of(module).items()})
+    compiled = {"bits_of": cuda.libdevice.float_as_int, "float_of": cuda.libdevice.int_as_float, **replacements}
+    for module in modules:
+        for name, function in _functions_of(module).items():
+            if name not in compiled:
+                compiled[name] = device(_copy(function, {**vars(module), **compiled}))
+    return types.SimpleNamespace(**compiled)
+
+
+def assemble(kernel, registers, *modules, **names):
+    """A kernel of its own from templates: the functions of ``modules`` see each other and ``names`` as globals.
+
+    ``registers`` is how many a thread may have: what they do not hold spills.
+
+    ``names`` may hold plain functions, which are compiled like the modules' own, and replace theirs. One namespace
+    for all: the simulator puts its threads into the globals of the kernel alone.
+    """
+    namespace = {}
+    for module in modules:
+        namespace |= vars(module)
+    namespace |= names
+    own = {name: f for module in modules for name, f in _functions_of(module).items() if name not in names}
+    own |= {name: f for name, f in names.items() if isinstance(f, types.FunctionType) and "cuda" in f.__globals__}
+    for name, function in own.items():
+        namespace[name] = device(_copy(function, namespace))
+    options = {} if SIMULATED else {"max_registers": registers}
+    return cuda.jit(_copy(kernel, namespace), **options)

@@ -1,0 +1,135 @@
+"""Kernels put together for a case: one for each method, activation, distribution, and way of multiplying."""
+
+from typing import NamedTuple
+
+from . import collapsed, direct, fill, layers, passes, products, reflectors, sums
+from ._compile import SIMULATED, assemble
+
+# Bytes of shared memory that a block may have without asking for more, less what sums need.
+SHARED_BYTES = 48 << 10
+# Up to this many inputs a thread multiplies a weight while it is in a register.
+FEW_INPUTS = 8
+FEWEST_THREADS, MOST_THREADS = 64, 256
+TILE_UNITS, TILE_ROWS, MINE_ROWS = 8, 16, 4
+# Three blocks of 256 threads a multiprocessor; what lives through the whole kernel spills, the loops over weights do
+# not. Two blocks where each thread keeps a tile of a product.
+REGISTERS, REGISTERS_FOR_TILES = 80, 128
+
+
+class Plan(NamedTuple):
+    """What a kernel is built for. ``distribution`` is that of the weights; ``longest`` the units of a column.
+
+    ``threads`` make a block; the layers' arrays stand in shared memory where ``in_shared``, and take ``work`` floats.
+    """
+
+    method: str
+    distribution: str
+    biases_are_uniform: bool
+    batch: int
+    backward: bool
+    longest: int
+    threads: int
+    work: int
+    in_shared: bool
+
+
+def plan_for(method, distribution, biases_are_uniform, batch, backward, widths, fan_in, threads=None):
+    """The plan for a case. A network's numbers depend on it, so it depends on nothing but the case.
+
+    ``threads`` replaces the usual number, for the simulator: any number for few inputs or the collapsed method, else a
+    multiple of 4.
+    """
+    bits = fill.FOURS[distribution][1]
+    widest = max(*widths, *fan_in)
+    longest = max(widest, *(-(-n // (4 * bits)) * 4 * bits for n in fan_in)) if method == "direct" else widest + 1
+    many = method == "direct" and batch > FEW_INPUTS
+    if threads is None:
+        threads = MOST_THREADS if many else max(FEWEST_THREADS, min(MOST_THREADS, -(-widest // 32) * 32))
+    work = 2 * longest * batch if method == "direct" else 3 * longest * batch + batch * batch + batch
+    other = 16 * threads + (_tile_bytes(threads, batch) if many else 0)
+    return Plan(
+        method, distribution, biases_are_uniform, batch, backward, longest, threads, work,
+        4 * work + other <= SHARED_BYTES,
+    )  # fmt: skip
+
+
+def _tile(threads, batch):
+    """Rows and columns of threads, and each thread's share of columns."""
+    rows = min(TILE_ROWS, max(1, threads // 4))
+    columns = threads // rows
+    mine = 1
+    while mine < 8 and mine * columns < batch:
+        mine *= 2
+    return rows, columns, mine
+
+
+def _tile_bytes(threads, batch):
+    rows, columns, mine = _tile(threads, batch)
+    return 16 * TILE_UNITS * (rows * MINE_ROWS + columns * mine)
+
+
+def scratch_floats(plan, depth):
+    """Floats of global memory for each block, and where in them the tape begins."""
+    column = plan.longest * plan.batch
+    kept = depth if plan.backward else 1
+    tape = (depth * column if plan.backward else 0) + (depth + 2) * plan.batch
+    if plan.method == "collapsed":
+        tape += 2 * kept * column + depth * plan.batch
+    start = 0 if plan.in_shared else plan.work
+    return start + tape, start
+
+
+def dynamic_bytes(plan):
+    """Bytes of dynamic shared memory of a launch."""
+    return 4 * plan.work if plan.in_shared else 0
+
+
+def registers_of(plan):
+    """How many registers a thread may have."""
+    return REGISTERS_FOR_TILES if plan.method == "direct" and plan.batch > FEW_INPUTS else REGISTERS
+
+
+_built = {}
+
+
+def kernel_for(plan, key, function):
+    """The kernel of a plan for the activation ``function`` (a device function), which ``key`` names for ever."""
+    plan = plan._replace(work=0, longest=0)
+    if (plan, key) not in _built:
+        _built[plan, key] = _assemble(plan, function)
+    return _built[plan, key]
+
+
+def _assemble(plan, function):
+    four, bits = fill.FOURS[plan.distribution]
+    few = plan.batch <= FEW_INPUTS
+    rows, columns, mine = _tile(plan.threads, plan.batch)
+    names = {
+        "phi_and_slope": function,
+        "weight_four": four,
+        "bias_four": fill.uniform_four if plan.biases_are_uniform else fill.normal_four,
+        "sum_four": sums.sum_four_by_tree if SIMULATED else sums.sum_four_by_warps,
+        "IN_SHARED": plan.in_shared,
+        "BITS": bits,
+        "BATCH": plan.batch,
+        "LANES": min(plan.batch, plan.threads),
+        "PARTS": plan.threads // min(plan.batch, plan.threads),
+        "FOUR_BATCH": 4 * plan.batch,
+        "FEW": few,
+        "BACKWARD": plan.backward,
+        "THREADS": plan.threads,
+        "ROOM": 4 * plan.threads,
+        "WHOLE": plan.distribution == "orthogonal",
+        "TILE_UNITS": TILE_UNITS,
+        "TILE_ROWS": rows,
+        "TILE_COLUMNS": columns,
+        "MINE_ROWS": MINE_ROWS,
+        "MINE_COLUMNS": mine,
+        "MINE": MINE_ROWS * mine,
+        "WEIGHT_TILE": 4 * TILE_UNITS * rows * MINE_ROWS,
+        "TILES": 1 if few else _tile_bytes(plan.threads, plan.batch) // 4,
+    }
+    registers = registers_of(plan)
+    if plan.method == "collapsed":
+        return assemble(collapsed.simulate, registers, sums, fill, layers, passes, reflectors, collapsed, **names)
+    return assemble(direct.simulate, registers, sums, fill, layers, passes, products, direct, **names)

@@ -1,0 +1,192 @@
+"""Collapsed simulation: the joint law of everything a network does to its K inputs, without forming a weight matrix.
+
+The twin of ``kernels/cpu/collapsed.py``, where the law is explained: the same normals at the same addresses. A block of
+threads has a network. What the forward pass leaves for the backward pass lies in the block's tape.
+"""
+
+import numba
+from numba import cuda
+
+from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
+from ..body.scalars import float32, int32
+from .bodies import place_of, square_root
+from .fill import fill_normals
+from .layers import (
+    ONE,
+    SQUARES_CARRIED,
+    X_CARRIED,
+    ZERO,
+    factors,
+    finish_backward,
+    finish_forward,
+    scale_of,
+    shift_by_biases,
+    start_backward,
+    start_forward,
+)
+from .passes import begin, tape_of_network
+from .reflectors import combine, factor, orthonormalize, project, remove_frame, unreflect
+from .sums import binary_exponent, column_squares, exponent_of
+from .tuples import Tape
+
+BACKWARD = True
+BATCH = 1
+THREADS = 32
+ROOM = 4 * THREADS
+IN_SHARED = False  # whether the arrays of a layer are small enough for shared memory
+WHOLE = False  # whether weights are orthogonal
+NOTHING = -4000  # the size of inputs that are all zero
+
+
+def _rows_of_inputs(layers, layer):
+    """How many rows the factored inputs have: with the row of biases, or padded to a square for orthogonal weights."""
+    n_in, n = layers.fan_in[layer], layers.width[layer]
+    if WHOLE:
+        return n_in if n_in > n else n
+    return n_in + 1 if layers.bias_std[layer] > ZERO else n_in
+
+
+def _size_of_inputs(network, n_in, layer):
+    """The power of two below the largest input's root mean square, in the scale that x carries."""
+    largest = ZERO
+    for k in range(BATCH):
+        square = network.squares[layer * BATCH + k]
+        largest = square if square > largest else largest
+    if largest == ZERO:
+        return NOTHING
+    return network.carried[SQUARES_CARRIED, layer] + exponent_of(largest / float32(n_in))
+
+
+def _load_inputs(network, layers, layer, x, basis, rows):
+    """The inputs of a layer, with their row of biases, at size one; returns the exponent that they carry then."""
+    n_in = layers.fan_in[layer]
+    exponent = network.carried[X_CARRIED, layer] + layers.weight_exponent[layer]
+    shift = _size_of_inputs(network, n_in, layer)
+    below = ZERO
+    if not WHOLE and rows > n_in:
+        below = layers.bias_std[layer] / layers.weight_std[layer]
+        below_shift = binary_exponent(below) - exponent
+        shift = shift if shift > below_shift else below_shift
+    if shift == NOTHING:
+        shift = 0
+    low, high = factors(-shift)
+    bias_low, bias_high = factors(-exponent - shift)
+    for e in range(cuda.threadIdx.x, rows * BATCH, THREADS):
+        basis[e] = x[e] * low * high if e < n_in * BATCH else below * bias_low * bias_high
+    cuda.syncthreads()
+    return exponent + shift
+
+
+def _forward(network, tape, layers, layer, x, h):
+    """h of a layer; returns the exponent it carries."""
+    n, room = layers.width[layer], network.room
+    at = layer * tape.stride if BACKWARD else 0
+    basis, z, tau = tape.basis[at:], tape.coordinates[at:], tape.tau[layer * BATCH :]
+    rows = _rows_of_inputs(layers, layer)
+    exponent = _load_inputs(network, layers, layer, x, basis, rows)
+    r = factor(basis, rows, tau, tape.triangle, network.norms, room)
+    length = rows if WHOLE else n
+    place, low = place_of(network.number, layer, COLLAPSED_FORWARD)
+    fill_normals(z, length, r, place, low, network.key_0, network.key_1)
+    cuda.syncthreads()
+    std = layers.weight_std[layer]
+    if WHOLE:
+        orthonormalize(z, r, length, network.norms, room)
+        exponent, std = scale_of(layers, layer, exponent, std * square_root(float32(rows)))
+    combine(z, r, tape.triangle, std, h, 0, n)
+    if WHOLE:
+        shift_by_biases(network, layers, layer, h, exponent)
+    return exponent
+
+
+def _factor_gradients(network, tape, layers, layer, delta, r, rows):
+    """The triangle C of the gradients of a layer, or of what they have beside the frame of an orthogonal layer."""
+    n, room, norms = layers.width[layer], network.room, network.norms
+    if BATCH == 1 and not WHOLE:
+        column_squares(delta, n, ONE, norms, room)
+        if cuda.threadIdx.x == 0:
+            tape.triangle[0] = square_root(norms[0])
+        cuda.syncthreads()
+        return 1
+    length = rows if WHOLE else n
+    for e in range(cuda.threadIdx.x, length * BATCH, THREADS):
+        tape.block[e] = delta[e] if e < n * BATCH else ZERO
+    cuda.syncthreads()
+    if WHOLE:
+        remove_frame(tape.coordinates[layer * tape.stride :], r, tape.block, rows, norms, room)
+    return factor(tape.block, length, tape.tau_of_block, tape.triangle, norms, room)
+
+
+def _back_through(network, tape, layers, layer, delta):
+    """W_l^T delta of a layer, times its ``weight_std`` alone, into ``tape.block``; returns the factor still missing."""
+    n, room, norms = layers.width[layer], network.room, network.norms
+    at = layer * tape.stride
+    basis, z, tau = tape.basis[at:], tape.coordinates[at:], tape.tau[layer * BATCH :]
+    rows = _rows_of_inputs(layers, layer)
+    r = rows if rows < BATCH else BATCH
+    free = _factor_gradients(network, tape, layers, layer, delta, r, rows)
+    beside = rows - r
+    if beside > 0:
+        place, low = place_of(network.number, layer, COLLAPSED_BACKWARD)
+        fill_normals(tape.normals, beside, free, place, low, network.key_0, network.key_1)
+        cuda.syncthreads()
+        if WHOLE:
+            orthonormalize(tape.normals, free, beside, norms, room)
+        combine(tape.normals, free, tape.triangle, ONE, tape.block, r, beside)
+    project(z, r, delta, n, tape.block, norms, room)
+    unreflect(basis, rows, r, tau, tape.block, norms, room)
+    return layers.weight_std[layer] * (square_root(float32(rows)) if WHOLE else ONE)
+
+
+def _make_tape(memory, own, layers, longest, start):
+    """The tape of a block, from ``own[start]`` on; scratch in ``memory``, after the two arrays of a layer."""
+    depth, column = layers.width.size, longest * BATCH
+    kept = depth if BACKWARD else 1
+    coordinates = start + kept * column
+    tau = coordinates + kept * column
+    triangle = 3 * column
+    tau_of_block = triangle + BATCH * BATCH
+    return Tape(
+        own[start:coordinates],
+        own[coordinates:tau],
+        own[tau:],
+        memory[2 * column : 3 * column],
+        memory[:column],  # x, which the backward pass has no use for
+        memory[triangle:tau_of_block],
+        memory[tau_of_block:],
+        column,
+    )
+
+
+def _walk(network, tape, layers, inputs, nonlinearity, counts, x, h):
+    depth = layers.width.size
+    start_forward(network, layers, inputs, x)
+    guess = int32(0)
+    for layer in range(depth):
+        exponent = _forward(network, tape, layers, layer, x, h)
+        guess = finish_forward(network, layers, layer, inputs, nonlinearity, counts, h, x, exponent, guess)
+    if BACKWARD:
+        start_backward(network, layers, tape.block)
+        exponent, missing = 0, ONE
+        for layer in range(depth - 1, -1, -1):
+            exponent = finish_backward(network, layers, layer, counts, tape.block, missing, exponent, h)
+            if layer > 0:
+                missing = _back_through(network, tape, layers, layer, h)
+                exponent += layers.weight_exponent[layer]
+
+
+def simulate(address, layers, inputs, nonlinearity, results, scratch):
+    """Networks blockIdx, blockIdx + gridDim, ... of a launch; ``scratch.floats`` has a row for each block.
+
+    Normal or orthogonal weights only, and for the latter at most half as many inputs as the narrowest layer is wide.
+    """
+    room = cuda.shared.array(ROOM, float32)
+    own = scratch.floats[cuda.blockIdx.x]
+    shared = cuda.shared.array(0, numba.float32)
+    memory = shared if IN_SHARED else own
+    size = scratch.longest * BATCH
+    start = scratch.tape + tape_of_network(layers.width.size, size)
+    tape = _make_tape(memory, own, layers, scratch.longest, start)
+    for i in range(cuda.blockIdx.x, address.networks, cuda.gridDim.x):
+        network = begin(i, address, layers, inputs, results, scratch, room)
+        _walk(network, tape, layers, inputs, nonlinearity, results.counts, memory[:size], memory[size : 2 * size])

@@ -1,0 +1,284 @@
+"""What is done to a layer once its preactivations or gradients are there: range, activation, sums, counts.
+
+Arrays of a layer are flat float32 of n units x K inputs, units major, and carry a power of two as on the processor.
+Sums leave the device as float32 with an int32 exponent; the host puts them together in float64. Every function begins
+with its arrays complete and ends with a barrier.
+"""
+
+import math
+
+from numba import cuda
+
+from ..body.rng import BIASES, OUTPUT_GRADIENT
+from ..body.scalars import float32, int32
+from .activations import function_of
+from .bodies import place_of, scalars, square_root
+from .fill import add_biases, fill_normals
+from .sums import LEAST, MOST, binary_exponent, column_squares, exponent_of, sum_four, sums_of_powers
+from .tuples import (
+    ACTIVE,
+    BINS,
+    COSINES,
+    D_EXPONENT,
+    D_PRODUCT,
+    D_TWO,
+    H_EXPONENT,
+    H_FOUR,
+    H_ONE,
+    H_TWO,
+    IN_EXPONENT,
+    SATURATED,
+    X_EXPONENT,
+    X_ONE,
+    X_TWO,
+)
+
+absolute = scalars.absolute
+power_of_two = scalars.power_of_two
+phi_and_slope = function_of("identity")  # each assembled kernel has its own
+
+THREADS = 32
+BACKWARD = True
+BATCH = 1
+ZERO = float32(0.0)
+ONE = float32(1.0)
+TWO = float32(2.0)
+NOT_A_NUMBER = float32(math.nan)
+
+# As on the processor: beyond 2^+-33 an activation with an asymptote is carried scaled.
+FAR_EXPONENT = 33
+LAST_EXPONENT = 4000
+# A gradient is rescaled when its root mean square leaves 2^+-10, so that squares stay in the middle of float32.
+GRADIENT_EXPONENT = 10
+HIGHEST_BIAS = 39  # biases of up to about 2^40 times the scale are carried in it, as on the processor
+MOST_SHIFT = 120
+BINS_PER_UNIT = float32((BINS - 2) / 12.0)
+LOWEST_BIN = float32(0.5)
+HIGHEST_BIN = float32(BINS - 0.5)
+MIDDLE_BIN = float32(BINS // 2)
+
+X_CARRIED, SLOPE_CARRIED, SQUARES_CARRIED = 0, 1, 2
+
+
+def clipped(exponent, most):
+    """``exponent`` as int32 within +-most."""
+    e = exponent if exponent < most else most
+    return int32(e if e > -most else -most)
+
+
+def factors(exponent):
+    """Two float32 whose product is 2^exponent, as far as float32 goes: one alone would not reach as far."""
+    e = clipped(exponent, 252)
+    half = int32(e >> int32(1))
+    return power_of_two(half), power_of_two(int32(e - half))
+
+
+def _carry(network, kind, layer, exponent):
+    """Keep an exponent; every thread may read it after the next barrier."""
+    if cuda.threadIdx.x == 0:
+        network.carried[kind, layer] = exponent
+
+
+def _keep_squares(network, layer, n, x, two, e):
+    """The sums of squares of x_layer over units, for each input, divided by 2^(2 e)."""
+    at = layer * BATCH
+    if BATCH > 1:
+        column_squares(x, n, power_of_two(int32(-e)), network.squares[at:], network.room)
+    elif cuda.threadIdx.x == 0:
+        network.squares[at] = two
+    _carry(network, SQUARES_CARRIED, layer, e)
+
+
+def start_forward(network, layers, inputs, x):
+    """x_0: the inputs."""
+    length = layers.fan_in[0] * BATCH
+    for e in range(cuda.threadIdx.x, length, THREADS):
+        x[e] = inputs.values[e]
+    _, two, _, exponent = sums_of_powers(x, length, int32(0), network.room)
+    _keep_squares(network, 0, layers.fan_in[0], x, two, exponent)
+    _carry(network, X_CARRIED, 0, inputs.exponent)
+    cuda.syncthreads()
+
+
+def scale_of(layers, layer, exponent, std):
+    """The exponent that h of a layer is to carry, and the factor of W x for it, where 2^exponent and ``std`` are usual.
+
+    It is another where the biases tower so high above W x that they would leave float32 in its scale.
+    """
+    bias = layers.bias_std[layer]
+    if bias > ZERO:
+        least = binary_exponent(bias) - HIGHEST_BIAS
+        if exponent < least:
+            low, high = factors(exponent - least)
+            return least, std * low * high
+    return exponent, std
+
+
+def shift_by_biases(network, layers, layer, h, exponent):
+    """h += b where the layer has biases, in the scale 2^exponent that h carries."""
+    if layers.bias_std[layer] > ZERO:
+        low, high = factors(-exponent)
+        factor = layers.bias_std[layer] * low * high
+        place, word = place_of(network.number, layer, BIASES)
+        add_biases(h, layers.width[layer], factor, place, word, network.key_0, network.key_1)
+        cuda.syncthreads()
+
+
+def _count(counts, values, length, exponent):
+    """Add ``values * 2**exponent``, in units of the bins, to the counts of a layer; NaN goes to the first bin."""
+    scale = power_of_two(clipped(exponent, MOST_SHIFT)) * BINS_PER_UNIT
+    for e in range(cuda.threadIdx.x, length, THREADS):
+        place = values[e] * scale + MIDDLE_BIN
+        place = place if place > LOWEST_BIN else LOWEST_BIN
+        place = place if place < HIGHEST_BIN else HIGHEST_BIN
+        cuda.atomic.add(counts, int32(place), int32(1))
+
+
+def _squared_directions(network, h, n, group, scale):
+    """Sum over units and groups of (sum over a group of h_k / |h_k|)^2; NaN where an input is zero.
+
+    |sum of g unit vectors|^2 = g + 2 (sum of the cosines of their pairs).
+    """
+    norms, t = network.norms, cuda.threadIdx.x
+    column_squares(h, n, scale, norms, network.room)
+    for k in range(t, BATCH, THREADS):
+        norms[k] = scale / square_root(norms[k]) if norms[k] > ZERO else NOT_A_NUMBER
+    cuda.syncthreads()
+    groups = BATCH // group
+    total = ZERO
+    for task in range(t, n * groups, THREADS):
+        first = task % groups * group
+        at = task // groups * BATCH + first
+        direction = ZERO
+        for k in range(group):
+            direction += h[at + k] * norms[first + k]
+        total += direction * direction
+    total, _, _, _ = sum_four(total, ZERO, ZERO, ZERO, network.room)
+    return total
+
+
+def _activate(h, x, slope, length, shift, side, nonlinearity, room):
+    """x = phi(h 2^shift) and phi', and the sums of x, x^2, active and saturated units.
+
+    ``side`` 0 or 1: the asymptote near zero or far out stands for phi, c |h|^degree; else -1.
+    """
+    low, high = factors(shift)
+    negative, positive, is_linear = ZERO, ZERO, True
+    if side >= 0:
+        negative, positive = nonlinearity.asymptotes[side, 0], nonlinearity.asymptotes[side, 1]
+        is_linear = nonlinearity.asymptotes[side, 2] == ONE
+    one, two, active, saturated = ZERO, ZERO, ZERO, ZERO
+    for e in range(cuda.threadIdx.x, length, THREADS):
+        v = h[e] * low * high
+        if side < 0:
+            y, d = phi_and_slope(v, nonlinearity.parameter)
+        else:
+            size = absolute(v)
+            c = positive if v > ZERO else negative
+            signed = positive if v > ZERO else -negative
+            y = c * size if is_linear else c * size * size
+            d = signed if is_linear else TWO * (signed * size)
+        x[e] = y
+        if BACKWARD:
+            slope[e] = d
+        one += y
+        two += y * y
+        active += ONE if d != ZERO else ZERO
+        saturated += ONE if absolute(d) < nonlinearity.saturation else ZERO
+    return sum_four(one, two, active, saturated, room)
+
+
+def finish_forward(network, layers, layer, inputs, nonlinearity, counts, h, x, exponent, guess):
+    """From h of a layer (true values h 2^exponent) to x, phi' and everything that is recorded of them.
+
+    ``guess`` is the size at which the sums of h are tried first; returns the one to try for the next layer.
+    """
+    room, t = network.room, cuda.threadIdx.x
+    n = layers.width[layer]
+    length = n * BATCH
+    one, two, four, e = sums_of_powers(h, length, guess, room)
+    cosines = ZERO
+    if BATCH > 1:
+        cosines = _squared_directions(network, h, n, inputs.group, power_of_two(int32(-e)))
+    if network.is_counted:
+        _count(counts[0, layer], h, length, exponent - layers.units[0, layer])
+    if t == 0:
+        sums = network.sums[layer]
+        sums[H_ONE], sums[H_TWO], sums[H_FOUR], sums[COSINES] = one, two, four, cosines
+        network.exponents[layer, H_EXPONENT] = exponent + e
+    slope = network.slopes[layer * network.column :]
+    size = exponent + e + exponent_of(two / float32(length))
+    side = 0 if size <= -FAR_EXPONENT else 1
+    shift, x_exponent, slope_exponent = exponent, 0, 0
+    if (size > -FAR_EXPONENT and size < FAR_EXPONENT) or nonlinearity.asymptotes[side, 2] == ZERO:
+        side = -1
+    else:
+        size = clipped(size, LAST_EXPONENT)
+        degree = int32(nonlinearity.asymptotes[side, 2])
+        shift, x_exponent, slope_exponent = exponent - size, size * degree, size * (degree - 1)
+    one, two, active, saturated = _activate(h, x, slope, length, shift, side, nonlinearity, room)
+    scaled_by = int32(0)
+    if not (two > LEAST and two < MOST):
+        one, two, _, scaled_by = sums_of_powers(x, length, int32(0), room)
+    _keep_squares(network, layer + 1, n, x, two, scaled_by)
+    _carry(network, SLOPE_CARRIED, layer, slope_exponent)
+    _carry(network, X_CARRIED, layer + 1, x_exponent)
+    if t == 0:
+        sums = network.sums[layer]
+        sums[X_ONE], sums[X_TWO], sums[ACTIVE], sums[SATURATED] = one, two, active, saturated
+        network.exponents[layer, X_EXPONENT] = x_exponent + scaled_by
+    cuda.syncthreads()
+    return e
+
+
+def start_backward(network, layers, delta):
+    """delta = v of the last layer, v ~ N(0, 1) per network and input, before phi' is applied."""
+    last = layers.width.size - 1
+    place, word = place_of(network.number, last, OUTPUT_GRADIENT)
+    fill_normals(delta, layers.width[last], BATCH, place, word, network.key_0, network.key_1)
+    cuda.syncthreads()
+
+
+def finish_backward(network, layers, layer, counts, source, factor, exponent, delta):
+    """delta = factor source phi' of a layer (source carries ``exponent``), and everything that is recorded of it.
+
+    Returns the exponent that delta carries. ``source`` and ``delta`` may be the same array.
+    """
+    room, t = network.room, cuda.threadIdx.x
+    n = layers.width[layer]
+    length = n * BATCH
+    slope = network.slopes[layer * network.column :]
+    total = ZERO
+    for e in range(t, length, THREADS):
+        v = factor * source[e] * slope[e]
+        delta[e] = v
+        total += v * v
+    total, _, _, _ = sum_four(total, ZERO, ZERO, ZERO, room)
+    exponent += network.carried[SLOPE_CARRIED, layer]
+    e = int32(0)
+    if not (total > LEAST and total < MOST):
+        _, total, _, e = sums_of_powers(delta, length, int32(0), room)
+    squares = network.squares[layer * BATCH :]
+    product = total * squares[0]
+    if BATCH > 1:
+        column_squares(delta, n, power_of_two(int32(-e)), network.norms, room)
+        product = ZERO
+        for k in range(t, BATCH, THREADS):
+            product += network.norms[k] * squares[k]
+        product, _, _, _ = sum_four(product, ZERO, ZERO, ZERO, room)
+    if network.is_counted:
+        _count(counts[1, layer], delta, length, exponent - layers.units[1, layer])
+    if t == 0:
+        network.sums[layer, D_TWO], network.sums[layer, D_PRODUCT] = total, product
+        network.exponents[layer, D_EXPONENT] = exponent + e
+        network.exponents[layer, IN_EXPONENT] = (
+            network.carried[X_CARRIED, layer] + network.carried[SQUARES_CARRIED, layer]
+        )
+    shift = int32(e + exponent_of(total / float32(length)))
+    if shift > GRADIENT_EXPONENT or shift < -GRADIENT_EXPONENT:
+        low, high = factors(-shift)
+        for i in range(t, length, THREADS):
+            delta[i] = delta[i] * low * high
+        exponent += shift
+    cuda.syncthreads()
+    return exponent

@@ -1,0 +1,41 @@
+"""The beginning of a network in a block of threads: where its memory lies. What both methods share."""
+
+from numba import cuda
+
+from .bodies import key_of
+from .tuples import Network
+
+BACKWARD = True
+BATCH = 1
+
+
+def tape_of_network(depth, column):
+    """How many floats ``begin`` takes from the tape of a block."""
+    return (depth * column if BACKWARD else 0) + (depth + 2) * BATCH
+
+
+def begin(i, address, layers, inputs, results, scratch, room):
+    """Network ``i`` of a launch: slopes, squares and norms stand first in its block's tape."""
+    depth = layers.width.size
+    tape = scratch.floats[cuda.blockIdx.x]
+    column = scratch.longest * BATCH
+    slopes = scratch.tape
+    squares = slopes + (depth * column if BACKWARD else 0)
+    norms = squares + (depth + 1) * BATCH
+    after = norms + BATCH
+    key_0, key_1 = key_of(address.seed)
+    number = address.first + i
+    return Network(
+        number,
+        number < address.counted,
+        key_0,
+        key_1,
+        column,
+        results.sums[i],
+        results.exponents[i],
+        tape[slopes:squares],
+        tape[squares:norms],
+        tape[norms:after],
+        scratch.exponents[cuda.blockIdx.x],
+        room,
+    )

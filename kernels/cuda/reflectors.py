@@ -1,0 +1,121 @@
+"""Householder reflections and frames by one block of threads; the twin of ``kernels/cpu/reflectors.py``.
+
+A matrix is flat float32 of rows x BATCH, rows major, of which the first columns may be all that is used. Every function
+begins with its arrays complete and ends with a barrier. ``dots`` is scratch of BATCH numbers. Matrices are of size one
+(see ``collapsed.py``), so that squares stay inside float32.
+"""
+
+from numba import cuda
+
+from ..body.scalars import float32
+from .bodies import square_root
+from .sums import BATCH, column_dots
+
+THREADS = 32
+ZERO = float32(0.0)
+ONE = float32(1.0)
+
+
+def factor(a, rows, tau, triangle, dots, room):
+    """QR by Householder reflections in place; returns their number r = min(rows, BATCH).
+
+    Column j < r becomes the vector v_j from row j on, with H_j = 1 - tau_j v_j v_j^T, and triangle[j BATCH + k] gets
+    R. Signs as in LAPACK. Zero, equal and collinear columns need no decision: H_j is the identity where nothing is
+    left below the diagonal.
+    """
+    t = cuda.threadIdx.x
+    r = rows if rows < BATCH else BATCH
+    for j in range(r):
+        column_dots(a, j, a, j + 1, rows, ONE, dots, room)  # below the diagonal, with itself too
+        below, lead = dots[j], a[j * BATCH + j]
+        norm = square_root(below + lead * lead)
+        beta = -norm if lead >= ZERO else norm
+        reflection = ZERO
+        if below != ZERO:  # NaN passes
+            # v = (a_j - beta e_j) / (lead - beta), tau = (beta - lead) / beta
+            inverse = ONE / (lead - beta)
+            reflection = (beta - lead) / beta
+            cuda.syncthreads()
+            for k in range(j + 1 + t, BATCH, THREADS):
+                dots[k] = reflection * (a[j * BATCH + k] + inverse * dots[k])  # tau v . a_k
+            cuda.syncthreads()
+            for e in range(j * BATCH + t, rows * BATCH, THREADS):
+                i, k = e // BATCH, e % BATCH
+                if k > j:
+                    v = ONE if i == j else a[i * BATCH + j] * inverse
+                    a[e] -= v * dots[k]
+            cuda.syncthreads()
+            for i in range(j + 1 + t, rows, THREADS):
+                a[i * BATCH + j] *= inverse
+        else:
+            beta = lead
+        cuda.syncthreads()
+        if t == 0:
+            a[j * BATCH + j] = ONE
+            tau[j] = reflection
+            triangle[j * BATCH + j] = beta
+        for k in range(j + 1 + t, BATCH, THREADS):
+            triangle[j * BATCH + k] = a[j * BATCH + k]
+        cuda.syncthreads()
+    return r
+
+
+def unreflect(a, rows, r, tau, b, dots, room):
+    """b = Q b in place, Q = H_1 ... H_r of ``factor``: b -= tau v (v . b), the last reflection first."""
+    for j in range(r - 1, -1, -1):
+        if tau[j] != ZERO:
+            column_dots(a, j, b, j, rows, tau[j], dots, room)
+            for e in range(j * BATCH + cuda.threadIdx.x, rows * BATCH, THREADS):
+                b[e] -= a[e // BATCH * BATCH + j] * dots[e % BATCH]
+            cuda.syncthreads()
+
+
+def combine(z, r, triangle, scale, out, first, rows):
+    """out[first + i, k] = scale sum over j <= min(k, r - 1) of z[i, j] triangle[j, k], for i < rows."""
+    for e in range(cuda.threadIdx.x, rows * BATCH, THREADS):
+        at, k = e // BATCH * BATCH, e % BATCH
+        terms = k + 1 if k + 1 < r else r
+        total = ZERO
+        for j in range(terms):
+            total += z[at + j] * triangle[j * BATCH + k]
+        out[first * BATCH + e] = scale * total
+    cuda.syncthreads()
+
+
+def project(z, r, b, rows, out, dots, room):
+    """out[j, k] = z column j . b column k over ``rows`` rows."""
+    for j in range(r):
+        column_dots(z, j, b, 0, rows, ONE, dots, room)
+        for k in range(cuda.threadIdx.x, BATCH, THREADS):
+            out[j * BATCH + k] = dots[k]
+    cuda.syncthreads()
+
+
+def orthonormalize(z, columns, rows, dots, room):
+    """Gram-Schmidt in place, each column twice: Gaussian columns become a uniformly distributed frame.
+
+    Classical, all projections of a column at once; twice is enough (Giraud, Langou, Rozloznik 2005). The columns must
+    be fewer than half their length.
+    """
+    t = cuda.threadIdx.x
+    for j in range(columns):
+        for turn in range(3):
+            column_dots(z, j, z, 0, rows, ONE, dots, room)
+            inverse = ONE / square_root(dots[j]) if turn == 2 else ONE
+            for i in range(t, rows, THREADS):
+                along = ZERO
+                if turn < 2:
+                    for k in range(j):
+                        along += dots[k] * z[i * BATCH + k]
+                z[i * BATCH + j] = (z[i * BATCH + j] - along) * inverse
+            cuda.syncthreads()
+
+
+def remove_frame(z, r, b, rows, dots, room):
+    """b -= Z Z^T b for a frame Z, twice."""
+    for turn in range(2 * r):
+        j = turn % r
+        column_dots(z, j, b, 0, rows, ONE, dots, room)
+        for e in range(cuda.threadIdx.x, rows * BATCH, THREADS):
+            b[e] -= z[e // BATCH * BATCH + j] * dots[e % BATCH]
+        cuda.syncthreads()

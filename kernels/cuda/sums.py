@@ -1,0 +1,197 @@
+"""Sums over a block of threads in one fixed order, in float32 with a power of two beside them.
+
+Every thread of the block calls each of these, and every thread gets the result. ``room`` is shared float32 of
+4 THREADS numbers. Each function begins with a barrier, so that ``room`` may still be read from before.
+"""
+
+import math
+
+from numba import cuda
+
+from ..body.scalars import float32, int32
+from ._compile import SIMULATED
+from .bodies import scalars
+
+absolute = scalars.absolute
+power_of_two = scalars.power_of_two
+if SIMULATED:
+    from ..body.scalars import bits_of
+else:
+    bits_of = cuda.libdevice.float_as_int
+
+# each assembled kernel has its own
+THREADS = 32
+BATCH = 1
+LANES = 1  # as many columns are summed at a time: the smaller of the two,
+PARTS = 32  # by as many threads each
+ZERO = float32(0.0)
+ONE = float32(1.0)
+WARP = 32
+ALL_LANES = 0xFFFFFFFF
+MANTISSA_BITS = int32(23)
+EXPONENT_BIAS = int32(127)
+# Sums of squares between these are taken as they are: the sum of fourth powers is inside float32 too, and so is the
+# product of two of them.
+LEAST = float32(2.0**-40)
+MOST = float32(2.0**50)
+LARGEST_EXPONENT = int32(126)
+
+
+def sum_four_by_tree(a, b, c, d, room):
+    """Four sums at once, by halving in shared memory: for the simulator, which has no warps."""
+    t = cuda.threadIdx.x
+    cuda.syncthreads()
+    room[t] = a
+    room[THREADS + t] = b
+    room[2 * THREADS + t] = c
+    room[3 * THREADS + t] = d
+    cuda.syncthreads()
+    left = THREADS
+    while left > 1:
+        half = (left + 1) // 2
+        if t < left - half:
+            for q in range(4):
+                room[q * THREADS + t] += room[q * THREADS + t + half]
+        cuda.syncthreads()
+        left = half
+    return room[0], room[THREADS], room[2 * THREADS], room[3 * THREADS]
+
+
+def sum_four_by_warps(a, b, c, d, room):
+    """Four sums at once: within warps by exchange of registers, then over warps; THREADS is a multiple of 32."""
+    t = cuda.threadIdx.x
+    step = WARP // 2
+    while step > 0:
+        a += cuda.shfl_xor_sync(ALL_LANES, a, step)
+        b += cuda.shfl_xor_sync(ALL_LANES, b, step)
+        c += cuda.shfl_xor_sync(ALL_LANES, c, step)
+        d += cuda.shfl_xor_sync(ALL_LANES, d, step)
+        step //= 2
+    cuda.syncthreads()
+    if t % WARP == 0:
+        at = t // WARP * 4
+        room[at] = a
+        room[at + 1] = b
+        room[at + 2] = c
+        room[at + 3] = d
+    cuda.syncthreads()
+    a, b, c, d = room[0], room[1], room[2], room[3]
+    for warp in range(1, THREADS // WARP):
+        a += room[4 * warp]
+        b += room[4 * warp + 1]
+        c += room[4 * warp + 2]
+        d += room[4 * warp + 3]
+    return a, b, c, d
+
+
+sum_four = sum_four_by_tree
+
+
+def column_sums(value, room):
+    """room[k] = sum of ``value`` over the threads p LANES + k, p < PARTS, for each k < LANES; ends with a barrier."""
+    t = cuda.threadIdx.x
+    if LANES == 1:
+        total, _, _, _ = sum_four(value, ZERO, ZERO, ZERO, room)
+        cuda.syncthreads()
+        if t == 0:
+            room[0] = total
+        cuda.syncthreads()
+        return
+    cuda.syncthreads()
+    room[t] = value
+    cuda.syncthreads()
+    left = PARTS
+    while left > 1:
+        half = (left + 1) // 2
+        if t < (left - half) * LANES:
+            room[t] += room[t + half * LANES]
+        cuda.syncthreads()
+        left = half
+
+
+def column_dots(a, j, b, first, end, factor, out, room):
+    """out[k] = factor sum over first <= i < end of a[i BATCH + j] b[i BATCH + k], for each k < BATCH."""
+    t = cuda.threadIdx.x
+    for start in range(0, BATCH, LANES):
+        k = start + t % LANES
+        total = ZERO
+        if k < BATCH and t < LANES * PARTS:
+            for i in range(first + t // LANES, end, PARTS):
+                total += a[i * BATCH + j] * b[i * BATCH + k]
+        column_sums(total, room)
+        if t < LANES and start + t < BATCH:
+            out[start + t] = room[t] * factor
+    cuda.syncthreads()
+
+
+def column_squares(values, n, scale, out, room):
+    """out[k] = sum over i < n of (scale values[i BATCH + k])^2, for each k < BATCH."""
+    t = cuda.threadIdx.x
+    for start in range(0, BATCH, LANES):
+        k = start + t % LANES
+        total = ZERO
+        if k < BATCH and t < LANES * PARTS:
+            for i in range(t // LANES, n, PARTS):
+                v = values[i * BATCH + k] * scale
+                total += v * v
+        column_sums(total, room)
+        if t < LANES and start + t < BATCH:
+            out[start + t] = room[t]
+    cuda.syncthreads()
+
+
+def binary_exponent(x):
+    """floor(log2 x) of a positive normal float32, as int32."""
+    return int32(int32(bits_of(x) >> MANTISSA_BITS) - EXPONENT_BIAS)
+
+
+def exponent_of(mean_square):
+    """The power of two nearest below the root of a mean square; 0 where it is zero or not finite."""
+    if mean_square > ZERO and mean_square < float32(math.inf):
+        return int32(binary_exponent(mean_square) >> int32(1))
+    return int32(0)
+
+
+def exponent_of_largest(values, length, room):
+    """The power of two below the largest of |values|; 0 where all are zero or one is infinite."""
+    t = cuda.threadIdx.x
+    largest = ZERO
+    for e in range(t, length, THREADS):
+        size = absolute(values[e])
+        largest = size if size > largest else largest
+    cuda.syncthreads()
+    room[t] = largest
+    cuda.syncthreads()
+    left = THREADS
+    while left > 1:
+        half = (left + 1) // 2
+        if t < left - half and room[t + half] > room[t]:
+            room[t] = room[t + half]
+        cuda.syncthreads()
+        left = half
+    largest = room[0]
+    if largest > ZERO and largest < float32(math.inf):
+        e = binary_exponent(largest)
+        e = e if e > -LARGEST_EXPONENT else int32(-LARGEST_EXPONENT)
+        return e if e < LARGEST_EXPONENT else LARGEST_EXPONENT
+    return int32(0)
+
+
+def sums_of_powers(values, length, guess, room):
+    """Sums of v, v^2 and v^4 of v = values 2^-e, and e: the guess (int32), or the largest's exponent if that is bad."""
+    e = guess
+    is_guess = True
+    while True:
+        scale = power_of_two(int32(-e))
+        one, two, four = ZERO, ZERO, ZERO
+        for i in range(cuda.threadIdx.x, length, THREADS):
+            v = values[i] * scale
+            square = v * v
+            one += v
+            two += square
+            four += square * square
+        one, two, four, _ = sum_four(one, two, four, ZERO, room)
+        if (two > LEAST and two < MOST) or not is_guess:
+            return one, two, four, e
+        e = exponent_of_largest(values, length, room)
+        is_guess = False

@@ -1,0 +1,110 @@
+"""What kernels are given, and what one network carries through a block of threads: arrays in NamedTuples."""
+
+from typing import NamedTuple
+
+# Columns of ``Results.sums``: sums over a layer of h, h^2, h^4, x, x^2, phi' != 0, saturated, squared sums of unit
+# vectors, d^2, and of products of d^2 with the inputs' x^2. The host's reading of them stands in mcflow/cuda.py.
+H_ONE, H_TWO, H_FOUR, X_ONE, X_TWO, ACTIVE, SATURATED, COSINES, D_TWO, D_PRODUCT = range(10)
+SUMS = 10
+# Columns of ``Results.exponents``: powers of two that h, x, d and the layer's inputs were divided by for their sums.
+H_EXPONENT, X_EXPONENT, D_EXPONENT, IN_EXPONENT = range(4)
+EXPONENTS = 4
+BINS = 66
+
+
+class Layers(NamedTuple):
+    """Layers 1..L, arrays of (L,): int32 sizes and exponents, float32 standard deviations; see ``cpu/passes.py``.
+
+    ``units`` is int32 (2, L): exponents of the units of the histograms, forward and backward.
+    """
+
+    fan_in: object
+    width: object
+    weight_std: object
+    weight_exponent: object
+    bias_std: object
+    units: object
+
+
+class Inputs(NamedTuple):
+    """The inputs: flat float32 (features x K, units major) times 2**exponent; cosines are within groups."""
+
+    values: object
+    exponent: int
+    group: int
+
+
+class Nonlinearity(NamedTuple):
+    """Parameter, the slope under which a unit is saturated, float32 (2, 3) asymptotes; see ``cpu/layers.py``."""
+
+    parameter: object
+    saturation: object
+    asymptotes: object
+
+
+class Address(NamedTuple):
+    """Seed, first network and number of networks of a launch; networks below ``counted`` go into histograms."""
+
+    seed: object
+    first: int
+    networks: int
+    counted: int
+
+
+class Results(NamedTuple):
+    """float32 (networks, L, SUMS), int32 (networks, L, EXPONENTS), int32 (2, L, BINS)."""
+
+    sums: object
+    exponents: object
+    counts: object
+
+
+class Scratch(NamedTuple):
+    """Memory of the blocks: float32 (blocks, size), int32 (blocks, 3, L + 1).
+
+    A column holds ``longest`` units. The floats of a block from ``tape`` on are never in shared memory.
+    """
+
+    floats: object
+    exponents: object
+    longest: int
+    tape: int
+
+
+class Network(NamedTuple):
+    """One network on its way through a block of threads: network ``number`` of the study.
+
+    ``sums`` (L, SUMS) and ``exponents`` (L, EXPONENTS): its row. ``slopes``: phi', ``column`` numbers a layer.
+    ``squares``: sums of squares of every layer's inputs, one for each input. ``norms`` (K,): scratch.
+    ``carried``, int32 (3, L + 1): exponents of x, of phi', and of ``squares``. ``room``: shared, see ``sums.py``.
+    """
+
+    number: int
+    is_counted: bool
+    key_0: object
+    key_1: object
+    column: int
+    sums: object
+    exponents: object
+    slopes: object
+    squares: object
+    norms: object
+    carried: object
+    room: object
+
+
+class Tape(NamedTuple):
+    """What the forward pass of the collapsed method leaves for its backward pass, and scratch; rows major.
+
+    ``basis`` and ``tau``: the reflections that factor a layer's inputs. ``coordinates``: Z, or a frame. Layers stand
+    ``stride`` numbers apart. ``normals`` and ``block``: scratch of a layer. ``triangle`` (K, K): R or C.
+    """
+
+    basis: object
+    coordinates: object
+    tau: object
+    normals: object
+    block: object
+    triangle: object
+    tau_of_block: object
+    stride: int
