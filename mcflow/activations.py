@@ -1,0 +1,260 @@
+"""Activations by name: the built-in ones, and a user's own from Python or as ``module:phi,dphi``."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mcflow.activation_formulas import PARAMETRIC, PLAIN, Asymptote, Elementwise
+from mcflow.errors import InputError, nearest
+
+Scalar = Callable[[float], float]
+
+ALIASES = {"linear": "identity", "swish": "silu", "logistic": "sigmoid", "hard_tanh": "hardtanh"}
+PROBES = tuple(np.concatenate([-np.geomspace(30.0, 1e-3, 60), np.geomspace(1e-3, 30.0, 60)]).tolist())
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One elementwise nonlinearity.
+
+    ``phi`` and ``dphi`` take and return float64 arrays of any shape. ``kinks`` are the points where phi or phi' is
+    not smooth (quadrature splits there). ``dphi_max`` is the maximum of |phi'|, against which saturation is measured
+    (infinite where phi' is unbounded: only units with phi' = 0 count then). ``near_zero`` and ``far`` say how phi
+    scales below and above the range of float32, or None where it does not. ``scalar`` holds a user's own pair of
+    plain Python functions, to be compiled into the kernels; built-in activations have None there.
+    """
+
+    name: str
+    kind: str
+    parameter: float
+    phi: Elementwise = field(repr=False, compare=False)
+    dphi: Elementwise = field(repr=False, compare=False)
+    kinks: tuple[float, ...] = ()
+    dphi_max: float = 1.0
+    near_zero: Asymptote | None = None
+    far: Asymptote | None = None
+    scalar: tuple[Scalar, Scalar | None] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_builtin(self) -> bool:
+        return self.scalar is None
+
+    @property
+    def derivative_by_difference(self) -> bool:
+        """True where the user gave no derivative, so that a central difference stands in."""
+        return self.scalar is not None and self.scalar[1] is None
+
+    @property
+    def negative_slope(self) -> float | None:
+        """The slope a of a (leaky) ReLU or identity, phi(h) = h for h > 0 and a h below; None for every other kind."""
+        slopes = {"identity": 1.0, "relu": 0.0, "leaky_relu": self.parameter, "prelu": self.parameter}
+        return slopes.get(self.kind)
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change when phi or phi' changes: what tells a user's edited function from the old."""
+        import hashlib
+
+        points = np.asarray(PROBES)
+        values = np.concatenate([self.phi(points), self.dphi(points)])
+        # 9 digits: enough to see an edit, few enough that another libm gives the same text
+        text = self.name + "".join(f" {value:.9g}" for value in values)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_registered: dict[str, Activation] = {}
+
+
+def names() -> list[str]:
+    """Every name that ``get`` knows, built-in and registered, sorted."""
+    return sorted({*PLAIN, *PARAMETRIC, *_registered})
+
+
+def get(name: str) -> Activation:
+    """The activation called ``name``: ``tanh``, ``leaky_relu:0.2``, ``module:phi,dphi`` or a registered name.
+
+    Raises InputError for an unknown name (with the nearest ones), a parameter that does not fit, or a module or
+    function that cannot be loaded.
+    """
+    if name in _registered:
+        return _registered[name]
+    kind, colon, rest = name.partition(":")
+    kind = ALIASES.get(kind, kind)
+    if kind in PLAIN:
+        if colon:
+            raise InputError(f"activation {name!r}: {kind} takes no parameter; write {kind!r}")
+        return _from_formula(kind, kind, math.nan)
+    if kind in PARAMETRIC:
+        return _with_parameter(kind, rest if colon else None)
+    if colon:
+        activation = _load(name, kind, rest)
+        _registered[name] = activation
+        return activation
+    raise InputError(f"unknown activation {name!r}; {nearest(name, names())}")
+
+
+def _with_parameter(kind: str, text: str | None) -> Activation:
+    default = PARAMETRIC[kind][1]
+    if text is None:
+        parameter = default
+    else:
+        try:
+            parameter = float(text)
+        except ValueError:
+            raise InputError(f"activation {kind}: parameter {text!r} is not a number; write {kind}:{default}") from None
+        if not math.isfinite(parameter):
+            raise InputError(f"activation {kind}: parameter {text!r} must be finite; write {kind}:{default}")
+        if kind == "celu" and parameter <= 0:
+            raise InputError(f"activation celu: parameter {text!r} must be positive; write celu:{default}")
+    name = kind if parameter == default else f"{kind}:{parameter!r}"
+    return _from_formula(name, kind, parameter)
+
+
+def _from_formula(name: str, kind: str, parameter: float) -> Activation:
+    formula = PARAMETRIC[kind][0](parameter) if kind in PARAMETRIC else PLAIN[kind]
+    return Activation(
+        name,
+        kind,
+        parameter,
+        formula.phi,
+        formula.dphi,
+        formula.kinks,
+        formula.dphi_max,
+        formula.near_zero,
+        formula.far,
+    )
+
+
+def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[float, ...] = ()) -> Activation:
+    """Make a user's own activation known under ``name``.
+
+    ``phi`` and ``dphi`` are plain Python functions of one float that return one float and use only arithmetic and
+    ``math``: they are compiled into the kernels. Without ``dphi`` a central difference stands in. ``kinks`` are the
+    points where phi or phi' jumps; quadrature is exact when it knows them.
+
+    Raises InputError where phi or dphi is not a finite real scalar function, dphi is not the derivative of phi, or
+    the name is that of a built-in activation.
+    """
+    if name.partition(":")[0] in {*PLAIN, *PARAMETRIC, *ALIASES}:
+        raise InputError(f"activation {name!r} is built in; register yours under another name")
+    _check_scalar(name, "phi", phi)
+    if dphi is not None:
+        _check_scalar(name, "dphi", dphi)
+        _check_derivative(name, phi, dphi)
+    derivative = dphi if dphi is not None else _difference(phi)
+    vector_phi, vector_dphi = _vectorize(phi), _vectorize(derivative)
+    slopes = np.abs(vector_dphi(np.linspace(-30.0, 30.0, 6001)))
+    activation = Activation(
+        name,
+        "user",
+        math.nan,
+        vector_phi,
+        vector_dphi,
+        tuple(sorted(float(kink) for kink in kinks)),
+        float(slopes.max()),
+        _asymptote(phi, 2.0**-40),
+        _asymptote(phi, 2.0**40),
+        (phi, dphi),
+    )
+    _registered[name] = activation
+    return activation
+
+
+def _vectorize(function: Scalar) -> Elementwise:
+    vectorized = np.vectorize(function, otypes=[np.float64])
+    return lambda x: np.asarray(vectorized(np.asarray(x, dtype=np.float64)), dtype=np.float64)
+
+
+def _difference(phi: Scalar) -> Scalar:
+    """The central difference that stands in for a derivative that was not given; the kernels make the same step."""
+
+    def dphi(x: float) -> float:
+        step = 1e-5 * max(1.0, abs(x))
+        return (phi(x + step) - phi(x - step)) / (2.0 * step)
+
+    return dphi
+
+
+def _check_scalar(name: str, what: str, function: Scalar) -> None:
+    if not isinstance(function, types.FunctionType):
+        kind = type(function).__name__
+        raise InputError(f"activation {name!r}: {what} is a {kind}, which cannot be compiled; write it with def")
+    for x in PROBES:
+        try:
+            value = function(x)
+        except Exception as error:
+            raise InputError(
+                f"activation {name!r}: {what}({x:g}) raised {type(error).__name__}: {error}; "
+                f"{what} must take one float and return one float"
+            ) from None
+        if isinstance(value, complex) or np.ndim(value) != 0 or not isinstance(value, (int, float, np.number)):
+            raise InputError(
+                f"activation {name!r}: {what}({x:g}) gave {type(value).__name__}; {what} must return one real number"
+            )
+        if not math.isfinite(float(value)):
+            raise InputError(f"activation {name!r}: {what}({x:g}) = {value}; {what} must be finite on [-30, 30]")
+
+
+def _check_derivative(name: str, phi: Scalar, dphi: Scalar) -> None:
+    """Refuse a dphi that differs from the central difference; up to four probes may sit on a kink."""
+    difference = _difference(phi)
+    wrong = []
+    for x in PROBES:
+        stated, found = dphi(x), difference(x)
+        if abs(stated - found) > 1e-3 * max(1.0, abs(stated), abs(found)):
+            wrong.append((x, stated, found))
+    if len(wrong) > 4:
+        x, stated, found = wrong[0]
+        raise InputError(
+            f"activation {name!r}: dphi({x:g}) = {stated:g}, but the difference quotient of phi there is {found:g}; "
+            "give the derivative of phi, or phi alone"
+        )
+
+
+def _asymptote(phi: Scalar, scale: float) -> Asymptote | None:
+    """The one-sided slopes of phi at ``scale``, where phi is linear there to float32 accuracy; None elsewhere."""
+    try:
+        here = [phi(sign * scale) / scale for sign in (-1.0, 1.0)]
+        beyond = [phi(sign * scale * factor) / (scale * factor) for sign in (-1.0, 1.0) for factor in (0.25, 4.0)]
+    except (ArithmeticError, ValueError):
+        return None
+    size = max(abs(value) for value in here)
+    if not math.isfinite(size) or size == 0.0:
+        return None
+    near = np.abs(np.asarray(beyond) - np.repeat(here, 2)) <= 1e-7 * size
+    return Asymptote(float(here[0]), float(here[1])) if bool(near.all()) else None
+
+
+def _load(name: str, module_name: str, functions: str) -> Activation:
+    """Import ``module:phi,dphi``; the working directory is importable while it loads."""
+    parts = [part.strip() for part in functions.split(",")]
+    if not module_name or len(parts) > 2 or not all(part.isidentifier() for part in parts):
+        raise InputError(f"activation {name!r}: write module:phi,dphi or module:phi")
+    here = os.getcwd()
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"unknown activation {name!r}: no module named {error.name!r} here; {nearest(module_name, names())}"
+        ) from None
+    except Exception as error:
+        raise InputError(f"activation {name!r}: importing it raised {type(error).__name__}: {error}") from None
+    finally:
+        if added and here in sys.path:
+            sys.path.remove(here)
+    missing = [part for part in parts if not callable(getattr(module, part, None))]
+    if missing:
+        raise InputError(f"activation {name!r}: module {module_name!r} has no function {missing[0]!r}")
+    phi = getattr(module, parts[0])
+    dphi = getattr(module, parts[1]) if len(parts) == 2 else None
+    return register(name, phi, dphi, tuple(getattr(module, "kinks", ())))

@@ -1,0 +1,61 @@
+"""``mcflow bench``: this machine's speed beside its ceilings."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+EXAMPLE = """\b
+Example:
+  mcflow bench --width 512 --depth 50"""
+
+
+@click.command("bench", epilog=EXAMPLE)
+@click.option("--width", type=click.IntRange(4, 16384), default=512, show_default=True, help="Width of every layer.")
+@click.option("--depth", type=click.IntRange(1, 1000), default=50, show_default=True, help="Number of layers.")
+@click.option("--threads", type=int, help="Threads beside one [default: all that this process may use].")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(width: int, depth: int, threads: int | None, as_json: bool) -> None:
+    """Measure networks, layers and weights a second of both methods, and the share of this machine's ceilings."""
+    from mcflow import bench
+
+    result = bench.measure(width, depth, threads)
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        _print(result)
+
+
+def _print(result: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from mcflow.cli.tables import console as wide
+
+    table = Table(title=f"ReLU, forward and backward, width {result['width']}, depth {result['depth']}")
+    for name in ("case", "threads", "networks/s", "layers/s", "weights/s", "normals", "sgemm"):
+        table.add_column(name, justify="left" if name == "case" else "right", no_wrap=True)
+    for rate in result["rates"]:
+        rates = (rate[f"{name}_per_second"] for name in ("networks", "layers", "weights"))
+        shares = (rate["share_of_normals"], rate["share_of_sgemm"])
+        table.add_row(
+            rate["what"],
+            str(rate["threads"]),
+            *(f"{value:.3g}" for value in rates),
+            *("" if share is None else f"{100 * share:.0f} %" for share in shares),
+        )
+    console = wide()
+    console.print(table)
+    ceilings = result["ceilings"]
+    best = [ceilings[f"{name}_per_second"] / 1e9 for name in ("words", "normals", "uniforms")]
+    console.print(
+        "Ceilings of one core: Philox {:.2f}e9 words/s, normals {:.2f}e9/s, uniforms {:.2f}e9/s, ".format(*best)
+        + f"sgemm {ceilings['sgemm_flops'] / 1e9:.0f} GFLOP/s."
+    )
+    console.print("The last two columns: what the work would take at that ceiling alone, over what it took.")
+    console.print("A collapsed network or a chain makes no weights: theirs are those that they stand for.")
+    peer = result["peer"]
+    if peer:
+        rate = peer["weights_per_second"] / 1e9
+        console.print(f"{peer['name']} {peer['version']} on one thread draws and multiplies {rate:.3g}e9 weights/s.")

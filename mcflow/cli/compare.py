@@ -1,0 +1,103 @@
+"""``mcflow compare``: which scheme keeps activations and gradients flowing, per activation."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from mcflow.cli.options import json_option
+
+if TYPE_CHECKING:
+    from mcflow.compare import Comparison, Entry, Growth
+
+EXAMPLE = """\b
+Examples:
+  mcflow compare runs/9-cases.h5
+  mcflow compare runs/xavier.h5 runs/kaiming.h5 --json"""
+
+_WIDTH = 140
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@json_option
+def command(files: tuple[str, ...], as_json: bool) -> None:
+    """Rank the schemes in FILEs for each activation, and judge the field's rules of thumb by the data."""
+    from mcflow.cli import tables
+    from mcflow.compare import compare
+    from mcflow.opening import open_study
+
+    with ExitStack() as stack:
+        opened = [open_study(file) for file in files]
+        results = [stack.enter_context(each.result) for each in opened]
+        found = compare(results, [each.note for each in opened if each.note])
+    if as_json:
+        tables.print_json(found.record())
+    else:
+        _print(found)
+
+
+def _print(found: Comparison) -> None:
+    from rich.table import Table
+
+    from mcflow.cli import tables
+
+    out = tables.console()
+    out.width = max(out.width, _WIDTH)
+    for note in found.notes:
+        out.print(note, soft_wrap=True, markup=False)
+    for activation, ranking in found.rankings.items():
+        title = f"{activation}: factor per layer of second moments, typical network, ± 95 % interval"
+        table = Table(title=title, title_justify="left")
+        table.add_column("case", no_wrap=True)
+        columns = ("activations x", "gradients d", "float16 holds to", "float32, bfloat16 to", "dead / off / saturated")
+        for column in columns:
+            table.add_column(column, justify="right", no_wrap=True)
+        table.add_column("correlation", no_wrap=True)
+        for entry in ranking:
+            shares = " / ".join(_percent(share) for share in (entry.dead, entry.inactive, entry.saturated))
+            leaves = [_leaves(entry, kind) for kind in ("float16", "float32")]
+            cosine = "" if entry.correlation is None else "{:.2f} > {:.2f}".format(*entry.correlation)
+            cells = [_factor(entry.activations), _factor(entry.gradients), *leaves, shares, cosine]
+            table.add_row(entry.case, *cells)
+        out.print(table)
+        for line in _sentences(ranking):
+            out.print(line, soft_wrap=True, markup=False)
+    print("x > 12: activations overflow at layer 12; d < 40: gradients underflow 40 layers down; off: phi' = 0")
+    for rule in found.rules:
+        out.print(f"{rule.rule}: {rule.verdict} ({rule.number})", soft_wrap=True, markup=False)
+
+
+def _factor(growth: Growth | None) -> str:
+    if growth is None:
+        return "not there"
+    return f"{growth.per_layer:.4f} ± {0.5 * (growth.high - growth.low):.4f}"
+
+
+def _percent(share: float) -> str:
+    return "?" if math.isnan(share) else f"{100 * share:.2g} %"
+
+
+def _leaves(entry: Entry, kind: str) -> str:
+    found = []
+    for letter, growth in (("x", entry.activations), ("d", entry.gradients)):
+        reach = growth.reaches[kind] if growth is not None else None
+        if reach is not None and reach[0] < 10_000:
+            found.append(f"{letter} {'>' if reach[1] == 'overflow' else '<'} {reach[0]:.0f}")
+    return ", ".join(found) or "never"
+
+
+def _sentences(ranking: list[Entry]) -> list[str]:
+    first = ranking[0]
+    lines = [f"best: {first.case}, at most {100 * math.expm1(min(first.score, 50.0)):.3g} % a layer"]
+    for entry in ranking[1:]:
+        if entry.behind is None:
+            lines.append(f"  {entry.case}: not paired with it")
+            continue
+        mean, low, high = (100 * math.expm1(max(-50.0, min(50.0, value))) for value in entry.behind)
+        sure = "as good" if low <= 0.0 <= high else "worse" if low > 0 else "better"
+        lines.append(f"  {entry.case}: {sure}, {mean:+.3g} % a layer, paired 95 % interval {low:+.3g} to {high:+.3g} %")
+    return lines

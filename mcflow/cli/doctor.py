@@ -1,0 +1,69 @@
+"""``mcflow doctor``: what this machine has for mcflow, and why not what it has not."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from typing import Any
+
+import click
+
+from mcflow.cli.options import json_option
+
+PACKAGES = ("numba", "llvmlite", "numpy", "scipy", "h5py", "h5netcdf", "xarray", "click", "rich", "threadpoolctl")
+OPTIONAL = {"matplotlib": "plot", "scikit-learn": "data", "distributed": "dask", "numba-cuda": "cuda"}
+
+EXAMPLE = """\b
+Examples:
+  mcflow doctor
+  mcflow doctor --json"""
+
+
+@click.command(epilog=EXAMPLE)
+@json_option
+def command(as_json: bool) -> None:
+    """Versions, cores, threading layer, SIMD, CUDA devices or why there is none, HDF5 locking."""
+    from mcflow.cli import tables
+
+    found = examine()
+    if as_json:
+        tables.print_json(found)
+        return
+    for title, values in found.items():
+        print(title)
+        for key, value in values.items():
+            print(f"  {key:<18} {value if not isinstance(value, list) else ', '.join(map(str, value)) or 'none'}")
+
+
+def examine() -> dict[str, dict[str, Any]]:
+    """What there is, by subject, as plain data."""
+    import mcflow
+    from mcflow import devices, locks, machine
+
+    versions: dict[str, Any] = {"mcflow": mcflow.__version__, "python": platform.python_version()}
+    versions |= {name: metadata.version(name) for name in PACKAGES}
+    for name, extra in OPTIONAL.items():
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = f"not installed; pip install 'mcflow[{extra}]'"
+    described = dict(devices.describe())
+    cuda = described.pop("cuda", None)
+    memory = {"available_GB": round(machine.available_memory() / 1e9, 1), "cores_allowed": machine.cores()}
+    out = {"versions": versions, "machine": {"platform": platform.platform(), **memory, **described}}
+    out["cuda"] = cuda if isinstance(cuda, dict) else {"devices": cuda or "none: this build computes on the CPU"}
+    out["hdf5"] = _hdf5(locks.works_here())
+    return out
+
+
+def _hdf5(locking: str) -> dict[str, Any]:
+    import os
+
+    import h5py
+
+    return {
+        "version": h5py.version.hdf5_version,
+        "HDF5_USE_FILE_LOCKING": os.environ.get("HDF5_USE_FILE_LOCKING", "not set"),
+        "locking_here": locking,
+        "used_by_mcflow": "no: one writer is kept by a lock file, readers take no lock",
+    }

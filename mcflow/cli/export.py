@@ -1,0 +1,36 @@
+"""``mcflow export``: a tidy table of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+EXAMPLE = """\b
+Examples:
+  mcflow export runs/relu.h5 -o relu.csv
+  mcflow export runs/relu.h5 -o relu.parquet
+  mcflow export runs/relu.h5 --summary -o summary.csv"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("file")
+@click.option("-o", "--output", required=True, metavar="TABLE", help="A .csv or a .parquet file.")
+@click.option("--summary", is_flag=True, help="Statistics over networks instead of every network.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing table.")
+def command(file: str, output: str, summary: bool, overwrite: bool) -> None:
+    """Write FILE as one tidy table: case, network, layer, quantity, value."""
+    import sys
+
+    from mcflow.errors import InputError
+    from mcflow.export import export
+    from mcflow.opening import open_study
+
+    if Path(output).exists() and not overwrite:
+        raise InputError(f"{output} exists; give --overwrite to replace it, or another -o")
+    opened = open_study(file)
+    if opened.note:
+        print(opened.note, file=sys.stderr)
+    with opened.result as result:
+        count = export(result, Path(output), summary)
+    print(f"{output}: {count} rows")

@@ -1,0 +1,110 @@
+"""``mcflow recommend``: the scheme and gain to use for an activation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mcflow.cli.options import json_option
+
+if TYPE_CHECKING:
+    from mcflow.recommend import Recommendation
+
+EXAMPLE = """\b
+Examples:
+  mcflow recommend --activation gelu
+  mcflow recommend --activation mymodule:phi,dphi
+  mcflow recommend --dialects"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.option("--activation", metavar="NAME", help="An activation, or module:phi,dphi.")
+@click.option("--depth", type=int, default=50, metavar="N", help="Layers to keep the signal over [50].")
+@click.option("--width", type=int, default=256, metavar="N", help="Units of each layer in the simulation [256].")
+@click.option("--networks", type=int, default=200, metavar="N", help="Networks to simulate [200].")
+@click.option("--dialects", is_flag=True, help="What torch, Keras and JAX draw under each name.")
+@json_option
+def command(activation: str | None, depth: int, width: int, networks: int, dialects: bool, as_json: bool) -> None:
+    """Recommend scheme, gain and bias, with the evidence of theory and of a fresh simulation, and the code for it."""
+    from mcflow.errors import InputError
+
+    if activation is None and not dialects:
+        raise InputError("name an activation, as in --activation gelu; or --dialects for what frameworks draw")
+    from mcflow.cli import tables
+
+    document: dict[str, Any] = {}
+    if activation is not None:
+        from mcflow.recommend import recommend
+
+        found = recommend(activation, depth, width, networks)
+        document |= found.record()
+        if not as_json:
+            _print(found)
+    if dialects:
+        document["dialects"] = _dialects(quiet=as_json)
+    if as_json:
+        tables.print_json(document)
+
+
+def _print(found: Recommendation) -> None:
+    from rich.table import Table
+
+    from mcflow.cli import tables
+    from mcflow.flow import BACKWARD, FORWARD
+
+    out = tables.console()
+    out.width = max(out.width, 128)
+    best = found.best
+    bias = f"biases of standard deviation {best.bias_std:.4g}" if best.bias_std else "zero biases"
+    out.print(
+        f"{found.activation}: weights of standard deviation {best.sigma_w2**0.5:.6g} / sqrt(fan_in), {bias} "
+        f"({best.name}; in mcflow: --scheme {best.scheme} --gain {best.gain:.6g}"
+        + (f" --bias-std {best.bias_std:.4g})" if best.bias_std else ")"),
+        markup=False,
+        soft_wrap=True,
+    )
+    for reason in found.reasons:
+        out.print(f"  {reason}", markup=False, soft_wrap=True)
+    title = f"factor over {found.depth} layers: predicted, measured at width {found.width} ({found.networks} networks)"
+    table = Table(title=title, title_justify="left")
+    table.add_column("initialisation", no_wrap=True)
+    for column in ("sigma_w^2", "bias std", "activations x", "gradients d", "trainable depth"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for item in found.candidates:
+        cells = [f"{item.predicted[kind]:.3g}, {item.measured[kind]:.3g}" for kind in (FORWARD, BACKWARD)]
+        depth = "none" if item.trainable_depth is None else f"{item.trainable_depth:.3g}"
+        table.add_row(item.name, f"{item.sigma_w2:.5g}", f"{item.bias_std:.3g}", *cells, depth)
+    out.print(table)
+    for framework, line in found.code.items():
+        out.print(f"{framework}: {line}", markup=False, soft_wrap=True)
+
+
+def _dialects(quiet: bool) -> list[dict[str, object]]:
+    from rich.table import Table
+
+    from mcflow.cli import tables
+    from mcflow.dialects import DIALECTS, FAN_IN, FAN_OUT
+
+    rows: list[dict[str, object]] = [
+        {
+            "framework": each.framework,
+            "name": each.name,
+            "draws": each.words,
+            "variance": each.variance(FAN_IN, FAN_OUT),
+            "measured": each.measured(),
+            "mcflow": each.scheme or None,
+        }
+        for each in DIALECTS
+    ]
+    if not quiet:
+        table = Table(title=f"variance of one weight, fan_in {FAN_IN}, fan_out {FAN_OUT}", title_justify="left")
+        for column in ("framework", "name", "draws", "variance", "measured", "in mcflow"):
+            table.add_column(column)
+        for row in rows:
+            cells = [str(row[key]) for key in ("framework", "name", "draws")]
+            table.add_row(*cells, f"{row['variance']:.6f}", f"{row['measured']:.6f}", str(row["mcflow"] or "none"))
+        out = tables.console()
+        out.width = max(out.width, 128)
+        out.print(table)
+    return rows

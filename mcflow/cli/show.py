@@ -1,0 +1,87 @@
+"""``mcflow show``: what is in a file, whether it is whole, and a study while it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mcflow.cli.options import json_option
+
+EXAMPLE = """\b
+Examples:
+  mcflow show runs/relu.h5
+  mcflow show --check runs/relu.h5
+  mcflow show --follow runs/relu.h5"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("file")
+@click.option("--check", is_flag=True, help="Read every byte and name what is damaged.")
+@click.option("--follow", is_flag=True, help="Render the study while it runs, until it ends.")
+@json_option
+def command(file: str, check: bool, follow: bool, as_json: bool) -> None:
+    """Show what is in FILE: cases, progress, configuration, provenance. A study that still runs is shown too."""
+    from mcflow import inspection, watching
+    from mcflow.errors import InputError
+    from mcflow.store import parts_folder
+
+    path = Path(file)
+    folder = path if path.name.endswith(".parts") else parts_folder(path)
+    if follow:
+        from mcflow.cli import following
+
+        following.follow(path, folder)
+        return
+    running = watching.look(folder) if folder.is_dir() else None
+    if running is None and not path.is_file():
+        raise InputError(f"there is no file {path}")
+    document: dict[str, Any] = {"file": str(path)}
+    if path.is_file():
+        if check:
+            document["check"] = inspection.check(path)
+        document |= inspection.describe(path)
+    if running is not None:
+        if check:
+            document["check_parts"] = watching.check(folder)
+        document["running"] = running.record()
+        document.setdefault("root", running.head["root"])
+        document.setdefault("cases", running.head["cases"])
+    if as_json:
+        from mcflow.cli import tables
+
+        tables.print_json(document)
+    else:
+        _print(document)
+
+
+def _print(document: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from mcflow.cli import tables
+
+    out = tables.console()
+    root = document["root"]
+    if "parts" in document:
+        out.print(f"{document['file']}: shard {root['shard']} with {len(document['parts'])} parts", markup=False)
+        return
+    running = document.get("running")
+    state = root["state"] if running is None else running["state"]
+    out.print(f"{document['file']}: {state}, {root['networks']} networks, seed {root['seed']}", markup=False)
+    out.print(
+        f"made {root['created_utc']} by mcflow {root['mcflow_version']}, numba {root['numba_version']}, "
+        f"numpy {root['numpy_version']}, on {root['device']}; inputs sha256 {root['inputs_sha256'][:16]}",
+        markup=False,
+        soft_wrap=True,
+    )
+    table = Table("case", "depth", "width", "gain", "method", "networks")
+    for case in document["cases"]:
+        done = case["networks_done"] if running is None else running["networks_done"][case["name"]]
+        cells = (case["name"], case["depth"], case["width"], f"{case['gain']:.6g}", case["method"], done)
+        table.add_row(*map(str, cells))
+    out.print(table)
+    for key in ("check", "check_parts"):
+        if key in document:
+            out.print(document[key], markup=False, soft_wrap=True)
+    out.print(root["study"], markup=False, soft_wrap=True)

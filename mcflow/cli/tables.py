@@ -1,0 +1,60 @@
+"""What verbs print: tables for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from mcflow.flow import Flow, Measured
+
+_NARROWEST = 100  # columns where stdout is no terminal
+
+
+def console() -> Console:
+    """Where tables go: stdout, as wide as it is, or as a table needs where it is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else _NARROWEST, highlight=False)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout; NaN and infinities, which JSON has not, must be None already."""
+    print(json.dumps(document, allow_nan=False, indent=2))
+
+
+def print_flow(cases: Sequence[Flow]) -> None:
+    """Measured second moments with standard errors beside the prediction, then a line of verdicts for each case."""
+    from mcflow.flow import BACKWARD, FORWARD
+
+    table = Table(title="second moments, measured ± standard error | infinite width", title_justify="left")
+    table.add_column("case", no_wrap=True)
+    table.add_column("layer", justify="right")
+    table.add_column("activations x", no_wrap=True)
+    table.add_column("gradients d", no_wrap=True)
+    for case in cases:
+        for place, layer in enumerate(case.layers):
+            cells = [_cell(case.measured[name][place]) if name in case.measured else "" for name in (FORWARD, BACKWARD)]
+            table.add_row("" if place else case.name, str(layer), *cells, end_section=place == len(case.layers) - 1)
+    out = console()
+    out.print(table)
+    longest = max(len(case.name) for case in cases)
+    for case in cases:
+        out.print(f"{case.name:<{longest}}  {case.sentence}", soft_wrap=True, markup=False)
+
+
+def _cell(value: Measured) -> str:
+    text = f"{measured(value.mean, value.standard_error)}"
+    return text if value.predicted is None else f"{text} | {value.predicted:.4g}"
+
+
+def measured(mean: float, error: float) -> str:
+    """``1.23 ± 0.04``: a mean to the digits that its standard error leaves it."""
+    if not math.isfinite(mean) or not math.isfinite(error) or error <= 0 or mean == 0:
+        return f"{mean:.4g}"
+    digits = max(2, min(7, 2 + math.floor(math.log10(abs(mean))) - math.floor(math.log10(error))))
+    return f"{mean:#.{digits}g}".removesuffix(".") + f" ± {error:#.2g}".removesuffix(".")

@@ -1,0 +1,252 @@
+"""``mcflow theory``: the prediction of every case, fixed points and phase diagrams, without sampling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mcflow.cli.options import json_option, make_study, study_options
+from mcflow.documents import plain
+
+if TYPE_CHECKING:
+    import xarray
+
+    from mcflow.study import Case, Study
+    from mcflow.theory.criticality import FixedPoints
+
+EXAMPLE = """\b
+Examples:
+  mcflow theory
+  mcflow theory --scheme lecun_normal --activation selu --depth 50 --width 64
+  mcflow theory --activation gelu --scheme kaiming_normal --fixed-points
+  mcflow theory --activation tanh --phase-diagram tanh.csv"""
+ENDINGS = ("std", "log10", "log_mean", "log_std")
+SHOWN = 10  # layers in a table; --json has them all
+PLANE_POINTS = 41  # along each axis
+LARGEST_SIGMA_W, LARGEST_SIGMA_B = 3.0, 1.0
+TABLE = (
+    ("preactivation_second_moment", "h\u00b2"),
+    ("activation_second_moment", "x\u00b2"),
+    ("gradient_second_moment", "d\u00b2"),
+    ("weight_gradient_second_moment", "(d x)\u00b2"),
+    ("preactivation_correlation", "cosine"),
+)
+
+
+@click.command(epilog=EXAMPLE)
+@study_options
+@click.option("--raw", is_flag=True, help="Inputs as they are, not scaled to second moment 1.")
+@click.option("--seed", type=int, metavar="S", help="Seed of the inputs [default: 0].")
+@click.option("--tier", default="exact", metavar="TIER", help="Highest: exact, exact-law, first-order, infinite-width.")
+@click.option("--fixed-points", "fixed", is_flag=True, help="Fixed points, depth scales and critical gains instead.")
+@click.option("--phase-diagram", "diagram", metavar="FILE", help="Write the (sigma_w, sigma_b) plane, as .csv or .png.")
+@json_option
+def command(tier: str, fixed: bool, diagram: str | None, as_json: bool, **options: Any) -> None:
+    """Predict what STUDY.toml, or the cases of the options, would measure: mean and spread at every layer."""
+    study = make_study(options)
+    if diagram is not None:
+        _write_plane(study, diagram)
+    elif fixed:
+        _show_fixed_points(study, as_json)
+    else:
+        _show_predictions(study, tier, as_json)
+
+
+def _show_predictions(study: Study, tier: str, as_json: bool) -> None:
+    from mcflow.cli import tables
+    from mcflow.inputs import inputs_of
+    from mcflow.theory import predict
+
+    found = {}
+    for name, case in zip(study.names, study.cases, strict=True):
+        found[name] = predict(case, inputs_of(case, study.seed), tier=tier)
+    if as_json:
+        tables.print_json({"cases": {name: _record(dataset) for name, dataset in found.items()}})
+        return
+    for name, dataset in found.items():
+        _print_case(name, dataset)
+
+
+def _record(dataset: xarray.Dataset) -> dict[str, Any]:
+    quantities = {}
+    for name in dataset["quantity"].values.tolist():
+        of = {"mean": dataset[name], "tiers": dataset["tier"].sel(quantity=name)}
+        of |= {
+            end: dataset[f"{name}_{end}"]
+            for end in ("std", "log10", "log_mean", "log_std")
+            if f"{name}_{end}" in dataset
+        }
+        quantities[name] = {key: plain(value.values.tolist()) for key, value in of.items()}
+        quantities[name]["left_out"] = dataset[name].attrs["left_out"]
+    record: dict[str, Any] = {key: plain(value) for key, value in dataset.attrs.items()}
+    for name in ("width", "fan_in", "weight_std", "dead_probability"):
+        if name in dataset:
+            record[name] = plain(dataset[name].values.tolist())
+    return record | {"layer": dataset["layer"].values.tolist(), "quantities": quantities}
+
+
+def _print_case(name: str, dataset: xarray.Dataset) -> None:
+    from rich.table import Table
+
+    from mcflow.cli import tables
+
+    out = tables.console()
+    title = f"{name}: gain {dataset.attrs['gain']:.6g}; mean \u00b7 standard deviation over networks"
+    table = Table(title=title, title_justify="left")
+    table.add_column("layer", justify="right")
+    columns = [(quantity, head) for quantity, head in TABLE if quantity in dataset]
+    for _, head in columns:
+        table.add_column(head, no_wrap=True)
+    table.add_column("tier: forward, backward")
+    depth = dataset.sizes["layer"]
+    for layer in _shown(depth):
+        cells = [_cell(dataset, quantity, layer - 1) for quantity, _ in columns]
+        tiers = [
+            str(dataset["tier"].sel(quantity=quantity).values[layer - 1])
+            for quantity in ("activation_second_moment", "gradient_second_moment")
+        ]
+        table.add_row(str(layer), *cells, tiers[0] if tiers[0] == tiers[1] else ", ".join(tiers))
+    out.print(table)
+    if "dead_probability" in dataset and float(dataset["dead_probability"][-1]) > 1e-12:
+        out.print(f"P(dead by layer {depth}) = {float(dataset['dead_probability'][-1]):.4g}", soft_wrap=True)
+    if dataset.attrs["left_out"]:
+        out.print(f"left out: {dataset.attrs['left_out']}", soft_wrap=True, markup=False)
+
+
+def _shown(depth: int) -> list[int]:
+    if depth <= SHOWN:
+        return list(range(1, depth + 1))
+    return sorted({round(1 + i * (depth - 1) / (SHOWN - 1)) for i in range(SHOWN)})
+
+
+def _cell(dataset: xarray.Dataset, quantity: str, place: int) -> str:
+    mean = float(dataset[quantity][place])
+    if (mean == 0.0 or math.isinf(mean)) and f"{quantity}_log10" in dataset:
+        return f"10^{float(dataset[f'{quantity}_log10'][place]):.2f}"
+    std = float(dataset[f"{quantity}_std"][place]) if f"{quantity}_std" in dataset else math.nan
+    return f"{mean:.5g}" + ("" if math.isnan(std) else f" \u00b7 {std:.2g}")
+
+
+def _show_fixed_points(study: Study, as_json: bool) -> None:
+    from mcflow.cli import tables
+
+    records = [_fixed_points_of(case) for case in study.cases]
+    unique = list({(r["activation"], r["weight_variance"], r["bias_variance"]): r for r in records}.values())
+    if as_json:
+        tables.print_json({"fixed_points": [_plain_record(record) for record in unique]})
+        return
+    out = tables.console()
+    for record in unique:
+        out.print(_fixed_table(record))
+        out.print(record["sentence"], soft_wrap=True, markup=False)
+        for of, value in record["critical_gain"].items():
+            out.print(
+                f"critical gain, {of}: {value if isinstance(value, str) else f'{value:.6g}'}",
+                soft_wrap=True,
+                markup=False,
+            )
+
+
+def _fixed_points_of(case: Case) -> dict[str, Any]:
+    """The fixed points of the last layer of a case: sigma_w^2 = fan_in Var W there."""
+    from mcflow.errors import InputError
+    from mcflow.theory import criticality, stack
+
+    last = stack.of_case(case)
+    found: FixedPoints = criticality.fixed_points(
+        case.nonlinearity, float(last.forward[-1]), float(last.bias_variance[-1])
+    )
+    names = ("q", "chi_1", "chi_parallel", "stable", "c", "slope_c", "xi_q", "xi_c", "trainable_depth")
+    gains: dict[str, float | str] = {}
+    for of in ("forward", "gradient"):
+        try:
+            gains[of] = criticality.gain_of_case(case, of)
+        except InputError as error:
+            gains[of] = str(error)
+    return {
+        "scheme": case.scheme,
+        "activation": case.activation,
+        "weight_variance": float(last.forward[-1]),
+        "bias_variance": float(last.bias_variance[-1]),
+        "sentence": found.sentence,
+        "points": [{name: getattr(point, name) for name in names} for point in found],
+        "critical_gain": gains,
+    }
+
+
+def _plain_record(record: dict[str, Any]) -> dict[str, Any]:
+    points = [{name: plain(value) for name, value in point.items()} for point in record["points"]]
+    return record | {"points": points}
+
+
+def _fixed_table(record: dict[str, Any]) -> Any:
+    from rich.table import Table
+
+    variances = f"sigma_w\u00b2 = {record['weight_variance']:.6g}, sigma_b\u00b2 = {record['bias_variance']:.6g}"
+    title = f"{record['scheme']}-{record['activation']}: {variances}"
+    table = Table(title=title, title_justify="left")
+    heads = ("q*", "chi_1", "V'(q*)", "stable", "c*", "slope", "xi_q", "xi_c", "trainable depth")
+    for head in heads:
+        table.add_column(head, justify="right")
+    for point in record["points"]:
+        table.add_row(*("yes" if v is True else "no" if v is False else f"{v:.5g}" for v in point.values()))
+    return table
+
+
+def _write_plane(study: Study, path: str) -> None:
+    from pathlib import Path
+
+    import numpy as np
+
+    from mcflow.errors import InputError, Unfinished
+    from mcflow.theory import phase_diagram
+
+    names = {case.activation for case in study.cases}
+    if len(names) != 1:
+        raise InputError(f"--phase-diagram is for one activation, not {len(names)}; give one with --activation")
+    kind = Path(path).suffix.lower()
+    if kind not in (".csv", ".png", ".svg", ".pdf"):
+        raise InputError(f"--phase-diagram {path}: give a name that ends in .csv, .png, .svg or .pdf")
+    plane = phase_diagram.plane(
+        study.cases[0].nonlinearity,
+        np.linspace(LARGEST_SIGMA_W / PLANE_POINTS, LARGEST_SIGMA_W, PLANE_POINTS),
+        np.linspace(0.0, LARGEST_SIGMA_B, PLANE_POINTS),
+    )
+    try:
+        if kind == ".csv":
+            Path(path).write_text(_csv(phase_diagram.COLUMNS, plane.rows()), encoding="utf-8")
+        else:
+            _draw(plane, study.cases[0].activation, path)
+    except OSError as error:
+        raise Unfinished(f"cannot write {path!r}: {error.strerror or error}") from None
+
+
+def _csv(columns: Sequence[str], rows: Iterable[tuple[float, ...]]) -> str:
+    return "\n".join([",".join(columns), *(",".join(f"{value:.10g}" for value in row) for row in rows)]) + "\n"
+
+
+def _draw(plane: Any, activation: str, path: str) -> None:
+    from mcflow.errors import InputError
+
+    try:
+        import matplotlib
+    except ModuleNotFoundError:
+        raise InputError("pictures need matplotlib; pip install 'mcflow[plot]', or give FILE.csv") from None
+    matplotlib.use("Agg")
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+    axes = figure.subplots()
+    with np.errstate(divide="ignore"):
+        colour = np.clip(np.log10(plane.chi_1), -1.0, 1.0)
+    mesh = axes.pcolormesh(plane.sigma_w, plane.sigma_b, colour, cmap="RdBu_r", vmin=-1.0, vmax=1.0, shading="nearest")
+    figure.colorbar(mesh, label="log10 chi_1 (gradients vanish < 0 < explode)")
+    axes.plot(plane.edge_w, plane.edge_b, "k-", label="edge of chaos")
+    axes.set(xlabel="sigma_w", ylabel="sigma_b", title=activation)
+    if len(plane.edge_w):
+        axes.legend(loc="upper left")
+    figure.savefig(path)

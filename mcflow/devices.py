@@ -1,0 +1,352 @@
+"""What this machine can compute with, and the one door to ``mcflow.kernels``: networks in, statistics out."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcflow.blocks import BACKWARD, QUANTITIES, Block
+from mcflow.errors import InputError
+
+if TYPE_CHECKING:
+    from mcflow.activations import Activation
+    from mcflow.histograms import Plan
+    from mcflow.study import Case
+
+METHODS = ("auto", "direct", "collapsed", "chain")
+DEVICES = ("auto", "cpu", "cuda")
+# float32 weights that a thread may keep for the backward pass instead of making them again (docs/benchmarks.md): 64 MiB
+# where they are dear to make, and 16 MiB, which stay in the last cache, where making them is as fast as reading memory.
+KEPT_DEAR = 1 << 24
+KEPT_CHEAP = 1 << 22
+FEW_INPUTS_TO_KEEP = 16  # with more inputs the products want the caches for themselves
+# In a scale of 2^+-32 an input needs no exponent.
+PLAIN_EXPONENT = 32
+
+
+def choose_device(requested: str) -> str:
+    """``cpu`` or ``cuda``; InputError with the reason where CUDA is asked for and does not work."""
+    from mcflow import cuda_detection
+
+    if requested == "cpu" or (requested == "auto" and cuda_detection.quick_reason()):
+        return "cpu"
+    reason = cuda_detection.reason()
+    if reason and requested == "cuda":
+        raise InputError(f"--device cuda: {reason}")
+    return "cpu" if reason else "cuda"
+
+
+def why_not_cuda(requested: str, device: str) -> str:
+    """Where ``auto`` came to the processor, the reason in brackets, for the line that announces a run."""
+    from mcflow import cuda_detection
+
+    if requested != "auto" or device != "cpu":
+        return ""
+    return f" ({(cuda_detection.quick_reason() or cuda_detection.reason()).partition(' (')[0].partition(';')[0]})"
+
+
+def device_for(case: Case, method: str, device: str) -> str:
+    """The device that computes a case: the one chosen, or the processor where the GPU has no kernel for it."""
+    from mcflow import cuda
+
+    return "cpu" if device == "cuda" and cuda.why_not(case, method) else device
+
+
+def set_threads(threads: int | None) -> int:
+    """Set how many threads kernels run on (None: all that this process may use); returns the number."""
+    import numba
+
+    most = numba.config.NUMBA_NUM_THREADS
+    if threads is not None and not 1 <= threads <= most:
+        raise InputError(f"threads = {threads} is out of range; this process may use 1 to {most}")
+    numba.set_num_threads(threads or most)
+    return threads or most
+
+
+def most_threads() -> int:
+    """How many threads this process may use."""
+    import numba
+
+    return int(numba.config.NUMBA_NUM_THREADS)
+
+
+def kernels_digest() -> str:
+    """Sixteen hex digits of the text of all kernels: processes in which they agree compute the same bits."""
+    found = hashlib.sha256()
+    (folder,) = importlib.util.find_spec("mcflow.kernels").submodule_search_locations  # type: ignore[union-attr,misc]
+    for path in sorted(Path(folder).rglob("*.py")):
+        found.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def simulate(
+    case: Case,
+    inputs: NDArray[np.float64],
+    seed: int,
+    first: int,
+    count: int,
+    *,
+    method: str = "direct",
+    device: str = "cpu",
+    backward: bool = True,
+    plan: Plan,
+) -> Block:
+    """Statistics of the networks first .. first + count - 1 of a case.
+
+    ``inputs`` is (batch, features). The result depends on nothing but the arguments: not on threads or block sizes.
+    Raises InputError for a method or device that cannot simulate the case.
+    """
+    if device == "cuda":
+        from mcflow import cuda
+
+        return cuda.simulate(case, inputs, seed, first, count, method=method, backward=backward, plan=plan)
+    import numba
+    from threadpoolctl import threadpool_limits
+
+    from mcflow.kernels.cpu import chain, collapsed, direct, lanes
+    from mcflow.kernels.cpu.layers import BINS
+    from mcflow.kernels.cpu.passes import Address
+
+    features = inputs.shape[1]
+    layers = len(case.widths)
+    threads = max(1, min(numba.get_num_threads(), count))
+    rows = np.full((count, len(QUANTITIES), layers), np.nan)
+    counts = np.zeros((threads, 2, layers, BINS), np.int64)
+    arguments = (
+        Address(np.uint64(seed), first),
+        _architecture(case, features),
+        _inputs(case, inputs),
+        _nonlinearity(case.nonlinearity),
+        _counting(plan),
+    )
+    walk = {"direct": direct.walk, "collapsed": collapsed.walk, "chain": chain.walk}[method]
+    with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
+        lanes.simulate(walk, *arguments, _kept_weights(case) if backward else -1, rows, counts)
+    absent = tuple(name for name in QUANTITIES if method == "chain" and not name.endswith("second_moment"))
+    return _block(first, rows, counts, case, backward, absent)
+
+
+def draw_weights(case: Case, features: int, seed: int, network: int) -> list[NDArray[np.float64]]:
+    """The weights of every layer of a directly simulated network, (width_l, fan_in_l) float64."""
+    from threadpoolctl import threadpool_limits
+
+    from mcflow.kernels.cpu import direct
+    from mcflow.kernels.cpu.passes import Address
+
+    address, architecture = Address(np.uint64(seed), network), _architecture(case, features)
+    weights = []
+    for layer, n_in in enumerate(architecture.fan_in.tolist()):
+        with threadpool_limits(1, "blas"):
+            unit = direct.draw_weights(address, architecture, layer)[:, :n_in]
+        std = math.ldexp(float(architecture.weight_std[layer]), int(architecture.weight_exponent[layer]))
+        weights.append(std * unit.astype(np.float64))
+    return weights
+
+
+def draw_numbers(
+    seed: int, network: int, layer: int, stream: str, shape: tuple[int, int], distribution: str = "normal"
+) -> NDArray[np.float64]:
+    """(rows, n) unit-variance numbers of one stream of a network (a name in ``kernels/body/rng.py``)."""
+    from mcflow.kernels.body import rng
+    from mcflow.kernels.cpu import direct, fill
+    from mcflow.kernels.cpu.passes import Address
+
+    rows, n = shape
+    law, place = fill.distribution(distribution), getattr(rng, stream)
+    return direct.draw_rows(Address(np.uint64(seed), network), law, n, layer, place, rows).astype(np.float64)
+
+
+def _kept_weights(case: Case) -> int:
+    """How many weights a thread may keep for the backward pass: fewer where it is cheaper to make them again."""
+    distribution = case.rule.distribution
+    if distribution == "orthogonal":
+        return KEPT_DEAR
+    if case.batch > FEW_INPUTS_TO_KEEP:
+        return 0
+    return KEPT_DEAR if distribution in ("normal", "truncated_normal") else KEPT_CHEAP
+
+
+def _block(
+    first: int,
+    rows: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    case: Case,
+    backward: bool,
+    absent: tuple[str, ...] = (),
+) -> Block:
+    missing = set(absent)
+    if not backward:
+        missing |= set(BACKWARD)
+    if case.batch < 2:
+        missing.add("preactivation_correlation")
+    kept = {name: np.ascontiguousarray(rows[:, i]) for i, name in enumerate(QUANTITIES) if name not in missing}
+    total = counts.sum(axis=0)
+    return Block(first, kept, total[0], total[1] if backward else None)
+
+
+def _architecture(case: Case, features: int) -> Any:
+    from mcflow.kernels.cpu.fill import distribution
+    from mcflow.kernels.cpu.passes import Architecture
+
+    layers = case.layers(features)
+    bias = np.sqrt([case.bias_variance(int(n)) for n in layers.fan_in])
+    mantissa, exponent = split(layers.weight_std)
+    weights = distribution(case.rule.distribution)
+    normals = distribution("normal").address
+    biases = distribution("uniform").address if case.biases_are_uniform else normals
+    return Architecture(
+        weights.address,
+        weights.padding,
+        weights.whole,
+        biases,
+        normals,
+        layers.fan_in,
+        layers.width,
+        mantissa.astype(np.float32),
+        exponent,
+        bias.astype(np.float32),
+    )
+
+
+def split(std: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Standard deviations as mantissa and exponent, so that extreme ones stay inside float32; plain ones keep 2^0."""
+    exponent = np.frexp(std)[1].astype(np.int64)
+    exponent[np.abs(exponent) < PLAIN_EXPONENT] = 0
+    return np.ldexp(std, -exponent), exponent
+
+
+def _inputs(case: Case, inputs: NDArray[np.float64]) -> Any:
+    from mcflow.kernels.cpu.passes import Inputs
+
+    size = math.sqrt(float(np.mean(np.square(inputs / max(np.abs(inputs).max(), 1e-300))))) * float(
+        np.abs(inputs).max()
+    )
+    exponent = math.frexp(size)[1]
+    if abs(exponent) < PLAIN_EXPONENT:
+        exponent = 0
+    group = 2 if case.correlation is not None else max(2, len(inputs))
+    return Inputs(np.ascontiguousarray(np.ldexp(inputs, -exponent), dtype=np.float32), exponent, group)
+
+
+def _nonlinearity(activation: Activation) -> Any:
+    from mcflow.kernels.cpu import activations
+    from mcflow.kernels.cpu.layers import Nonlinearity
+
+    if activation.scalar is None:
+        address = activations.address_of(activation.kind)
+    else:
+        address = _address_of_user(activation)
+    threshold, asymptotes = saturation_and_asymptotes(activation)
+    parameter = 0.0 if math.isnan(activation.parameter) else activation.parameter
+    return Nonlinearity(address, np.float32(parameter), threshold, asymptotes)
+
+
+def saturation_and_asymptotes(activation: Activation) -> tuple[np.float32, NDArray[np.float32]]:
+    """The slope under which a unit is saturated, and the asymptotes near zero and far out, as kernels take them."""
+    threshold = 0.01 * activation.dphi_max if math.isfinite(activation.dphi_max) else float(np.finfo(np.float32).tiny)
+    asymptotes = np.zeros((2, 3), np.float32)
+    for i, asymptote in enumerate((activation.near_zero, activation.far)):
+        if asymptote is not None:
+            asymptotes[i] = asymptote.negative, asymptote.positive, asymptote.degree
+    return np.float32(threshold), asymptotes
+
+
+def compile_activation(activation: Activation) -> None:
+    """Compile a user's own functions before anything is written; InputError where they cannot be."""
+    if not activation.is_builtin:
+        _address_of_user(activation)
+
+
+def _address_of_user(activation: Activation) -> int:
+    """Compile a user's own functions; InputError where Numba cannot."""
+    from numba.core.errors import NumbaError
+
+    from mcflow.kernels.cpu import activations
+
+    assert activation.scalar is not None
+    try:
+        key = f"{activation.name} {activation.fingerprint()} {id(activation.scalar[0])}"
+        return activations.address_of_user(key, *activation.scalar)
+    except NumbaError as error:
+        reason = str(error).strip().splitlines()[-1].strip() or type(error).__name__
+        raise InputError(
+            f"activation {activation.name!r} cannot be compiled ({reason}); use floats, arithmetic and math only"
+        ) from None
+
+
+def _counting(plan: Plan) -> Any:
+    from mcflow.kernels.cpu.passes import Counting
+
+    return Counting(
+        int(plan.networks),
+        np.asarray(plan.preactivation_exponent, np.int64),
+        np.asarray(plan.gradient_exponent, np.int64),
+    )
+
+
+def ceilings(rate: Callable[[Callable[[int], float]], tuple[float, float]]) -> dict[str, float]:
+    """One core's best rates, each measured by ``rate(work)``: Philox words, normals, uniforms, sgemm operations."""
+    from threadpoolctl import threadpool_limits
+
+    from mcflow.kernels.cpu import ceilings as kernels
+    from mcflow.kernels.cpu.fill import distribution
+
+    words, numbers = np.empty((4, 128), np.uint32), np.empty(512, np.float32)
+    normal, uniform = distribution("normal").address, distribution("uniform").address
+    a, b, c = (np.full((1024, 1024), 0.5, np.float32) for _ in range(3))
+    with threadpool_limits(1, "blas"):
+        return {
+            "words_per_second": rate(lambda times: kernels.make_words(words, 1000 * times))[0],
+            "normals_per_second": rate(lambda times: kernels.make_numbers(normal, numbers, 1000 * times))[0],
+            "uniforms_per_second": rate(lambda times: kernels.make_numbers(uniform, numbers, 1000 * times))[0],
+            "sgemm_flops": rate(lambda times: kernels.multiply_square(a, b, c, times))[0],
+        }
+
+
+def describe() -> dict[str, Any]:
+    """What this machine has, for ``mcflow doctor``: processor, threads, instruction sets, cache of compiled kernels."""
+    import llvmlite.binding as llvm
+    import numba
+
+    from mcflow import cuda_detection
+    from mcflow.kernels import _jit
+
+    features = llvm.get_host_cpu_features()
+    simd = [name for name in ("avx512f", "avx2", "avx", "sse4.2", "neon") if features.get(name)]
+    return {
+        "cpu": llvm.get_host_cpu_name(),
+        "simd": simd,
+        "cores": os.cpu_count(),
+        "threads": numba.config.NUMBA_NUM_THREADS,
+        "threading_layer": _threading_layer(),
+        "kernel_cache": str(_jit.CACHE_FOLDER) if _jit.CACHE_FOLDER else None,
+        "cuda": _describe_cuda(cuda_detection.examine()),
+    }
+
+
+def _describe_cuda(found: dict[str, Any]) -> dict[str, Any]:
+    devices = [", ".join(f"{key} {value}" for key, value in device.items()) for device in found["devices"]]
+    works = "yes" if not found["reason"] else f"no: {found['reason']}"
+    return {"works": works, "devices": devices, "numba_cuda": found["numba_cuda"]}
+
+
+def _threading_layer() -> str:
+    import numba
+
+    @numba.njit(parallel=True)
+    def touch(n: int) -> int:
+        total = 0
+        for i in numba.prange(n):
+            total += i
+        return total
+
+    touch(2)
+    return str(numba.threading_layer())

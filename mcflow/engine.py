@@ -1,0 +1,144 @@
+"""A prepared study to finished parts: which parts are missing is the only question it asks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from mcflow import part_images
+from mcflow.blocks import Block
+from mcflow.errors import Unfinished
+from mcflow.executors import Crew
+from mcflow.interrupts import Interrupts
+from mcflow.parts import DamagedPart, PartName, Parts, usable
+from mcflow.pieces import Piece, assign
+from mcflow.preparation import Prepared
+from mcflow.progress import Silent
+from mcflow.shards import Shard
+
+_FOLD = 16  # whole parts of a summary study that wait before they are folded into one
+
+
+def pieces(prepared: Prepared) -> list[Piece]:
+    """Every part of a study, in the order in which they are computed and dealt to shards."""
+    networks = prepared.study.networks
+    found = [
+        Piece(case, number, number * job.part, min(job.part, networks - number * job.part))
+        for case, job in enumerate(prepared.jobs)
+        for number in range(-(-networks // job.part))
+    ]
+    return sorted(found, key=lambda piece: (piece.first, piece.case))
+
+
+def share(prepared: Prepared, shard: Shard | None) -> list[Piece]:
+    """The pieces of a shard: every ``of``-th of all; all of them where there is no shard."""
+    return [piece for place, piece in enumerate(pieces(prepared)) if shard is None or place % shard.of == shard.number]
+
+
+def compute(
+    prepared: Prepared, parts: Parts, crew: Crew, watch: Silent, interrupts: Interrupts, shard: Shard | None
+) -> None:
+    """Have ``crew`` compute every part that ``parts`` lacks (of this shard) and put it there.
+
+    Raises Interrupted with all whole parts kept.
+    """
+    present = _Present(parts, watch, prepared.study.keep)
+    missing = (
+        assign(prepared, piece, present.start(piece))
+        for piece in share(prepared, shard)
+        if present.networks(piece) < piece.count
+    )
+    with contextlib.closing(crew.compute(missing, watch, interrupts)) as computed:
+        for assignment, image in computed:
+            piece = assignment.piece
+            present.put(piece, image)
+            if prepared.study.keep == "summary" and shard is None:
+                present.fold(piece.case, prepared.jobs[piece.case].part, prepared.identity)
+
+
+def networks_done(prepared: Prepared, parts: Parts, shard: Shard | None) -> int:
+    """Networks that lie in whole parts, over all cases, up to the number asked for."""
+    present = _Present(parts, Silent(), prepared.study.keep)
+    return sum(min(piece.count, present.networks(piece)) for piece in share(prepared, shard))
+
+
+def holds_more(prepared: Prepared, parts: Parts) -> bool:
+    """Whether some case has networks beyond the number asked for."""
+    present = _Present(parts, Silent(), prepared.study.keep)
+    return any(present.networks(piece) > piece.count for piece in pieces(prepared)) or any(
+        name.number * prepared.jobs[name.case].part >= prepared.study.networks and not name.is_prefix
+        for name in parts.names()
+    )
+
+
+class _Present:
+    """The parts that are there, kept in step with the store."""
+
+    def __init__(self, parts: Parts, watch: Silent, keep: str) -> None:
+        self._store = parts
+        self._watch = watch
+        self._keep = keep
+        self._parts, self._prefixes, superseded = usable(parts.names())
+        for name in superseded:
+            parts.remove(name)
+
+    def networks(self, piece: Piece) -> int:
+        prefix = self._prefixes.get(piece.case)
+        if prefix is not None and piece.number < prefix.number:
+            return piece.count
+        name = self._parts.get((piece.case, piece.number))
+        return 0 if name is None else name.networks
+
+    def start(self, piece: Piece) -> Block | None:
+        """The rows of a shorter part, which are the first ones of the longer; None where there are none to use."""
+        name = self._parts.get((piece.case, piece.number))
+        if name is None or self._keep != "networks":
+            return None
+        try:
+            part, _ = part_images.decode(self._store.read(name))
+        except DamagedPart as error:
+            self._watch.say(f"{error}; it is computed again")
+            return None
+        assert part.rows is not None
+        return Block(part.first, part.rows, part.preactivation_counts, part.gradient_counts)
+
+    def put(self, piece: Piece, image: bytes) -> None:
+        name = self._store.write(piece.case, piece.number, piece.count, image)
+        before = self._parts.get((piece.case, piece.number))
+        self._parts[piece.case, piece.number] = name
+        if before is not None and before != name:
+            self._store.remove(before)
+
+    def fold(self, case: int, whole: int, identity: str) -> None:
+        """Fold a case's contiguous whole parts into its prefix, once there are enough of them."""
+        prefix = self._prefixes.get(case)
+        first = 0 if prefix is None else prefix.number
+        run: list[PartName] = []
+        while (name := self._parts.get((case, first + len(run)))) is not None and name.networks == whole:
+            run.append(name)
+        if len(run) < _FOLD:
+            return
+        names = run if prefix is None else [prefix, *run]
+        total = part_images.fold([part_images.decode(self._store.read(name))[0] for name in names])
+        image = part_images.encode(total, identity)
+        self._prefixes[case] = self._store.write(case, first + len(run), total.count, image, is_prefix=True)
+        for name in names:
+            self._store.remove(name)
+        for name in run:
+            del self._parts[case, name.number]
+
+
+def refuse_damage(parts: Parts, say: Callable[[str], None]) -> None:
+    """Remove parts whose bytes have changed, and say so: they are computed again."""
+    for name in parts.names():
+        try:
+            parts.read(name)
+        except DamagedPart as error:
+            say(f"{error}; it is computed again")
+            parts.remove(name)
+
+
+def unfinished(error: OSError, path: object) -> Unfinished:
+    """The sentence for a disk that would not take any more."""
+    reason = error.strerror or str(error)
+    return Unfinished(f"cannot write {path}: {reason}; the parts written so far are whole")

@@ -1,0 +1,23 @@
+"""The errors that a user can cause: each is one sentence that says what is wrong and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Bad usage or bad input: the command line ends with exit code 2 and this sentence."""
+
+
+class Unfinished(RuntimeError):
+    """The work could not be finished; what was written is whole and ``--resume`` continues it: exit code 3."""
+
+
+def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
+    """A clause that names the known words nearest to ``word``, for the end of an error sentence."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word.lower(), known, n=count, cutoff=0.5)
+    if close:
+        return "did you mean " + " or ".join(repr(name) for name in close) + "?"
+    return "known are " + ", ".join(known)

@@ -1,0 +1,134 @@
+"""What theory expects of a case: per quantity and layer the highest tier there is, and how far that tier may err."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcflow import theory
+from mcflow.blocks import QUANTITIES
+from mcflow.errors import InputError, nearest
+from mcflow.study import Case
+from mcflow.theory import infinite, stack
+from mcflow.theory.estimate import TIERS
+from mcflow.theory.stack import Stack
+
+if TYPE_CHECKING:
+    import xarray
+
+Floats = NDArray[np.float64]
+
+CORRELATION_ERROR = 5.0  # infinite width errs by about this many sums of 1/width in a cosine
+UNSEEN = 1.0 / 3.0  # the next order is the square of the first, of which this many sums of 1/width may have cancelled
+UNIFORM_BIAS = 0.4  # times its share of the variance, squared: h is not Gaussian then, and its E h^4 is 40 % less
+HOPELESS = 0.5  # an approximation that may err by half of the value is not judged
+
+
+@dataclass
+class Expected:
+    """Predictions for one quantity, (layer,) each; NaN where there is none.
+
+    ``tier`` names the tier of each layer's mean; ``allowance`` is how far it may err, in the unit of the quantity: 0
+    for exact ones. ``log_mean`` and ``log_std`` are of the natural logarithm where it is finite, always exact.
+    """
+
+    mean: Floats
+    tier: list[str]
+    allowance: Floats
+    std: Floats
+    log_mean: Floats
+    log_std: Floats
+
+
+@dataclass
+class Prediction:
+    """All that theory says of one case: by quantity, and the probability (layer,) that a network is dead, or None.
+
+    ``left_out`` says in clauses what the prediction leaves out.
+    """
+
+    of: dict[str, Expected]
+    dead: Floats | None
+    stack: Stack
+    left_out: list[str]
+
+
+def predict(case: Case, inputs: Floats, tier: str | None = None) -> Prediction:
+    """The prediction of the highest tier in every layer, or of ``tier`` alone, for (batch, features) ``inputs``.
+
+    An approximation asked for by name has no allowance: then it is judged as if it were exact, to see where it breaks.
+    Raises InputError for an unknown tier, or an activation that theory cannot average.
+    """
+    if tier is not None and tier not in TIERS:
+        raise InputError(f"unknown tier {tier!r}; {nearest(str(tier), TIERS)}")
+    values = np.ascontiguousarray(inputs, dtype=np.float64)
+    return _predict(case, case.nonlinearity.scalar, values.tobytes(), values.shape, tier)
+
+
+@lru_cache(maxsize=64)
+def _predict(case: Case, scalar: object, data: bytes, shape: tuple[int, ...], tier: str | None) -> Prediction:
+    """The same, remembered: an exact law takes seconds, and every picture of a study asks again."""
+    inputs = np.frombuffer(data).reshape(shape)
+    layers = stack.of_case(case, inputs)
+    found = theory.predict(case, inputs, tier or "exact")
+    plain = infinite.propagate(case, inputs)
+    out = Prediction({}, None, layers, [text for text in [str(found.attrs["left_out"])] if text])
+    for name in QUANTITIES:
+        if name in found:
+            expected = _expected(name, found, layers, plain, tier)
+            if not np.isnan(expected.mean).all():
+                out.of[name] = expected
+    if tier in (None, "exact") and len(inputs) == 1 and "dead_probability" in found:
+        out.dead = found["dead_probability"].values
+    return out
+
+
+def _expected(name: str, found: xarray.Dataset, layers: Stack, plain: dict[str, Floats], tier: str | None) -> Expected:
+    depth = layers.depth
+    tiers = [str(each) for each in found["tier"].sel(quantity=name).values]
+    wanted = np.array([tier in (None, each) for each in tiers])
+
+    def values(suffix: str = "", only: tuple[str, ...] = TIERS) -> Floats:
+        there = found[name + suffix].values if name + suffix in found else np.full(depth, np.nan)
+        return np.where(wanted & np.isin(tiers, only), there, np.nan)
+
+    allowance = np.zeros(depth)
+    if tier is None:
+        allowance = _allowance(name, np.array(tiers), values(), layers, plain)
+    exact = ("exact", "exact-law")
+    return Expected(values(), tiers, allowance, values("_std"), values("_log_mean", exact), values("_log_std", exact))
+
+
+def _allowance(name: str, tiers: NDArray[np.str_], mean: Floats, layers: Stack, plain: dict[str, Floats]) -> Floats:
+    """(layer,) how far a prediction may err, in the quantity's unit; infinite where nothing can be said."""
+    if name == "preactivation_mean":  # h is symmetric at every width
+        return np.zeros(layers.depth)
+    below = np.cumsum(1.0 / layers.width)
+    if name == "preactivation_correlation":
+        absolute = CORRELATION_ERROR * below
+        return np.where(absolute > HOPELESS, np.inf, absolute)
+    scale = _scale(name, plain)
+    backward = name.endswith("gradient_second_moment")
+    total = np.full(layers.depth, below[-1]) if backward else below
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shift = np.abs(mean - plain[name]) / scale
+    relative = shift**2 + (UNSEEN * total) ** 2
+    if layers.uniform_bias:
+        share = layers.bias_variance / plain["preactivation_second_moment"]
+        relative = relative + UNIFORM_BIAS * (np.full(layers.depth, share.max()) if backward else share) ** 2
+    # infinite width stands where the first order was tried, and its next order is too large for it to be trusted
+    relative = np.where((tiers == "infinite-width") | ~(relative <= HOPELESS), np.inf, relative)
+    return np.where(np.isin(tiers, ("exact", "exact-law")), 0.0, relative * scale)
+
+
+def _scale(name: str, plain: dict[str, Floats]) -> Floats:
+    """(layer,) the size that errors of a quantity are relative to: itself, a root mean square, or 1."""
+    if name.endswith("moment"):
+        return np.abs(plain[name])
+    if name.endswith("_mean"):
+        return np.sqrt(plain[name.replace("mean", "second_moment")])
+    return np.ones(len(plain["preactivation_second_moment"]))

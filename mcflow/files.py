@@ -1,0 +1,183 @@
+"""Writing files so that nothing half-written is ever seen under its name, on a full disk or under kill -9."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from pathlib import Path
+
+TEMPORARY = ".tmp"
+_BLOCK = 1 << 22
+_TRAILER_MARK = b"\nmcflow-sha256 "
+TRAILER_SIZE = len(_TRAILER_MARK) + 64 + 1
+
+
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
+    """Write ``data`` to ``path``: all of it on the disk, or, with an OSError, none of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        try:
+            _write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in ``folder`` on the disk; a file system that cannot is left alone."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        pass  # some network file systems refuse fsync of a folder
+    finally:
+        os.close(descriptor)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed writers left in ``folder``; only for the holder of its lock."""
+    for stray in folder.glob(f"*{TEMPORARY}"):
+        stray.unlink(missing_ok=True)
+
+
+def _write_all(descriptor: int, data: bytes | memoryview) -> None:
+    rest = memoryview(data)
+    while rest:  # a nearly full disk writes short and says so only in the count
+        rest = rest[os.write(descriptor, rest) :]
+
+
+class ReservedFile(io.RawIOBase):
+    """A file that h5py writes into, whose space is reserved before it is used.
+
+    h5py swallows a failed write and may crash at exit afterwards. So no write fails here: when space cannot be had,
+    ``failure`` keeps the OSError, the data is dropped, and the owner looks at ``failure`` before trusting the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.failure: OSError | None = None
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        self._place = 0
+        self._reserved = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: os.fstat(self._descriptor).st_size}[whence]
+        self._place = start + offset
+        return self._place
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        count = os.preadv(self._descriptor, [buffer], self._place)
+        self._place += count
+        return count
+
+    def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]
+        view = memoryview(data).cast("B")
+        try:
+            if self.failure is None:
+                self._reserve(self._place + len(view))
+                done = 0
+                while done < len(view):
+                    done += os.pwrite(self._descriptor, view[done:], self._place + done)
+        except OSError as error:
+            self.failure = error
+        self._place += len(view)
+        return len(view)
+
+    def _reserve(self, end: int) -> None:
+        if end <= self._reserved or not hasattr(os, "posix_fallocate"):
+            return
+        generous = max(end, self._reserved + min(max(self._reserved, 1 << 16), 1 << 26))
+        for target in (generous, end):
+            try:
+                os.posix_fallocate(self._descriptor, self._reserved, target - self._reserved)
+            except OSError:
+                if target == end:
+                    raise
+            else:
+                self._reserved = target
+                return
+
+    def truncate(self, size: int | None = None) -> int:
+        size = self._place if size is None else size
+        try:
+            os.ftruncate(self._descriptor, size)
+            self._reserved = min(self._reserved, size)
+        except OSError as error:
+            self.failure = self.failure or error
+        return size
+
+    def flush(self) -> None:
+        pass
+
+    def sync(self) -> None:
+        """Put the file on the disk; raises the OSError of any write that failed since it was opened."""
+        if self.failure is not None:
+            raise self.failure
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
+def seal_and_replace(temporary: Path, path: Path) -> None:
+    """Put a digest behind the end of a finished file and give it its name; OSError where the disk does not take it."""
+    with open(temporary, "ab") as file:
+        file.write(trailer(digest(temporary)))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    sync_folder(path.parent)
+
+
+def digest(path: Path, end: int | None = None) -> str:
+    """SHA-256 in hex of the first ``end`` bytes of a file, or of all of them."""
+    found = hashlib.sha256()
+    rest = path.stat().st_size if end is None else end
+    with open(path, "rb") as file:
+        while rest > 0:
+            block = file.read(min(_BLOCK, rest))
+            if not block:
+                break
+            found.update(block)
+            rest -= len(block)
+    return found.hexdigest()
+
+
+def trailer(hexdigest: str) -> bytes:
+    """The line behind the end of an HDF5 file (HDF5 ignores it) that says what its bytes hash to."""
+    return _TRAILER_MARK + hexdigest.encode() + b"\n"
+
+
+def read_trailer(path: Path) -> str | None:
+    """The digest in the trailer of ``path``; None where it has none."""
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - TRAILER_SIZE))
+        end = file.read()
+    if len(end) != TRAILER_SIZE or not end.startswith(_TRAILER_MARK):
+        return None
+    return end[len(_TRAILER_MARK) : -1].decode("ascii", "replace")

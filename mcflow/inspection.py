@@ -1,0 +1,115 @@
+"""What is in a file, and whether every byte of it is what was written. Also the child process that reads it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcflow import children
+from mcflow.errors import InputError
+from mcflow.files import TRAILER_SIZE, digest, read_trailer
+from mcflow.schema import SHARD_FORMAT
+
+if TYPE_CHECKING:
+    import h5py
+
+_DIGESTED = 1 << 30  # bytes that are read before a file is opened, about a second
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Attributes of a file and of its cases, as plain data; InputError where it is none of mcflow's, or damaged."""
+    found: dict[str, Any] = json.loads(children.run("mcflow.inspection", ["describe", str(path)], str(path)))
+    return found
+
+
+def refuse_damage(path: Path) -> None:
+    """InputError where the HDF5 library might crash on a file: other bytes than were written, or a child that fails."""
+    try:
+        size, stated = path.stat().st_size, read_trailer(path)
+        if stated is None or size > _DIGESTED:
+            describe(path)
+        elif digest(path, size - TRAILER_SIZE) != stated:
+            raise InputError(f"{path} is damaged: other bytes than were written; mcflow show --check says more")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def check(path: Path) -> str:
+    """Read every byte of a file; a sentence of what is whole. InputError names what is damaged."""
+    stated = read_trailer(path)
+    whole = stated is not None and digest(path, path.stat().st_size - TRAILER_SIZE) == stated
+    found = json.loads(children.run("mcflow.inspection", ["check", str(path)], str(path)))
+    damaged = found["damaged"]
+    if damaged:
+        raise InputError(f"{path} is damaged: " + "; ".join(f"{name}: {reason}" for name, reason in damaged))
+    if stated is None:
+        raise InputError(f"{path} is damaged: its end is missing or was changed; the datasets' checksums are right")
+    if not whole:
+        raise InputError(
+            f"{path} is damaged: it was changed after it was written, outside the values of its datasets "
+            "(names, attributes or structure), whose checksums are right"
+        )
+    return f"{path} is whole: {found['datasets']} datasets read, checksums and digest right"
+
+
+def _describe(file: h5py.File) -> dict[str, Any]:
+    from mcflow.head import case_names, read_seal
+
+    if file.attrs.get("format") == SHARD_FORMAT:
+        return {"root": _plain_attributes(file), "parts": sorted(file["parts"]), "cases": []}
+    read_seal(file)
+    cases = []
+    for name in case_names(file):
+        group = file[name]
+        case = {"name": name, **_plain_attributes(group), "depth": len(group["layer"])}
+        widths = sorted({int(width) for width in group["width"][()]})
+        case["width"] = widths[0] if len(widths) == 1 else f"{widths[0]} to {widths[-1]}"
+        cases.append(case)
+    return {"root": _plain_attributes(file), "cases": cases}
+
+
+def _plain_attributes(item: Any) -> dict[str, Any]:
+    out = {}
+    for key, value in item.attrs.items():
+        if key in ("CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST"):
+            continue
+        out[key] = value.tolist() if hasattr(value, "tolist") else str(value)
+    return {key: [str(x) for x in value] if key == "cases" else value for key, value in out.items()}
+
+
+def _check(file: h5py.File) -> dict[str, Any]:
+    import h5py
+
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    damaged = []
+    for name in names:
+        try:
+            data = file[name]
+            step = data.chunks[0] if data.chunks else max(1, len(data))
+            for start in range(0, len(data), step):
+                data[start : start + step]
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            damaged.append((name, str(error)))
+    return {"datasets": len(names), "damaged": damaged}
+
+
+def main() -> int:
+    import h5py
+
+    what, path = sys.argv[1:]
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            found = {"describe": _describe, "check": _check}[what](file)
+    except FileNotFoundError:
+        return children.refuse(InputError(f"there is no file {path}"))
+    except Exception as error:  # whatever h5py meets in a damaged file
+        return children.refuse(InputError(f"cannot read {path} as a study of mcflow: {error}"))
+    print(json.dumps(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

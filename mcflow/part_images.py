@@ -1,0 +1,152 @@
+"""One part of a case (a fixed range of its networks) as an HDF5 image in memory: made, and read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcflow import summaries
+from mcflow.blocks import Block
+from mcflow.schema import FORMAT_VERSION, PART_FORMAT
+from mcflow.sketches import Sketch
+from mcflow.statistics import Floats, Moments
+from mcflow.summaries import Accumulator
+
+if TYPE_CHECKING:
+    import h5py
+
+_SKETCH_TYPE = "<i8"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the networks first .. first + count - 1 of one case gave.
+
+    ``rows`` (quantity -> (network, layer)) where the study keeps networks, else ``accumulators`` (by quantity). The
+    counts are (layer, bin) over those of the networks that the histograms' plan counts.
+    """
+
+    first: int
+    count: int
+    rows: dict[str, Floats] | None
+    accumulators: dict[str, Accumulator] | None
+    preactivation_counts: NDArray[np.int64] | None
+    gradient_counts: NDArray[np.int64] | None
+
+
+def from_block(block: Block, keep: str) -> Part:
+    """The part that a block of rows makes: the rows themselves, or their accumulators."""
+    rows = block.rows if keep == "networks" else None
+    accumulators = None
+    if rows is None:
+        accumulators = {name: summaries.accumulate(values, sketched=True) for name, values in block.rows.items()}
+    return Part(block.first, block.count, rows, accumulators, block.preactivation_counts, block.gradient_counts)
+
+
+def fold(parts: list[Part]) -> Part:
+    """One part of consecutive ones that hold accumulators, merged in their order; ValueError where one is missing."""
+    total = parts[0]
+    for part in parts[1:]:
+        if total.accumulators is None or part.accumulators is None or total.first + total.count != part.first:
+            raise ValueError("parts that do not follow each other cannot be folded")
+        merged = {name: summaries.merge(of, part.accumulators[name]) for name, of in total.accumulators.items()}
+        total = Part(
+            total.first,
+            total.count + part.count,
+            None,
+            merged,
+            _add(total.preactivation_counts, part.preactivation_counts),
+            _add(total.gradient_counts, part.gradient_counts),
+        )
+    return total
+
+
+def _add(first: NDArray[np.int64] | None, second: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+    return second if first is None else first if second is None else first + second
+
+
+def encode(part: Part, identity: str) -> bytes:
+    """The image of a part of the study with that identity."""
+    import h5py
+
+    with h5py.File.in_memory() as file:
+        file.attrs["format"] = PART_FORMAT
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["identity"] = identity
+        file.attrs["first"] = part.first
+        file.attrs["count"] = part.count
+        for name, values in (part.rows or {}).items():
+            _put(file, f"rows/{name}", values)
+        for name, accumulator in (part.accumulators or {}).items():
+            for key, values in _flatten(accumulator).items():
+                _put(file, f"accumulators/{name}/{key}", values)
+        for name, counts in (("preactivation", part.preactivation_counts), ("gradient", part.gradient_counts)):
+            if counts is not None:
+                _put(file, f"counts/{name}", counts)
+        file.flush()
+        return bytes(file.id.get_file_image())
+
+
+def decode(image: bytes) -> tuple[Part, str]:
+    """The part in an image, and the identity of its study; OSError or KeyError where the image is not one."""
+    import h5py
+
+    with h5py.File.in_memory(image) as file:
+        rows = {name: data[()] for name, data in file["rows"].items()} if "rows" in file else None
+        accumulators = None
+        if "accumulators" in file:
+            accumulators = {name: _gather(group) for name, group in file["accumulators"].items()}
+        counts = file.get("counts", {})
+        part = Part(
+            int(file.attrs["first"]),
+            int(file.attrs["count"]),
+            rows,
+            accumulators,
+            counts["preactivation"][()] if "preactivation" in counts else None,
+            counts["gradient"][()] if "gradient" in counts else None,
+        )
+        return part, str(file.attrs["identity"])
+
+
+def _put(file: h5py.File, name: str, values: NDArray[Any]) -> None:
+    if values.size == 0:  # HDF5 has no chunks for nothing
+        file.create_dataset(name, data=values)
+        return
+    is_count = values.dtype.kind == "i"
+    rows = max(1, min(len(values), (1 << 19) // max(1, values[0].nbytes)))
+    file.create_dataset(
+        name,
+        data=values,
+        chunks=(rows, *values.shape[1:]),
+        fletcher32=True,
+        compression=1 if is_count else None,
+        shuffle=is_count,
+    )
+
+
+def _flatten(of: Accumulator) -> dict[str, NDArray[Any]]:
+    assert of.sketch is not None
+    return {
+        "count": of.value.count,
+        "mean": of.value.mean,
+        "spread": of.value.spread,
+        "log_count": of.logarithm.count,
+        "log_mean": of.logarithm.mean,
+        "log_spread": of.logarithm.spread,
+        "zeros": of.zeros,
+        "sketch_codes": of.sketch.codes.astype(_SKETCH_TYPE),
+        "sketch_counts": of.sketch.counts.astype(_SKETCH_TYPE),
+    }
+
+
+def _gather(group: h5py.Group) -> Accumulator:
+    read = {name: data[()] for name, data in group.items()}
+    return Accumulator(
+        Moments(read["count"], read["mean"], read["spread"]),
+        Moments(read["log_count"], read["log_mean"], read["log_spread"]),
+        read["zeros"],
+        Sketch(read["sketch_codes"], read["sketch_counts"]),
+    )

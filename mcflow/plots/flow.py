@@ -1,0 +1,79 @@
+"""Activation and gradient flow against depth: a column for each activation, a line for each scheme, theory on top."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcflow import expected
+from mcflow.plots import NothingToDraw, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mcflow.results import Result
+
+ROWS = {
+    "activation_second_moment": "activations, mean of x²",
+    "gradient_second_moment": "gradients, mean of d²",
+}
+LARGEST = 4  # columns side by side
+
+
+def figure(result: Result) -> Figure:
+    """Means over networks with bands from the 5 % to the 95 % quantile, and the prediction as a dashed black line."""
+    groups: dict[str, list[str]] = {}
+    for name in result.names:
+        groups.setdefault(result.case(name).activation, []).append(name)
+    rows = [row for row in ROWS if any(f"{row}_mean" in result[name] for name in result.names)]
+    if not rows:
+        raise NothingToDraw("no second moments of activations or gradients to draw")
+    columns = list(groups)[:LARGEST]
+    if len(columns) == 1:  # side by side
+        drawn = style.new_figure(1.2 + 3.6 * len(rows), 3.4)
+        grid = drawn.subplots(1, len(rows), squeeze=False).T
+    else:
+        drawn = style.new_figure(1.2 + 3.1 * len(columns), 0.6 + 2.5 * len(rows))
+        grid = drawn.subplots(len(rows), len(columns), squeeze=False, sharex="col")
+    for column, activation in enumerate(columns):
+        for row, quantity in enumerate(rows):
+            axes = grid[row][column]
+            _panel(axes, result, groups[activation], quantity)
+            if row == 0:
+                axes.set_title(activation)
+                axes.legend(loc="best")
+            if column == 0:
+                axes.set_ylabel(ROWS[quantity])
+            if row == len(rows) - 1 or len(columns) == 1:
+                axes.set_xlabel("layer")
+            axes.xaxis.get_major_locator().set_params(integer=True)
+    return drawn
+
+
+def _panel(axes: Any, result: Result, names: list[str], quantity: str) -> None:
+    seen = []
+    for number, name in enumerate(names):
+        dataset = result[name]
+        if f"{quantity}_mean" not in dataset:
+            continue
+        layer, mean = dataset["layer"].values, dataset[f"{quantity}_mean"].values
+        low, high = dataset[f"{quantity}_q05"].values, dataset[f"{quantity}_q95"].values
+        look = style.line(number)
+        label = label_of(result, name, names)
+        axes.fill_between(layer, low, high, color=look["color"], alpha=0.16, linewidth=0)
+        axes.plot(layer, mean, label=label, markevery=style.marks(len(layer)), **look)
+        prediction = expected.predict(result.case(name), result.inputs(name)).of.get(quantity)
+        if prediction is not None:
+            axes.plot(layer, prediction.mean, label="theory" if number == len(names) - 1 else None, **style.THEORY)
+        seen += [mean, low, high]
+    style.log_axis(axes, [np.asarray(value) for value in seen])
+
+
+def label_of(result: Result, name: str, among: list[str]) -> str:
+    """The scheme, where that tells the cases apart, else what follows the activation in the group's name too."""
+    schemes = [result.case(each).scheme for each in among]
+    scheme = result.case(name).scheme
+    if len(set(schemes)) == len(schemes):
+        return scheme.replace("_normal", "")
+    return name.replace(f"-{result.case(name).activation}", "")

@@ -1,0 +1,67 @@
+"""The law of the second moment over networks: histograms of its logarithm against the exact density."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcflow import laws
+from mcflow.plots import NothingToDraw, style
+from mcflow.theory import stack
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mcflow.results import Result
+
+QUANTITY = "preactivation_second_moment"
+LARGEST = 4
+
+
+def figure(result: Result) -> Figure:
+    """A panel for each case with a first, a middle and the last layer; bars are networks, lines the exact law."""
+    panels = []
+    for name in result.names:
+        if QUANTITY not in result[name]:
+            continue
+        depth = result[name].sizes["layer"]
+        layers = sorted({min(2, depth), (depth + 1) // 2, depth})
+        found = laws.laws(stack.of_case(result.case(name), result.inputs(name)), layers).get(QUANTITY)
+        if found:
+            panels.append((name, found))
+    if not panels:
+        raise NothingToDraw(
+            "no exact law to draw: theory has it for Gaussian weights and one input, and every network must be kept"
+        )
+    panels = panels[:LARGEST]
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    drawn = style.new_figure(1.0 + 4.0 * columns, 0.5 + 2.9 * rows)
+    grid = drawn.subplots(rows, columns, squeeze=False)
+    for axes, (name, found) in zip(grid.ravel(), panels, strict=False):
+        _panel(axes, result[name][QUANTITY].values, found)
+        axes.set_title(name)
+        axes.set_xlabel("mean of h² in one network")
+        axes.set_ylabel("density of its logarithm")
+        axes.legend(title="layer", loc="best")
+    for axes in grid.ravel()[len(panels) :]:
+        axes.remove()
+    return drawn
+
+
+def _panel(axes: Any, values: Any, found: dict[int, laws.Law]) -> None:
+    axes.set_xscale("log")
+    for number, (layer, law) in enumerate(found.items()):
+        alive = values[:, layer - 1]
+        alive = np.log(alive[alive > 0])
+        low, high = np.quantile(alive, [0.0005, 0.9995]).tolist()
+        edges = np.linspace(low, high, 41)
+        counts = np.histogram(alive, edges)[0] / len(alive) / np.diff(edges)
+        look = style.line(number)
+        axes.stairs(counts, np.exp(edges), color=look["color"], alpha=0.3, fill=True)
+        centres = np.exp(0.5 * (edges[1:] + edges[:-1]))
+        shown = {"color": look["color"], "marker": look["marker"], "linestyle": "none", "markersize": 3.0}
+        axes.plot(centres, np.where(counts > 0, counts, np.nan), label=f"{layer}", **shown)
+        fine = np.exp(np.linspace(edges[0], edges[-1], 300))
+        axes.plot(fine, law.density(fine), label="exact" if number == len(found) - 1 else None, **style.THEORY)

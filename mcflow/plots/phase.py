@@ -1,0 +1,75 @@
+"""The phase diagram: order and chaos in the plane of sigma_w and sigma_b, depth scales, and where the cases lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcflow.plots import NothingToDraw, style
+from mcflow.theory import phase_diagram, stack
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mcflow.results import Result
+
+LARGEST = 4
+POINTS = 31
+DEPTH_SCALES = (3.0, 10.0, 30.0)  # layers, contours of 1 / |ln chi_1|
+
+
+def figure(result: Result) -> Figure:
+    """A panel for each activation: the factor of gradients per layer, contours of their depth scale, the edge."""
+    groups: dict[str, list[str]] = {}
+    for name in result.names:
+        groups.setdefault(result.case(name).activation, []).append(name)
+    activations = list(groups)[:LARGEST]
+    if not activations:
+        raise NothingToDraw("no case to place in the plane")
+    drawn = style.new_figure(1.2 + 3.9 * len(activations), 3.7)
+    grid = drawn.subplots(1, len(activations), squeeze=False)
+    image: Any = None
+    for axes, activation in zip(grid[0], activations, strict=True):
+        points = {name: _place(result, name) for name in groups[activation]}
+        image = panel(axes, result.case(groups[activation][0]).nonlinearity, points)
+        axes.set_title(activation)
+        axes.set_xlabel("sigma_w")
+        axes.legend(loc="upper left", fontsize=7)
+    grid[0][0].set_ylabel("sigma_b")
+    bar = drawn.colorbar(image, ax=list(grid[0]))
+    bar.set_label("chi_1, factor of gradients per layer")
+    return drawn
+
+
+def _place(result: Result, name: str) -> tuple[float, float]:
+    """(sigma_w, sigma_b) of a case, root mean squares over its layers."""
+    layers = stack.of_case(result.case(name), result.inputs(name))
+    return float(np.sqrt(layers.forward.mean())), float(np.sqrt(layers.bias_variance.mean()))
+
+
+def panel(axes: Any, activation: Any, points: dict[str, tuple[float, float]]) -> Any:
+    """Draw the plane of one activation with labelled points on it; returns the image for a colour bar."""
+    widest = max([2.2, *(1.2 * w for w, _ in points.values())])
+    tallest = max([1.0, *(1.2 * b for _, b in points.values())])
+    sigma_w, sigma_b = np.linspace(0.3, widest, POINTS), np.linspace(0.0, tallest, POINTS)
+    plane = phase_diagram.plane(activation, sigma_w, sigma_b)
+    chi = np.where(np.isfinite(plane.chi_1), plane.chi_1, np.nan)
+    image = axes.pcolormesh(
+        plane.sigma_w, plane.sigma_b, np.clip(chi, 0.0, 2.0), cmap="PuOr_r", vmin=0.0, vmax=2.0, shading="nearest"
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = 1.0 / np.abs(np.log(chi))
+    lines = axes.contour(
+        plane.sigma_w, plane.sigma_b, scale, levels=DEPTH_SCALES, colors="0.25", linewidths=0.8, linestyles="dotted"
+    )
+    axes.clabel(lines, fmt=lambda value: f"{value:g} layers", fontsize=6.5)
+    if len(plane.edge_w):
+        axes.plot(plane.edge_w, plane.edge_b, color="black", linewidth=2.0, label="edge of chaos")
+    for number, (name, (w, b)) in enumerate(points.items()):
+        look = {**style.line(number), "linestyle": "none", "markersize": 7.0, "markeredgecolor": "white"}
+        axes.plot(w, b, label=name, clip_on=False, zorder=6, **look)
+    axes.set_xlim(sigma_w[0], sigma_w[-1])
+    axes.set_ylim(0.0, tallest)
+    axes.grid(visible=False)
+    return image

@@ -1,0 +1,88 @@
+"""How pictures look: lines told apart by dash and marker as well as by colour; matplotlib is asked for here."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcflow.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito 2008: eight colours that the colour-blind can tell apart, the pale yellow left out
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+THEORY: dict[str, Any] = {"color": "black", "linewidth": 1.1, "linestyle": (0, (2, 1.6)), "zorder": 5}
+SETTINGS: Any = {  # matplotlib types its keys one by one
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "legend.framealpha": 0.75,
+    "legend.edgecolor": "none",
+    "legend.fontsize": 8.0,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4.0,
+    "savefig.dpi": 110,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mcflow",
+}
+
+
+def require_matplotlib() -> None:
+    """InputError where the ``plot`` extra is not installed."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise InputError("pictures need matplotlib, which is not installed; pip install 'mcflow[plot]'")
+
+
+@contextlib.contextmanager
+def applied() -> Iterator[None]:
+    """The settings above, for as long as something is drawn or saved."""
+    import matplotlib
+
+    with matplotlib.rc_context(SETTINGS):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of that size in inches, drawn without a window or a global state."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def line(number: int) -> dict[str, Any]:
+    """Colour, dash and marker of line ``number``."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "linestyle": DASHES[number % len(DASHES)],
+        "marker": MARKERS[number % len(MARKERS)],
+    }
+
+
+def marks(count: int) -> slice:
+    """Which of ``count`` points carry a marker: about ten."""
+    return slice(0, None, max(1, count // 10))
+
+
+def log_axis(axes: Axes, values: Sequence[NDArray[np.float64]]) -> None:
+    """A logarithmic y axis where the values span more than a factor of 5; at least a decade is shown."""
+    positive = np.concatenate([value[np.isfinite(value) & (value > 0)] for value in values])
+    if not len(positive):
+        return
+    low, high = float(positive.min()), float(positive.max())
+    if high / low > 5.0:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(0.0, 1.25 * high)

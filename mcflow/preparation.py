@@ -1,0 +1,122 @@
+"""A study made ready to run: each case with its inputs, layers, method, part size and histograms' plan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcflow import devices, histograms, inputs, methods
+from mcflow.errors import InputError, nearest
+from mcflow.histograms import Plan
+from mcflow.parts import part_size
+from mcflow.study import Case, Layers, Study
+from mcflow.theory import infinite
+
+
+@dataclass(frozen=True)
+class Job:
+    """One case made ready.
+
+    ``inputs`` is (batch, features); ``reason`` says why this method was taken; ``predicted`` is what
+    ``theory.infinite.propagate`` says of the case for these inputs.
+    """
+
+    name: str
+    case: Case
+    inputs: NDArray[np.float64]
+    layers: Layers
+    method: str
+    reason: str
+    device: str
+    part: int
+    plan: Plan
+    predicted: dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study whose every choice has been made: what runs, and what a file of it must agree with.
+
+    ``before`` names the devices that computed the networks that are there already.
+    """
+
+    study: Study
+    jobs: tuple[Job, ...]
+    device: str
+    before: str = ""
+
+    @property
+    def devices(self) -> str:
+        """The devices that computed what is there and will compute the rest, as a file states them."""
+        return _together(self.before, self.device)
+
+    def devices_of(self, job: Job) -> str:
+        """The same for one case."""
+        return _together(self.before, job.device)
+
+    @cached_property
+    def inputs_sha256(self) -> str:
+        return inputs.digest([job.inputs for job in self.jobs])
+
+    @cached_property
+    def identity(self) -> str:
+        """64 hex digits of everything the numbers depend on, the count of networks apart.
+
+        Not of the device: all devices walk the same networks, and what one began another may finish.
+        """
+        chosen: list[Any] = [self.study.identity(), self.inputs_sha256]
+        for job in self.jobs:
+            exponents = [job.plan.preactivation_exponent.tolist(), job.plan.gradient_exponent.tolist()]
+            chosen.append([job.method, job.part, job.plan.networks, exponents])
+        return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()
+
+    def with_networks(self, networks: int) -> Prepared:
+        return Prepared(self.study.with_networks(networks), self.jobs, self.device, self.before)
+
+
+def _together(before: str, now: str) -> str:
+    return ", ".join(dict.fromkeys([*filter(None, before.split(", ")), now]))
+
+
+def prepare(
+    study: Study, method: str = "auto", device: str = "auto", begun: Mapping[str, str] | None = None
+) -> Prepared:
+    """Make every choice that a study leaves open; InputError where a case cannot be run as asked.
+
+    ``begun`` holds the method of each case by name where the study was begun before: ``auto`` stays with it.
+    """
+    for what, value, known in (("method", method, devices.METHODS), ("device", device, devices.DEVICES)):
+        if value not in known:
+            raise InputError(f"unknown {what} {value!r}; {nearest(str(value), known)}")
+    device = devices.choose_device(device)
+    read: dict[tuple[Any, ...], NDArray[np.float64]] = {}
+    jobs = []
+    for name, case in zip(study.names, study.cases, strict=True):
+        source = (case.inputs, case.batch, case.features or case.widths[0], case.correlation, case.raw)
+        if source not in read:
+            read[source] = inputs.inputs_of(case, study.seed)
+        asked = (begun or {}).get(name, method) if method == "auto" else method
+        jobs.append(_job(study, name, case, read[source], asked, device))
+    return Prepared(study, tuple(jobs), device)
+
+
+def _job(study: Study, name: str, case: Case, values: NDArray[np.float64], requested: str, device: str) -> Job:
+    choice = methods.choose(case, values.shape[1], requested)
+    devices.compile_activation(case.nonlinearity)
+    layers = case.layers(values.shape[1])
+    on = devices.device_for(case, choice.method, device)
+    part = part_size(case, values.shape[1], choice.method)
+    predicted = infinite.propagate(case, values)
+    plan = Plan(
+        histograms.counted_networks(max(case.widths), case.batch, part),
+        histograms.unit_exponent(predicted["preactivation_second_moment_log10"]),
+        histograms.unit_exponent(predicted["gradient_second_moment_log10"]),
+    )
+    return Job(name, case, values, layers, choice.method, choice.reason, on, part, plan, predicted)

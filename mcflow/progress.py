@@ -1,0 +1,96 @@
+"""Telling how far a run is: a bar on a terminal, a line every 30 s elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_EVERY = 30.0  # seconds between two lines where there is no terminal
+
+
+class Silent:
+    """Says nothing; the others say more. Counts are of networks, over all cases."""
+
+    def announce(self, sentence: str) -> None:
+        """What is about to be done."""
+
+    def begin(self, total: int, done: int) -> None:
+        """The work: ``total`` networks, ``done`` of which were there already."""
+
+    def advance(self, case: str, count: int) -> None:
+        """``count`` more networks of ``case``."""
+
+    def say(self, sentence: str) -> None:
+        """One line that the user should see."""
+
+    def close(self) -> None:
+        """The work has ended, well or not."""
+
+
+class Lines(Silent):
+    """A line on stderr every 30 s."""
+
+    def announce(self, sentence: str) -> None:
+        self.say(sentence)
+
+    def begin(self, total: int, done: int) -> None:
+        self._total, self._done, self._before = total, done, done
+        self._started = self._spoke = time.monotonic()
+
+    def advance(self, case: str, count: int) -> None:
+        self._done += count
+        now = time.monotonic()
+        if now - self._spoke >= _EVERY:
+            self._spoke = now
+            rate = (self._done - self._before) / (now - self._started)
+            left = (self._total - self._done) / rate if rate else float("inf")
+            share = 100 * self._done / self._total
+            self.say(f"{case}: {self._done} of {self._total} networks, {share:.0f} %, {rate:.3g}/s, {left:.0f} s left")
+
+    def say(self, sentence: str) -> None:
+        print(f"mcflow: {sentence}", file=sys.stderr, flush=True)
+
+
+class Bar(Lines):
+    """A bar on the terminal that stderr is."""
+
+    _progress: Progress | None = None
+    _task: TaskID
+
+    def begin(self, total: int, done: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        super().begin(total, done)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]} networks/s"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task("compiling", total=total, completed=done, rate="-")
+
+    def advance(self, case: str, count: int) -> None:
+        assert self._progress is not None
+        self._done += count
+        rate = (self._done - self._before) / max(1e-9, time.monotonic() - self._started)
+        self._progress.update(self._task, advance=count, description=case, rate=f"{rate:.3g}")
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+
+def watcher(quiet: bool) -> Silent:
+    """The one that fits where stderr goes."""
+    if quiet:
+        return Silent()
+    return Bar() if sys.stderr.isatty() else Lines()

@@ -1,0 +1,174 @@
+"""A run from start to end: checks, parts, stopping, the file (or the same bytes in memory)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mcflow import assembly, engine, estimates, machine, shards, store
+from mcflow.errors import InputError, Unfinished
+from mcflow.executors import Crew, ThisProcess
+from mcflow.head import difference, head_image, seal_of
+from mcflow.interrupts import Interrupts, caught
+from mcflow.parts import MemoryParts, Parts
+from mcflow.precision import Stop, looks, worst_relative_error
+from mcflow.preparation import Prepared
+from mcflow.progress import Silent
+from mcflow.shards import Shard, refuse_other_shard, write_shard
+from mcflow.store import Target
+from mcflow.study import Study
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a study is run; none of it changes a number in the file.
+
+    ``threads`` None takes every core this process may use. ``until_error`` stops at the first look at which every
+    second moment's relative standard error is under it. ``crew`` computes the parts; None is this process.
+    """
+
+    threads: int | None = None
+    shard: Shard | None = None
+    until_error: float | None = None
+    crew: Crew | None = None
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise InputError(f"threads = {self.threads} is out of range; it must be at least 1")
+        if self.until_error is not None:
+            if not 0 < self.until_error < 1:
+                raise InputError(f"until_error = {self.until_error} is out of range; it must be between 0 and 1")
+            if self.shard is not None:
+                raise InputError("until_error looks at all networks, a shard has some; give one of the two")
+
+    @property
+    def workers(self) -> Crew:
+        return self.crew or ThisProcess(self.threads)
+
+    @property
+    def threads_here(self) -> int:
+        """Threads that compute in this process, for the estimate of its memory."""
+        return 1 if self.crew is not None else self.threads or machine.cores()
+
+
+def run_to_file(prepared: Prepared, target: Target, options: Options, watch: Silent) -> Stop | None:
+    """Compute what is missing and make the file (or the shard's); what ``until_error`` found, where it was asked.
+
+    Raises InputError before anything is written, Unfinished where the disk takes no more, Interrupted on a signal:
+    after the last two, whole parts are kept and ``resume`` continues.
+    """
+    target.refuse_existing()
+    if not target.path.exists() or not target.resume:
+        estimates.check(prepared, target.folder, options.threads_here)
+    options.workers.check(prepared.jobs)
+    with store.opened(target, watch.say) as parts, caught() as interrupts, _closing(watch):
+        if options.shard is not None and target.resume and target.path.exists():
+            refuse_other_shard(target.path, seal_of(prepared), options.shard)
+            watch.say(f"{target.path} already holds shard {options.shard}; nothing to do")
+            return None
+        prepared = _beside_other_devices(prepared, store.devices_of(target), watch)
+        if store.adopt(target, prepared, parts):
+            watch.say(f"{target.path} already has these networks; nothing to do")
+            return None
+        try:
+            engine.refuse_damage(parts, watch.say)
+            stop = _work(prepared, parts, options, watch, interrupts)
+            if options.shard is not None:
+                write_shard(options.shard, head_image(prepared), parts, target.path, parts.folder)
+                store.clear(parts)
+                return None
+            done = prepared if stop is None else prepared.with_networks(stop.networks)
+            store.finish(target, done, parts, {} if stop is None else stop.attributes())
+        except OSError as error:
+            raise engine.unfinished(error, target.folder) from None
+        return stop
+
+
+def _beside_other_devices(prepared: Prepared, before: str, watch: Silent) -> Prepared:
+    """The study as it goes on from networks that other devices computed; says so."""
+    if not before or before == prepared.device:
+        return prepared
+    watch.say(f"the networks that are there were computed on {before}, the rest are on {prepared.device}")
+    return replace(prepared, before=before)
+
+
+def run_in_memory(prepared: Prepared, options: Options, watch: Silent) -> bytes:
+    """The bytes of the file that ``run_to_file`` would make."""
+    estimates.check(prepared, None, options.threads_here)
+    options.workers.check(prepared.jobs)
+    parts = MemoryParts()
+    with caught() as interrupts, _closing(watch):
+        stop = _work(prepared, parts, options, watch, interrupts)
+    done = prepared if stop is None else prepared.with_networks(stop.networks)
+    attributes: dict[str, Any] = {"state": "complete", **({} if stop is None else stop.attributes())}
+    return assembly.assemble_image(head_image(done), parts, attributes)
+
+
+def _work(prepared: Prepared, parts: Parts, options: Options, watch: Silent, interrupts: Interrupts) -> Stop | None:
+    total = prepared.study.networks * len(prepared.jobs)
+    if options.shard is not None:
+        total = sum(piece.count for piece in engine.share(prepared, options.shard))
+    watch.begin(total, engine.networks_done(prepared, parts, options.shard))
+    if options.until_error is None:
+        engine.compute(prepared, parts, options.workers, watch, interrupts, options.shard)
+        return None
+    stop = None
+    for networks in looks(prepared):
+        step = prepared.with_networks(networks)
+        if engine.holds_more(step, parts) and networks < prepared.study.networks:
+            continue  # an earlier run looked here and went on
+        engine.compute(step, parts, options.workers, watch, interrupts, None)
+        stop = Stop(options.until_error, worst_relative_error(step, parts), networks)
+        if stop.reached:
+            break
+    return stop
+
+
+@contextlib.contextmanager
+def _closing(watch: Silent) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        watch.close()
+
+
+def new_path(study: Study) -> Path:
+    """A name under runs/ that no file has."""
+    stem = study.names[0] if len(study.cases) == 1 else f"{len(study.cases)}-cases"
+    stem = stem.replace(":", "_").replace(",", "_")
+    number = 1
+    while True:
+        path = Path("runs") / (f"{stem}.h5" if number == 1 else f"{stem}-{number}.h5")
+        if not path.exists() and not store.parts_folder(path).exists():
+            return path
+        number += 1
+
+
+def merge_to_file(paths: Sequence[Path], output: Path, partial: bool, overwrite: bool) -> str:
+    """Merge shards into ``output`` and say what was done; again for the same shards, it finds nothing to do.
+
+    Raises InputError where they do not belong together or ``output`` is something else, Unfinished where shards are
+    missing and ``partial`` is not set, or the disk takes no more.
+    """
+    files = shards.find_shards(paths)
+    shards.check_together(files)
+    if output.exists() and not overwrite:
+        there = store.seal_of_file(output)
+        words = difference(there, files[0].seal)
+        if words or there.networks != files[0].seal.networks:
+            words = words or f"networks is {there.networks} there and {files[0].seal.networks} in the shards"
+            raise InputError(f"{output} exists and is of another study: {words}; give --overwrite to replace it")
+        if store.is_complete(output):
+            return "already merged, nothing to do"
+    target = Target(output, overwrite=True)
+    with store.opened(target, lambda sentence: None) as parts:
+        if parts.names():
+            raise InputError(f"{parts.folder} holds parts of an unfinished run; finish it, or name another -o")
+        try:
+            lacking = shards.merge(files, output, parts.folder, partial)
+        except OSError as error:
+            raise Unfinished(f"cannot write {output}: {error.strerror or error}; the shards are as they were") from None
+    return f"merged {len(files)} shards" + (f"; {lacking}" if lacking else "")

@@ -1,0 +1,154 @@
+"""Initialisation schemes by name: the variance and the distribution of one weight, and the textbook gain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mcflow.activations import Activation
+from mcflow.errors import InputError, nearest
+
+FanVariance = Callable[[int, int], float]
+
+DISTRIBUTIONS = ("normal", "uniform", "truncated_normal", "rademacher", "orthogonal")
+MODES = ("fan_in", "fan_out", "fan_avg")
+
+# Standard deviation of a standard normal cut at +-2: what a truncated draw must be divided by.
+TRUNCATED_STD = 0.87962566103423978
+
+EXCESS_KURTOSIS = {  # of one weight; orthogonal weights are not independent, so theory treats them apart
+    "normal": 0.0,
+    "uniform": -1.2,
+    "truncated_normal": -0.63446328287,
+    "rademacher": -2.0,
+    "orthogonal": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A rule that draws the weights of a layer.
+
+    ``variance(fan_in, fan_out)`` is the variance of one weight at gain 1; ``textbook_gain(activation)`` is the factor
+    on the standard deviation that ``gain="scheme"`` stands for. ``takes_mode`` marks the schemes whose fan is chosen
+    by ``mode``. ``uniform_bias`` marks the frameworks' default that draws biases U(+-1/sqrt(fan_in)) too.
+    """
+
+    name: str
+    distribution: str
+    variance: FanVariance
+    textbook_gain: Callable[[Activation], float]
+    takes_mode: bool = False
+    uniform_bias: bool = False
+
+    def weight_variance(self, fan_in: int, fan_out: int, gain: float, mode: str = "fan_in") -> float:
+        """Variance of one weight of a (fan_out, fan_in) layer, dimensionless."""
+        if self.takes_mode:
+            fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
+            return gain * gain / fan
+        return gain * gain * self.variance(fan_in, fan_out)
+
+
+def _one(activation: Activation) -> float:
+    return 1.0
+
+
+def kaiming_gain(activation: Activation) -> float:
+    """sqrt(2 / (1 + a^2)) for leaky ReLU of slope a, else sqrt(2) (He et al. 2015, eq. 10 and 15)."""
+    slope = activation.negative_slope if activation.kind in ("leaky_relu", "prelu") else 0.0
+    return math.sqrt(2.0 / (1.0 + (slope or 0.0) ** 2))
+
+
+def torch_gain(activation: Activation) -> float:
+    """``torch.nn.init.calculate_gain`` of the activation; InputError where torch has none."""
+    gains = {"identity": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3.0, "relu": math.sqrt(2.0), "selu": 0.75}
+    if activation.kind in ("leaky_relu", "prelu"):
+        return math.sqrt(2.0 / (1.0 + activation.parameter**2))
+    if activation.kind not in gains:
+        known = ", ".join(sorted([*gains, "leaky_relu"]))
+        raise InputError(f"gain 'torch': torch.nn.init.calculate_gain knows {known}, not {activation.name!r}")
+    return gains[activation.kind]
+
+
+def _fan_avg(fan_in: int, fan_out: int) -> float:
+    return 2.0 / (fan_in + fan_out)
+
+
+def _fan_in(fan_in: int, fan_out: int) -> float:
+    return 1.0 / fan_in
+
+
+def _builtin() -> dict[str, Scheme]:
+    table: dict[str, Scheme] = {}
+    for distribution in ("normal", "uniform", "truncated_normal"):
+        for family, variance, gain in (
+            ("xavier", _fan_avg, _one),
+            ("kaiming", _fan_in, kaiming_gain),
+            ("lecun", _fan_in, _one),
+        ):
+            name = f"{family}_{distribution}"
+            table[name] = Scheme(name, distribution, variance, gain, takes_mode=family == "kaiming")
+    table["orthogonal"] = Scheme("orthogonal", "orthogonal", lambda i, o: 1.0 / max(i, o), _one)
+    table["rademacher"] = Scheme("rademacher", "rademacher", _fan_in, _one)
+    table["torch_default"] = Scheme(
+        "torch_default", "uniform", lambda i, o: 1.0 / (3.0 * i), _one, uniform_bias=True
+    )  # kaiming_uniform_ with a = sqrt(5)
+    table["keras_default"] = Scheme("keras_default", "uniform", _fan_avg, _one)  # glorot_uniform, zero biases
+    return table
+
+
+BUILTIN = _builtin()
+ALIASES = {"glorot": "xavier", "he": "kaiming"}
+_registered: dict[str, Scheme] = {}
+
+
+def names() -> list[str]:
+    """Every name that ``get`` knows, sorted; ``normal:STD`` and ``uniform:STD`` come besides."""
+    return sorted({*BUILTIN, *_registered})
+
+
+def get(name: str) -> Scheme:
+    """The scheme called ``name``; InputError with the nearest names where there is none."""
+    if name in _registered:
+        return _registered[name]
+    family, underscore, rest = name.partition("_")
+    name = ALIASES.get(family, family) + underscore + rest
+    if name in BUILTIN:
+        return BUILTIN[name]
+    kind, colon, text = name.partition(":")
+    if kind in ("normal", "uniform"):
+        return _plain(kind, text if colon else "")
+    raise InputError(f"unknown scheme {name!r}; {nearest(name, [*names(), 'normal:STD', 'uniform:STD'])}")
+
+
+def _plain(kind: str, text: str) -> Scheme:
+    try:
+        std = float(text)
+    except ValueError:
+        std = math.nan
+    if not (math.isfinite(std) and std > 0):
+        raise InputError(f"scheme '{kind}:{text}': the standard deviation must be a positive number, as in {kind}:0.05")
+    return Scheme(f"{kind}:{std!r}", kind, lambda i, o: std * std, _one)
+
+
+def register(name: str, variance: FanVariance, distribution: str = "normal") -> Scheme:
+    """Make a scheme of one's own known under ``name``.
+
+    ``variance(fan_in, fan_out)`` returns the variance of one weight at gain 1; ``distribution`` is one of
+    DISTRIBUTIONS. Raises InputError where the name is built in, the distribution unknown, or the variance is not a
+    positive finite number at fan_in = fan_out = 64.
+    """
+    if name in BUILTIN or ":" in name:
+        raise InputError(f"scheme {name!r} is built in or has a colon; register yours under another name")
+    if distribution not in DISTRIBUTIONS:
+        raise InputError(f"unknown distribution {distribution!r}; {nearest(distribution, DISTRIBUTIONS)}")
+    try:
+        value = float(variance(64, 64))
+    except Exception as error:
+        raise InputError(f"scheme {name!r}: variance(64, 64) raised {type(error).__name__}: {error}") from None
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(f"scheme {name!r}: variance(64, 64) = {value}; it must be a positive finite number")
+    scheme = Scheme(name, distribution, variance, _one)
+    _registered[name] = scheme
+    return scheme

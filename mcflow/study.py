@@ -1,0 +1,372 @@
+"""What is simulated: a case, a study of cases, and its TOML form. Frozen, validated when made, hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcflow import activations, schemes
+from mcflow.errors import InputError, nearest
+
+DEFAULT_WIDTH = 256
+DEFAULT_DEPTH = 30
+MAX_DEPTH = 65_535  # sixteen bits of the random address hold the layer
+MAX_NETWORKS = 1 << 40  # forty bits of it hold the network
+_LARGEST_TEXT = 1 << 20  # bytes of a study: MAX_DEPTH widths fit twice
+_MOST_DOTS = 10_000  # tomllib takes quadratic time on dotted keys: two seconds for so many
+MAX_SEED = (1 << 64) - 1
+GAIN_WORDS = ("scheme", "torch", "critical", "critical-gradient")
+KEEP = ("networks", "summary")
+_SIZES = ("depth", "width", "batch", "inputs")  # named in a group name even where they are at their default
+
+
+def _whole(name: str, value: object, low: int, high: int | None = None) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise InputError(f"{name} must be a whole number, not {value!r}")
+    if value < low or (high is not None and value > high):
+        bound = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise InputError(f"{name} = {value} is out of range; it must be {bound}")
+    return int(value)
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The dense layers 1..L of a case as arrays of length L: sizes are counts, weight_std is dimensionless."""
+
+    width: NDArray[np.int64]
+    fan_in: NDArray[np.int64]
+    fan_out: NDArray[np.int64]
+    weight_std: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Scheme x activation x architecture x inputs: one thing that is simulated, predicted and judged.
+
+    ``width`` is one width for all layers or a list of them (then ``depth`` may be left out). ``features`` is the input
+    size (default: the first width, or what the inputs give). ``inputs`` is ``gaussian``, ``sphere``, ``digits`` or a
+    file; ``batch`` how many of them; ``correlation`` makes them come in pairs of that cosine. ``gain`` is ``scheme``,
+    ``torch``, ``critical`` (keeps the second moment of activations), ``critical-gradient`` or a number.
+    ``bias_std`` None leaves the biases to the scheme (zero in all but ``torch_default``).
+
+    Raises InputError for anything that is not such a case.
+    """
+
+    scheme: str = "kaiming_normal"
+    activation: str = "relu"
+    depth: int | None = None
+    width: int | Sequence[int] = DEFAULT_WIDTH
+    features: int | None = None
+    batch: int = 1
+    inputs: str = "gaussian"
+    correlation: float | None = None
+    gain: str | float = "scheme"
+    mode: str = "fan_in"
+    bias_std: float | None = None
+    raw: bool = False
+
+    def __post_init__(self) -> None:
+        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731  (frozen: the one way in)
+        put("scheme", schemes.get(str(self.scheme)).name)
+        put("activation", activations.get(str(self.activation)).name)
+        self._check_sizes(put)
+        if self.mode not in schemes.MODES:
+            raise InputError(f"unknown mode {self.mode!r}; {nearest(str(self.mode), schemes.MODES)}")
+        put("gain", self._checked_gain())
+        if self.bias_std is not None:
+            put("bias_std", self._checked_number("bias_std", self.bias_std, 0.0, math.inf))
+        if self.correlation is not None:
+            put("correlation", self._checked_number("correlation", self.correlation, -1.0, 1.0))
+            if self.batch < 2 or self.batch % 2:
+                raise InputError(f"correlation needs inputs in pairs; batch = {self.batch} must be even")
+            if self.inputs not in ("gaussian", "sphere"):
+                raise InputError(f"correlation is for gaussian or sphere inputs, not {self.inputs!r}")
+        if not isinstance(self.raw, bool):
+            raise InputError(f"raw must be true or false, not {self.raw!r}")
+
+    def _check_sizes(self, put: Any) -> None:
+        put("batch", _whole("batch", self.batch, 1))
+        put("inputs", str(self.inputs))
+        if self.features is not None:
+            put("features", _whole("features", self.features, 1))
+        if isinstance(self.width, (int, np.integer)):
+            put("width", _whole("width", self.width, 1))
+            put("depth", _whole("depth", DEFAULT_DEPTH if self.depth is None else self.depth, 1, MAX_DEPTH))
+            return
+        if isinstance(self.width, (str, bytes)) or not isinstance(self.width, Iterable):
+            raise InputError(f"width must be a whole number or a list of them, not {self.width!r}")
+        widths = tuple(_whole("width", width, 1) for width in self.width)
+        if not widths:
+            raise InputError("the list of widths is empty; give one width a layer")
+        if self.depth is not None and self.depth != len(widths):
+            raise InputError(f"{len(widths)} widths do not fit depth {self.depth}; give one width a layer, or one")
+        put("depth", _whole("depth", len(widths), 1, MAX_DEPTH))
+        put("width", widths[0] if len(set(widths)) == 1 else widths)
+
+    def _checked_gain(self) -> str | float:
+        if isinstance(self.gain, str) and self.gain in GAIN_WORDS:
+            return self.gain
+        try:
+            gain = float(self.gain)
+        except (TypeError, ValueError):
+            known = ", ".join(GAIN_WORDS)
+            raise InputError(f"unknown gain {self.gain!r}; give {known} or a positive number") from None
+        if not (math.isfinite(gain) and gain > 0):
+            raise InputError(f"gain = {self.gain} is out of range; it must be a positive number")
+        return gain
+
+    @staticmethod
+    def _checked_number(name: str, value: object, low: float, high: float) -> float:
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            raise InputError(f"{name} must be a number, not {value!r}") from None
+        if not (low <= number <= high) or math.isinf(number):
+            raise InputError(f"{name} = {value} is out of range; it must be between {low:g} and {high:g}")
+        return number
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The width of each layer 1..L."""
+        assert self.depth is not None
+        return (self.width,) * self.depth if isinstance(self.width, int) else tuple(self.width)
+
+    @property
+    def nonlinearity(self) -> activations.Activation:
+        """The activation itself, of which ``activation`` is the name."""
+        return activations.get(self.activation)
+
+    @property
+    def rule(self) -> schemes.Scheme:
+        """The scheme itself, of which ``scheme`` is the name."""
+        return schemes.get(self.scheme)
+
+    @cached_property
+    def numeric_gain(self) -> float:
+        """The gain as a number: the factor on the scheme's standard deviation.
+
+        Raises InputError where torch has no gain for the activation, or theory finds no critical one.
+        """
+        if isinstance(self.gain, float):
+            return self.gain
+        if self.gain == "torch":
+            return schemes.torch_gain(self.nonlinearity)
+        if self.gain == "scheme":
+            return self.rule.textbook_gain(self.nonlinearity)
+        from mcflow.theory import criticality  # SciPy: loaded only when a gain must be solved for
+
+        return criticality.gain_of_case(self, of="gradient" if self.gain == "critical-gradient" else "forward")
+
+    def layers(self, features: int) -> Layers:
+        """Sizes and weight_std of each layer for inputs of ``features`` entries."""
+        width = np.asarray(self.widths, dtype=np.int64)
+        fan_in = np.concatenate([[features], width[:-1]]).astype(np.int64)
+        std = []
+        for i, o in zip(fan_in.tolist(), width.tolist(), strict=True):
+            variance = self.rule.weight_variance(i, o, self.numeric_gain, self.mode)
+            if not (math.isfinite(variance) and variance > 0):
+                raise InputError(
+                    f"scheme {self.scheme}: the weight variance of a {o} x {i} layer is {variance}; it must be positive"
+                )
+            std.append(math.sqrt(variance))
+        return Layers(width, fan_in, width.copy(), np.asarray(std))
+
+    def bias_variance(self, fan_in: int) -> float:
+        """Variance of one bias of a layer with ``fan_in`` inputs."""
+        if self.bias_std is not None:
+            return self.bias_std**2
+        return 1.0 / (3.0 * fan_in) if self.rule.uniform_bias else 0.0
+
+    @property
+    def biases_are_uniform(self) -> bool:
+        return self.bias_std is None and self.rule.uniform_bias
+
+    def record(self) -> dict[str, Any]:
+        """The fields as plain TOML values, those at their default left out."""
+        out: dict[str, Any] = {"scheme": self.scheme, "activation": self.activation}
+        for item in fields(self)[2:]:
+            value = getattr(self, item.name)
+            if item.name == "depth" and not isinstance(self.width, int):
+                continue
+            if item.name in ("depth", "width") or value != item.default:
+                out[item.name] = list(value) if isinstance(value, tuple) else value
+        return out
+
+
+@dataclass(frozen=True)
+class Study:
+    """A set of cases, one seed, a number of networks: one file.
+
+    ``backward`` adds the gradients, ``keep`` is ``networks`` (every network's row is stored) or ``summary``.
+    Raises InputError for duplicate cases, or numbers out of range.
+    """
+
+    cases: tuple[Case, ...]
+    networks: int = 1000
+    seed: int = 0
+    backward: bool = True
+    keep: str = "networks"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cases", tuple(self.cases))
+        if not self.cases:
+            raise InputError("a study needs at least one case")
+        for case in self.cases:
+            if not isinstance(case, Case):
+                raise InputError(f"a study is made of cases, not {type(case).__name__}; write Study([Case(...)])")
+        if len(set(self.cases)) != len(self.cases):
+            raise InputError("the same case stands in the study twice")
+        object.__setattr__(self, "networks", _whole("networks", self.networks, 1, MAX_NETWORKS))
+        object.__setattr__(self, "seed", _whole("seed", self.seed, 0, MAX_SEED))
+        if not isinstance(self.backward, bool):
+            raise InputError(f"backward must be true or false, not {self.backward!r}")
+        if self.keep not in KEEP:
+            raise InputError(f"unknown keep {self.keep!r}; {nearest(str(self.keep), KEEP)}")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The group name of each case: SCHEME-ACTIVATION, and whatever else differs between the cases."""
+        differing = [item for item in fields(Case)[2:] if len({getattr(case, item.name) for case in self.cases}) > 1]
+        out = []
+        for case in self.cases:
+            name = f"{case.scheme}-{case.activation}"
+            for item in differing:
+                value = getattr(case, item.name)
+                says_nothing = item.name == "depth" and not isinstance(case.width, int)
+                if not says_nothing and (item.default is MISSING or value != item.default or item.name in _SIZES):
+                    name += _suffix(item.name, value)
+            out.append(name.replace("/", "_"))
+        return tuple(out)
+
+    def __getitem__(self, name: str) -> Case:
+        """The case of that group name; InputError with the nearest names where there is none."""
+        if name not in self.names:
+            raise InputError(f"no case {name!r} in this study; {nearest(name, self.names)}")
+        return self.cases[self.names.index(name)]
+
+    def with_networks(self, networks: int) -> Study:
+        return replace(self, networks=networks)
+
+    def to_toml(self) -> str:
+        """The whole configuration as TOML text; ``Study.from_toml`` of it is this study."""
+        lines = [f"{key} = {_toml(getattr(self, key))}" for key in ("networks", "seed", "backward", "keep")]
+        for case in self.cases:
+            lines += ["", "[[case]]"] + [f"{key} = {_toml(value)}" for key, value in case.record().items()]
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def from_toml(cls, text: str) -> Study:
+        """The study that a TOML text describes; lists of schemes, activations or gains make a grid of cases.
+
+        Raises InputError for text that is not TOML, unknown keys (with the nearest ones) or unfit values.
+        """
+        if text.count(".") > _MOST_DOTS:
+            raise InputError("the study is not TOML of mcflow: it has too many dots to be read in a reasonable time")
+        try:
+            document = tomllib.loads(text)
+        except (ValueError, RecursionError) as error:  # ValueError: also a number of more digits than Python reads
+            raise InputError(f"the study is not TOML: {error}") from None
+        known = {"networks", "seed", "backward", "keep", "case", "defaults"}
+        _refuse_unknown("study", document, known)
+        defaults = document.pop("defaults", {})
+        tables = document.pop("case", None)
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables) or not tables:
+            raise InputError("a study needs at least one [[case]] table")
+        if not isinstance(defaults, dict):
+            raise InputError("defaults must be a table, as in [defaults]")
+        cases: list[Case] = []
+        for table in tables:
+            cases += _expand({**defaults, **table})
+        return cls(tuple(cases), **document)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Study:
+        """The study in a TOML file; InputError where it cannot be read."""
+        try:
+            size = Path(path).stat().st_size
+            if not Path(path).is_file():  # a device or a pipe may never end
+                raise InputError(f"the study {str(path)!r} is not a file")
+            if size > _LARGEST_TEXT:
+                raise InputError(f"the study {str(path)!r} has {size} bytes; a study is a TOML text of a few lines")
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"cannot read the study {str(path)!r}: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise InputError(f"the study {str(path)!r} is not UTF-8 text; give a TOML file") from None
+        except InputError:
+            raise
+        except ValueError as error:  # a zero byte in the path
+            raise InputError(f"cannot read the study {str(path)!r}: {error}") from None
+        return cls.from_toml(text)
+
+    def identity(self) -> str:
+        """64 hex digits of everything that the numbers depend on, the count of networks apart."""
+        cases = [
+            {**{item.name: getattr(case, item.name) for item in fields(case)}}
+            | {"phi": case.nonlinearity.fingerprint(), "gain": f"{case.numeric_gain:.12g}"}
+            for case in self.cases
+        ]
+        plain = {"seed": self.seed, "backward": self.backward, "keep": self.keep, "cases": cases}
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def default_study(networks: int = 1000, seed: int = 0, **changes: Any) -> Study:
+    """The three schemes of the field, each on tanh, relu and selu; ``changes`` are fields of every case."""
+    grid = itertools.product(("xavier_normal", "kaiming_normal", "lecun_normal"), ("tanh", "relu", "selu"))
+    return Study(tuple(Case(scheme, activation, **changes) for scheme, activation in grid), networks, seed)
+
+
+def _expand(table: Mapping[str, Any]) -> list[Case]:
+    """The cases of one TOML table: the product of its lists of schemes, activations and gains."""
+    known = {item.name for item in fields(Case)}
+    _refuse_unknown("[[case]]", table, known)
+    axes = [key for key in ("scheme", "activation", "gain") if isinstance(table.get(key), list)]
+    for key in axes:
+        if not table[key]:
+            raise InputError(f"the list of {key}s is empty")
+    plain = {key: value for key, value in table.items() if key not in axes}
+    for key, value in plain.items():
+        if isinstance(value, dict) or (isinstance(value, list) and key != "width"):
+            raise InputError(f"{key} = {value!r} in [[case]] is not a plain value")
+    grid = itertools.product(*(table[key] for key in axes))
+    return [Case(**plain, **dict(zip(axes, values, strict=True))) for values in grid]
+
+
+def _refuse_unknown(where: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
+    known = sorted(known)
+    for key in table:
+        if key not in known:
+            raise InputError(f"unknown key {key!r} in {where}; {nearest(key, known)}")
+
+
+def _suffix(field_name: str, value: Any) -> str:
+    if field_name == "width" and not isinstance(value, int):
+        text = "x".join(map(str, value))
+        if len(text) > 40:  # a long list of widths: its ends and a digest keep the name readable and unique
+            digest = hashlib.sha256(text.encode()).hexdigest()[:6]
+            text = f"{value[0]}x..x{value[-1]}_{digest}"
+    else:
+        text = "" if value is None else str(value)
+    return f"-{field_name}{text}"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        # JSON strings are TOML basic strings but for DEL, which TOML wants escaped
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return repr(value)

@@ -1,0 +1,87 @@
+"""What a study says of one quantity over all networks: accumulators that merge, and the statistics read off them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcflow import sketches, statistics
+from mcflow.sketches import Sketch
+from mcflow.statistics import Floats, Moments
+
+QUANTILES = {"q05": 0.05, "q50": 0.5, "q95": 0.95}
+
+
+@dataclass(frozen=True)
+class Accumulator:
+    """Moments of a quantity and of its logarithm, how often it is exactly 0, and, where rows are not kept, a sketch."""
+
+    value: Moments
+    logarithm: Moments
+    zeros: NDArray[np.int64]
+    sketch: Sketch | None = None
+
+
+def accumulate(rows: Floats, sketched: bool) -> Accumulator:
+    """The accumulator of (network, layer) rows."""
+    return Accumulator(
+        statistics.moments(rows),
+        statistics.log_moments(rows),
+        (rows == 0).sum(axis=0, dtype=np.int64),
+        sketches.sketch(rows) if sketched else None,
+    )
+
+
+def merge(first: Accumulator, second: Accumulator) -> Accumulator:
+    """The accumulator of two disjoint sets of networks; bits depend on the order, which is that of the parts."""
+    both = first.sketch is not None and second.sketch is not None
+    return Accumulator(
+        statistics.merge(first.value, second.value),
+        statistics.merge(first.logarithm, second.logarithm),
+        first.zeros + second.zeros,
+        sketches.merge(first.sketch, second.sketch) if both else None,  # type: ignore[arg-type]
+    )
+
+
+def fold(parts: Iterable[Accumulator]) -> Accumulator:
+    """All parts' accumulators, merged from left to right."""
+    parts = iter(parts)
+    total = next(parts)
+    for part in parts:
+        total = merge(total, part)
+    return total
+
+
+def describe(of: Accumulator) -> dict[str, Floats | NDArray[np.int64]]:
+    """Each statistic as (layer,) numbers; quantiles only where there is a sketch to read them from."""
+    count = of.value.count
+    out: dict[str, Floats | NDArray[np.int64]] = {
+        "count": count,
+        "mean": of.value.mean,
+        "std": of.value.std,
+        "standard_error": of.value.standard_error,
+        "log_mean": of.logarithm.mean,
+        "log_std": of.logarithm.std,
+        "zero_fraction": np.where(count > 0, of.zeros / np.maximum(count, 1), np.nan),
+    }
+    if of.sketch is not None:
+        for name, probability in QUANTILES.items():
+            out[name] = sketches.quantiles(of.sketch, len(count), probability)
+    return out
+
+
+def exact_quantiles(values: Floats) -> dict[str, Floats]:
+    """The quantiles of (network, layer) values, of those that are numbers."""
+    probabilities = list(QUANTILES.values())
+    found = np.full((len(probabilities), values.shape[1]), np.nan)
+    known = ~np.isnan(values)
+    whole = known.all(axis=0)
+    with np.errstate(invalid="ignore"):  # between two infinities lies no number
+        if whole.any():
+            found[:, whole] = np.quantile(values[:, whole], probabilities, axis=0)
+        for layer in np.flatnonzero(~whole & known.any(axis=0)):
+            found[:, layer] = np.quantile(values[known[:, layer], layer], probabilities)
+    return dict(zip(QUANTILES, found, strict=True))

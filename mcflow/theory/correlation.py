@@ -1,0 +1,60 @@
+"""Infinite width, many inputs: the cosines of all followed pairs, layer by layer."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mcflow.theory import pairs, quadrature
+from mcflow.theory.infinite import Trajectory
+from mcflow.theory.quadrature import Array
+from mcflow.theory.stack import Stack
+
+SEPARATE = 8  # more pairs of the same two norms than this: their map is interpolated in the angle
+ANGLES = 40  # points of that interpolation: the map is analytic in the angle, 1e-9 for every built-in activation
+GROUPS = 12  # pairs of different norms that are followed; each costs a map a layer
+
+
+def mean_cosine(stack: Stack, path: Trajectory) -> Array | None:
+    """(layer,) mean cosine of the preactivations over the followed pairs; None without pairs, or with too many norms.
+
+    c' = (sigma_w^2 E[phi(h_a) phi(h_b)] + sigma_b^2) / sqrt(V(q_a) V(q_b)) (the correlation map of Poole et al. 2016).
+    """
+    if len(stack.cosine) == 0:
+        return None
+    rows = np.sort(path.row[stack.pair], axis=1)
+    norms, group = np.unique(rows, axis=0, return_inverse=True)
+    if len(norms) > GROUPS:
+        return None
+    total = np.zeros(stack.depth)
+    for i, (a, b) in enumerate(norms.tolist()):
+        cosine = stack.cosine[group.ravel() == i]
+        total += _follow(stack, path, a, b, cosine).sum(axis=1)
+    return total / len(stack.cosine)
+
+
+def _follow(stack: Stack, path: Trajectory, a: int, b: int, cosine: Array) -> Array:
+    """(layer, pair) cosines of pairs whose inputs have the norms of rows ``a`` and ``b``."""
+    log_q = 0.5 * (path.preactivation[a] + path.preactivation[b])
+    start = np.exp(0.5 * (path.input[a] + path.input[b]))
+    out = np.empty((stack.depth, len(cosine)))
+    product = cosine * start
+    for layer in range(stack.depth):
+        size = math.exp(log_q[layer])
+        c = (stack.forward[layer] * product + stack.bias_variance[layer]) / size if size > 0 else np.ones_like(cosine)
+        out[layer] = c = np.clip(c, -1.0, 1.0)
+        product = _products(stack, math.exp(path.preactivation[a, layer]), math.exp(path.preactivation[b, layer]), c)
+    return out
+
+
+def _products(stack: Stack, q_a: float, q_b: float, c: Array) -> Array:
+    rule = pairs.FAST if stack.activation.is_builtin else pairs.TURN
+    distinct, back = np.unique(np.round(c, 13), return_inverse=True)
+    if len(distinct) <= SEPARATE:
+        values = np.array([pairs.product(stack.activation, q_a, q_b, x, rule=rule) for x in distinct.tolist()])
+        return values[back.ravel()]
+    low, high = math.acos(float(distinct.max())), math.acos(float(distinct.min()))
+    nodes = quadrature.chebyshev(ANGLES, low, high)
+    values = np.array([pairs.product(stack.activation, q_a, q_b, math.cos(x), rule=rule) for x in nodes.tolist()])
+    return quadrature.interpolation(nodes, np.arccos(c)) @ values

@@ -1,0 +1,178 @@
+"""The prediction of a case: for every quantity and layer the highest tier of the theory that reaches it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mcflow.blocks import QUANTITIES
+from mcflow.errors import InputError, nearest
+from mcflow.study import Case
+from mcflow.theory import correlation, first_order, infinite, law_estimates, piecewise_linear
+from mcflow.theory.estimate import TIERS, Estimate
+from mcflow.theory.exact_law import Unresolved
+from mcflow.theory.quadrature import Array
+from mcflow.theory.stack import Stack, of_case
+
+if TYPE_CHECKING:
+    import xarray
+
+SEVERAL = "spread over networks for several inputs, which share their weights"
+LONG_NAMES = {
+    "preactivation_mean": "mean of h over units and inputs",
+    "preactivation_second_moment": "mean of h^2 over units and inputs",
+    "preactivation_fourth_moment": "mean of h^4 over units and inputs",
+    "preactivation_correlation": "mean cosine of h over pairs of inputs",
+    "activation_mean": "mean of phi(h) over units and inputs",
+    "activation_second_moment": "mean of phi(h)^2 over units and inputs",
+    "active_fraction": "share of units with phi'(h) != 0",
+    "saturated_fraction": "share of units with |phi'(h)| < 0.01 max |phi'|",
+    "gradient_second_moment": "mean of d^2 over units and inputs",
+    "weight_gradient_second_moment": "mean of (d x)^2 over weights and inputs",
+}
+
+
+def predict(case: Case, inputs: Array | None = None, tier: str = "exact") -> xarray.Dataset:
+    """What theory says of a case, by the names of the file, (layer,) each: the mean over networks.
+
+    ``inputs`` (batch, features); None stands for inputs of second moment 1. ``tier`` is the highest that may be used:
+    ``exact``, ``exact-law``, ``first-order`` or ``infinite-width``.
+
+    Besides each QUANTITY: ``QUANTITY_std`` over networks, ``QUANTITY_log10`` of the mean (for what can leave float64),
+    ``QUANTITY_log_mean`` and ``QUANTITY_log_std`` of its natural logarithm over the networks where it is positive, each
+    where theory has it; coordinate ``tier`` (quantity, layer); in the attributes of a quantity ``tier``, ``std_tier``
+    and ``left_out``. ``dead_probability`` is P(every unit of the layer is off), for ReLU without biases.
+    Raises InputError for an activation that is not square-integrable, or an unknown tier.
+    """
+    if tier not in TIERS:
+        raise InputError(f"unknown tier {tier!r}; {nearest(tier, TIERS)}")
+    stack = of_case(case, inputs)
+    candidates, notes = _candidates(stack, TIERS[TIERS.index(tier) :])
+    return _dataset(case, stack, candidates, notes)
+
+
+def _candidates(stack: Stack, allowed: tuple[str, ...]) -> tuple[list[dict[str, Estimate]], list[str]]:
+    """The estimates of each tier, the highest first, and why tiers are absent."""
+    path = infinite.trajectory(stack)
+    found: list[dict[str, Estimate]] = []
+    notes: list[str] = []
+    exact: dict[str, Estimate] = {}
+    if "exact" in allowed:
+        exact = piecewise_linear.estimates(stack)
+        found.append(exact)
+    if "exact-law" in allowed and not _complete(exact):
+        try:
+            found.append(law_estimates.estimates(stack, path, law_estimates.chains(stack, path)))
+        except (Unresolved, InputError) as reason:
+            # InputError: a user's function that cannot be averaged in the far tail of the law, where K itself can be
+            notes.append(f"exact law ({reason})")
+    if "first-order" in allowed:
+        first = first_order.estimates(stack, path)
+        if not first:
+            notes.append("corrections of order 1/width (the variance leaves 1e-40 .. 1e40)")
+        found.append(first)
+    found.append(_infinite(stack, path))
+    return found, notes
+
+
+def _complete(estimates: dict[str, Estimate]) -> bool:
+    """Whether the exact tier has every forward quantity, so that the exact law would add nothing."""
+    return "activation_mean" in estimates
+
+
+def _infinite(stack: Stack, path: infinite.Trajectory) -> dict[str, Estimate]:
+    values = infinite.summarise(stack, path)
+    out = {
+        name: Estimate("infinite-width", values[name], log10=values.get(f"{name}_log10"))
+        for name in values
+        if not name.endswith("_log10")
+    }
+    cosine = correlation.mean_cosine(stack, path)
+    if cosine is not None:
+        out["preactivation_correlation"] = Estimate("infinite-width", cosine)
+    return out
+
+
+def _dataset(case: Case, stack: Stack, candidates: list[dict[str, Estimate]], notes: list[str]) -> xarray.Dataset:
+    import xarray
+
+    variables: dict[str, tuple[str, Array, dict[str, str]]] = {}
+    tiers = []
+    names = [name for name in QUANTITIES if any(name in estimates for estimates in candidates)]
+    for name in names:
+        ranked = [estimates[name] for estimates in candidates if name in estimates]
+        mean, tier = _highest(ranked, "mean", stack.depth)
+        std, std_tier = _highest(ranked, "std", stack.depth)
+        tiers.append(tier)
+        attributes = {"long_name": LONG_NAMES[name], "units": "1", "tier": _span(tier)}
+        if np.isfinite(std).any():
+            attributes["std_tier"] = _span(std_tier)
+            variables[f"{name}_std"] = ("layer", std, {"long_name": f"standard deviation over networks of: {name}"})
+        attributes["left_out"] = _left_out(stack, tier, notes)
+        variables[name] = ("layer", mean, attributes)
+        for extra, what in (
+            ("log10", "decimal logarithm of the mean"),
+            ("log_mean", "mean of the natural logarithm"),
+            ("log_std", "standard deviation of the natural logarithm"),
+        ):
+            values, _ = _highest(ranked, extra, stack.depth)
+            if not np.isnan(values).all():
+                variables[f"{name}_{extra}"] = ("layer", values, {"long_name": f"{what} of: {name}"})
+    dead = piecewise_linear.dead_probability(stack)
+    if dead is not None:
+        about = {"long_name": "P(every unit of the layer is off)", "tier": "exact"}
+        variables["dead_probability"] = ("layer", dead, about)
+    sizes = {
+        "width": ("layer", stack.width.astype(np.int64)),
+        "fan_in": ("layer", stack.fan_in.astype(np.int64)),
+        "weight_std": ("layer", np.sqrt(stack.weight_variance)),
+    }
+    return xarray.Dataset(
+        {**variables, **sizes},
+        coords={
+            "layer": np.arange(1, stack.depth + 1),
+            "quantity": names,
+            "tier": (("quantity", "layer"), np.array(tiers)),
+        },
+        attrs={
+            "scheme": case.scheme,
+            "activation": case.activation,
+            "gain": case.numeric_gain,
+            "left_out": "; ".join([*notes, *([SEVERAL] if len(stack.input_moment) > 1 else [])]),
+        },
+    )
+
+
+def _highest(ranked: list[Estimate], what: str, depth: int) -> tuple[Array, Array]:
+    """Values layer by layer from the highest tier that has them, and the names of those tiers."""
+    values, tier = np.full(depth, np.nan), np.full(depth, "", dtype="<U16")
+    for estimate in ranked:
+        offered = getattr(estimate, what)
+        if offered is not None:
+            take = np.isnan(values) & ~np.isnan(offered)
+            values[take], tier[take] = offered[take], estimate.tier
+    return values, tier
+
+
+def _span(tier: Array) -> str:
+    """``first-order (layers 1-12), infinite-width (layers 13-30)``, or the one tier of all layers."""
+    kinds = [kind for kind in TIERS if kind in tier]
+    if len(kinds) == 1:
+        return kinds[0]
+    parts = []
+    for kind in kinds:
+        layers = np.flatnonzero(tier == kind) + 1
+        parts.append(f"{kind} (layers {layers[0]}-{layers[-1]})")
+    return ", ".join(parts)
+
+
+def _left_out(stack: Stack, tier: Array, notes: list[str]) -> str:
+    clauses = []
+    if "first-order" in tier:
+        clauses.append("terms of order 1/width^2")
+        if stack.distribution == "rademacher":
+            clauses.append("the atoms of sign weights")
+    if "infinite-width" in tier:
+        clauses.append("all corrections of finite width")
+    return "; ".join(clauses) or "nothing"

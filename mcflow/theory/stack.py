@@ -1,0 +1,136 @@
+"""What theory needs to know of a case: the variances and kurtosis of its weights, layer by layer, and its inputs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcflow.activations import Activation
+from mcflow.errors import InputError
+from mcflow.schemes import EXCESS_KURTOSIS
+from mcflow.study import Case
+from mcflow.theory.quadrature import Array
+
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The layers 1..L of a case, entry l - 1 for layer l, and the second moments of its inputs.
+
+    ``weight_variance`` is Var W_ij, ``forward`` = fan_in Var W (sigma_w^2), ``backward`` = n_(l+1) Var W_(l+1): the
+    factor that takes a gradient from layer l + 1 to layer l (1 in the last layer, where the cotangent is N(0, 1)).
+    ``input_moment`` and ``input_fourth`` are (batch,) means over features of x_0^2 and x_0^4.
+    """
+
+    activation: Activation
+    distribution: str
+    kurtosis: float
+    width: Array
+    fan_in: Array
+    weight_variance: Array
+    bias_variance: Array
+    uniform_bias: bool
+    input_moment: Array
+    input_fourth: Array
+    cosine: Array  # (pair,) of the inputs whose correlation is followed
+    pair: Index  # (pair, 2) their indices
+
+    @property
+    def depth(self) -> int:
+        return len(self.width)
+
+    @property
+    def forward(self) -> Array:
+        return self.fan_in * self.weight_variance
+
+    @property
+    def backward(self) -> Array:
+        return np.append(self.width[1:] * self.weight_variance[1:], 1.0)
+
+    @property
+    def has_bias(self) -> bool:
+        return bool((self.bias_variance > 0).any())
+
+
+def of_case(case: Case, inputs: Array | None = None, gain: float | None = None) -> Stack:
+    """The stack of a case for (batch, features) inputs; None stands for Gaussian inputs of second moment 1.
+
+    ``gain`` replaces the case's own (which may itself be solved for by theory). Raises InputError where the inputs do
+    not fit the case.
+    """
+    if inputs is None:
+        features = case.features or case.widths[0]
+        moment = np.ones(case.batch)
+        fourth = np.full(case.batch, 3.0 * features / (features + 2.0))  # x_0 uniform on the sphere
+        cosine = (
+            np.zeros(0) if case.batch < 2 else np.full(1, case.correlation if case.correlation is not None else 0.0)
+        )
+        pair = np.zeros((len(cosine), 2), dtype=np.int64)
+    else:
+        inputs = np.asarray(inputs, dtype=np.float64)
+        if inputs.ndim != 2 or inputs.size == 0 or not np.isfinite(inputs).all():
+            raise InputError(f"inputs of shape {inputs.shape} do not fit; give finite (batch, features)")
+        features = inputs.shape[1]
+        moment, fourth = np.mean(inputs**2, axis=1), np.mean(inputs**4, axis=1)
+        pair = _pairs(len(inputs), case.correlation is not None)
+        cosine = _cosines(inputs, pair)
+    width = np.asarray(case.widths, dtype=np.int64)
+    fan_in = np.concatenate([[features], width[:-1]])
+    chosen = case.numeric_gain if gain is None else gain
+    fans = zip(fan_in.tolist(), width.tolist(), strict=True)
+    variance = np.array([case.rule.weight_variance(i, o, chosen, case.mode) for i, o in fans])
+    return Stack(
+        case.nonlinearity,
+        case.rule.distribution,
+        EXCESS_KURTOSIS[case.rule.distribution],
+        width.astype(np.float64),
+        fan_in.astype(np.float64),
+        variance,
+        np.array([case.bias_variance(i) for i in fan_in.tolist()]),
+        case.biases_are_uniform,
+        moment,
+        fourth,
+        cosine,
+        pair,
+    )
+
+
+def _pairs(batch: int, correlated: bool) -> Index:
+    if correlated:
+        first = np.arange(0, batch - 1, 2)
+        return np.stack([first, first + 1], axis=1)
+    return np.stack(np.triu_indices(batch, 1), axis=1)
+
+
+def _cosines(inputs: Array, pair: Index) -> Array:
+    length = np.sqrt(np.sum(inputs**2, axis=1, keepdims=True))
+    unit = inputs / np.where(length > 0, length, 1.0)
+    if len(pair) > 1 + 2 * len(inputs):
+        gram = unit @ unit.T
+        cosine = gram[pair[:, 0], pair[:, 1]]
+    else:
+        cosine = np.sum(unit[pair[:, 0]] * unit[pair[:, 1]], axis=1)
+    return np.clip(cosine, -1.0, 1.0)
+
+
+def log_or_minus_infinity(values: Array) -> Array:
+    """Natural logarithms; -inf at 0, without a warning."""
+    with np.errstate(divide="ignore"):
+        return np.log(values)
+
+
+def log_mean(logs: Array, axis: int = 0) -> Array:
+    """log of the mean of exp(logs) along an axis, without leaving the range of float64."""
+    top = np.max(logs, axis=axis, keepdims=True)
+    safe = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.squeeze(safe, axis=axis) + np.log(np.mean(np.exp(logs - safe), axis=axis))
+
+
+def log_add(a: Array, b: float) -> Array:
+    """log(exp(a) + b) for b >= 0."""
+    return np.logaddexp(a, math.log(b)) if b > 0 else np.asarray(a)
