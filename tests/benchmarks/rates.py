@@ -1,0 +1,194 @@
+"""The main job's speed as ratios against NumPy in the same process, and what compilation and memory cost.
+
+    python tests/benchmarks/rates.py [--clock cpu]
+
+Times are wall times; ``--clock cpu`` takes processor time for what runs on one thread: for a machine in use.
+Prints one line a figure, with the floor that it should reach where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+import timing
+
+from mcflow import devices
+from mcflow.histograms import Plan
+from mcflow.inputs import inputs_of
+from mcflow.study import Case
+
+N = 512
+FIRST_KERNEL = """
+import time; start = time.perf_counter()
+import numpy as np
+from mcflow import devices
+from mcflow.histograms import Plan
+from mcflow.inputs import inputs_of
+from mcflow.study import default_study
+cases = default_study(depth=2, width=16).cases[:{cases}]
+methods = {methods}
+plan = Plan(1, np.zeros(2, int), np.zeros(2, int))
+for case in cases:
+    for method in methods:
+        devices.simulate(case, inputs_of(case, 0), 0, 0, 2, method=method, plan=plan)
+print(time.perf_counter() - start)
+"""
+PEAK = """
+import os, resource, tempfile
+from mcflow import Case, Study, run
+case = Case("kaiming_normal", "relu", depth=50, width=512, batch=16)
+with tempfile.TemporaryDirectory() as folder:
+    run(Study([case], networks={networks}), os.path.join(folder, "study.h5"), method="direct", threads={threads})
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def simulation(scheme, batch, networks, depth, **how):
+    """A closure that simulates networks of width 512, and how many weights that draws and multiplies."""
+    case = Case(scheme, "relu", depth=depth, width=N, batch=batch)
+    inputs = inputs_of(case, 0)
+    plan = Plan(0, np.zeros(depth, np.int64), np.zeros(depth, np.int64))
+    how = {"method": "direct", "backward": False, "plan": plan} | how
+    return lambda: devices.simulate(case, inputs, 0, 0, networks, **how), networks * depth * N * N
+
+
+def numpy_loop(draw, batch, layers):
+    """Draw a matrix into place and multiply, as a NumPy user does it."""
+    w = np.empty((N, N), np.float32)
+    x = np.ones((N,) if batch == 1 else (N, batch), np.float32)
+
+    def work():
+        for _ in range(layers):
+            draw(out=w, dtype=np.float32)
+            w @ x
+
+    return work, layers * N * N
+
+
+def panel_filler(count):
+    """Draw standard normals alone, a panel at a time, by the very loop that the kernels call."""
+    import ctypes
+
+    from mcflow.kernels.body.rng import WEIGHTS, key_of, place_of
+    from mcflow.kernels.cpu import direct, fill
+
+    words = (ctypes.c_int64, ctypes.c_uint64, ctypes.c_int64) + (ctypes.c_uint64,) * 4
+    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *words)(fill.distribution("normal").address)
+    rows = direct.PANEL // N
+    out = np.empty(rows * N, np.float32)
+    place, low = (int(word) for word in place_of(1, 1, WEIGHTS))
+    key = [int(word) for word in key_of(np.uint64(0))]
+
+    def work():
+        for first in range(0, count, rows):
+            call(out.ctypes.data, N, first, rows, place, low, *key)
+
+    return work, -(-count // rows) * rows * N
+
+
+def matrix_product(batch, layers):
+    """A layer's product alone, in the shape that direct simulation multiplies."""
+    w = np.random.default_rng(0).standard_normal((N, N), dtype=np.float32)
+    x, out = np.ones((batch, N), np.float32), np.empty((batch, N), np.float32)
+
+    def work():
+        for _ in range(layers):
+            np.dot(x, w.T, out)
+
+    return work, layers * N * N
+
+
+def line(what, value, floor=None, note=""):
+    bound = "" if floor is None else f"   (floor {floor})"
+    print(f"{what:66s} {value:>10s}{bound}{note}", flush=True)
+
+
+def one_core(clock):
+    generator = np.random.Generator(np.random.SFC64(0))
+    works = {
+        "gaussian": simulation("kaiming_normal", 1, 20, 20),
+        "gaussian, numpy": numpy_loop(generator.standard_normal, 1, 100),
+        "uniform": simulation("kaiming_uniform", 1, 20, 20),
+        "uniform, numpy": numpy_loop(generator.random, 1, 200),
+        "gaussian, 128 inputs": simulation("kaiming_normal", 128, 8, 20),
+        "normals alone": panel_filler(100 * N),
+        "products alone, 128 inputs": matrix_product(128, 100),
+    }
+    devices.set_threads(1)
+    found = timing.in_rounds({name: work for name, (work, _) in works.items()}, clock=clock)
+    rate = {name: weights / found[name].seconds for name, (_, weights) in works.items()}
+    for name, timed in found.items():
+        line(f"{name}: weights drawn and multiplied a second", f"{rate[name] / 1e9:.3f}e9", note=timed.note)
+    for name, floor in (("gaussian", 4), ("uniform", 3)):
+        line(f"{name}, 1 input, over NumPy", f"{rate[name] / rate[name + ', numpy']:.2f} x", floor)
+    ceiling = 1.0 / (1.0 / rate["normals alone"] + 1.0 / rate["products alone, 128 inputs"])
+    line("gaussian, 128 inputs, share of numbers + products", f"{rate['gaussian, 128 inputs'] / ceiling:.0%}", "50 %")
+
+
+def two_cores():
+    """Two threads over one, for direct and collapsed simulation, in rounds."""
+    import numba
+
+    if numba.config.NUMBA_NUM_THREADS < 2:
+        print("two threads: this process may use one processor only")
+        return
+
+    def on(threads, work):
+        def timed():
+            devices.set_threads(threads)
+            work()
+
+        return timed
+
+    for name, method, count, backward in (("direct", "direct", 24, True), ("collapsed", "collapsed", 2000, True)):
+        work, _ = simulation("kaiming_normal", 1, count, 20, method=method, backward=backward)
+        found = timing.in_rounds({"one": on(1, work), "two": on(2, work)})
+        ratio = found["one"].seconds / found["two"].seconds
+        line(f"{name}: two threads over one", f"{ratio:.2f} x", 1.9, found["two"].note)
+
+
+def child(code, **environment):
+    """The last line that a fresh interpreter prints."""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True)
+    return float(done.stdout.strip().splitlines()[-1])
+
+
+def compilation():
+    for methods in (("direct",), ("collapsed",)):
+        with tempfile.TemporaryDirectory() as folder:
+            first = child(FIRST_KERNEL.format(cases=9, methods=methods), NUMBA_CACHE_DIR=folder)
+            second = min(child(FIRST_KERNEL.format(cases=1, methods=methods), NUMBA_CACHE_DIR=folder) for _ in range(5))
+        line(f"{methods[0]}: first run of the default study, imports and compilation", f"{first:.1f} s", "25 s")
+        line(f"{methods[0]}: a second process, imports and first kernel", f"{second:.2f} s", "1.5 s")
+
+
+def memory():
+    for networks in (16, 96):
+        peak = child(PEAK.format(networks=networks, threads=os.cpu_count()))
+        line(f"peak memory, width 512, depth 50, 16 inputs, {networks} networks", f"{peak:.0f} MiB", "400 MB")
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--clock", choices=timing.CLOCKS, default="wall")
+    clock = options.parse_args().clock
+    start = time.perf_counter()
+    print(timing.machine("mcflow", "numba", "numpy", "scipy"))
+    timing.one_thread_of_blas()
+    one_core(clock)
+    two_cores()
+    compilation()
+    memory()
+    print(json.dumps({"seconds": round(time.perf_counter() - start, 1)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Kernels as the compiler makes them, without a GPU: PTX for a compute capability, and what becomes of that."""
+
+from __future__ import annotations
+
+import re
+
+import numba
+from mcflow.kernels.cuda import build
+from mcflow.kernels.cuda._compile import cuda
+from mcflow.kernels.cuda.tuples import Address, Inputs, Layers, Nonlinearity, Results, Scratch
+from numba import types
+
+
+class _Device:
+    """Stands for the current device while a kernel is compiled for another machine."""
+
+    id = 0
+
+    def __init__(self, cc):
+        self.compute_capability = cc
+
+
+def _array(kind, dimensions):
+    return types.Array(kind, dimensions, "C")
+
+
+def signature():
+    """The types with which every kernel is launched."""
+    i32, f32, i64 = numba.int32, numba.float32, numba.int64
+    line = _array(i32, 1)
+    return types.void(
+        types.NamedTuple([numba.uint64, i64, i64, i64], Address),
+        types.NamedTuple([line, line, _array(f32, 1), line, _array(f32, 1), _array(i32, 2)], Layers),
+        types.NamedTuple([_array(f32, 1), i64, i64], Inputs),
+        types.NamedTuple([f32, f32, _array(f32, 2)], Nonlinearity),
+        types.NamedTuple([_array(f32, 3), _array(i32, 3), _array(i32, 3)], Results),
+        types.NamedTuple([_array(f32, 2), _array(i32, 3), i64, i64], Scratch),
+    )
+
+
+def kernel_ptx(plan, function, cc):
+    """The PTX of a plan's kernel for a compute capability."""
+    return ptx_of(build._assemble(plan, function).py_func, signature(), cc)
+
+
+def ptx_of(function, types_of_arguments, cc):
+    """The PTX of any kernel."""
+    from numba.cuda import compiler, dispatcher
+
+    before = compiler.get_current_device, dispatcher.get_current_device
+    compiler.get_current_device = dispatcher.get_current_device = lambda: _Device(cc)
+    try:
+        return cuda.compile_ptx(function, types_of_arguments, cc=cc)[0]
+    finally:
+        compiler.get_current_device, dispatcher.get_current_device = before
+
+
+def assembled(ptx, cc, registers):
+    """Registers, bytes of stack, spilled and shared of the machine code of ``ptx``; needs nvJitLink, no driver."""
+    from cuda.bindings import nvjitlink
+
+    options = [f"-arch=sm_{cc[0]}{cc[1]}", "-verbose", "-Xptxas=-v", f"-maxrregcount={registers}"]
+    handle = nvjitlink.create(len(options), options)
+    try:
+        code = ptx.encode()
+        nvjitlink.add_data(handle, nvjitlink.InputType.PTX, code, len(code), "kernel")
+        nvjitlink.complete(handle)
+        log = bytearray(nvjitlink.get_info_log_size(handle))
+        nvjitlink.get_info_log(handle, log)
+    finally:
+        nvjitlink.destroy(handle)
+    text = log.decode(errors="replace")
+    found = {name: [int(n) for n in re.findall(pattern, text)] for name, pattern in _SAID.items()}
+    return {name: max(numbers, default=0) for name, numbers in found.items()}
+
+
+_SAID = {
+    "registers": r"(\d+) registers",
+    "stack": r"(\d+) bytes stack frame",
+    "spilled": r"(\d+) bytes spill stores",
+    "shared": r"(\d+) bytes smem",
+}

@@ -1,0 +1,114 @@
+"""On a real GPU: the processor's networks, the theory's statistics, and memory. Elsewhere a skip with its reason."""
+
+import math
+import os
+
+import numpy as np
+import pytest
+from networks import assert_same_rows, plan_of
+
+from mcflow import Case, activations, cuda_detection, devices, schemes
+from mcflow.activation_formulas import PARAMETRIC, PLAIN
+from mcflow.inputs import inputs_of
+
+REASON = "the simulator is on" if cuda_detection.simulated() else cuda_detection.quick_reason()
+if not REASON and not os.environ.get("MCFLOW_SKIP_GPU"):
+    REASON = cuda_detection.reason()
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(bool(REASON), reason=f"no GPU: {REASON}")]
+
+
+def both(case, method="direct", seed=3, first=0, count=8, **how):
+    """The blocks of both devices."""
+    values, how = inputs_of(case, seed), {"plan": plan_of(case, count)} | how
+    return [devices.simulate(case, values, seed, first, count, method=method, device=d, **how) for d in ("cuda", "cpu")]
+
+
+def assert_same_networks(case, method="direct", tolerance=1e-4, **how):
+    mine, truth = both(case, method, **how)
+    units = np.array(case.widths) * case.batch
+    for i in range(mine.count):
+        rows = [{name: row[i] for name, row in block.rows.items()} for block in (mine, truth)]
+        assert_same_rows(*rows, units, tolerance)
+    moved = np.abs(mine.preactivation_counts - truth.preactivation_counts).sum()
+    assert moved <= 1e-4 * truth.preactivation_counts.sum() + 4
+
+
+def test_depth_fifty_relu_has_the_same_second_moments_to_a_ten_thousandth():
+    case = Case("kaiming_normal", "relu", depth=50, width=512)
+    for method in ("direct", "collapsed"):
+        mine, truth = both(case, method, count=4)
+        for name in ("preactivation_second_moment", "activation_second_moment", "gradient_second_moment"):
+            np.testing.assert_allclose(mine.rows[name], truth.rows[name], rtol=1e-4)
+
+
+@pytest.mark.parametrize("scheme", sorted(set(schemes.BUILTIN) - {"orthogonal"}))
+def test_every_scheme(scheme):
+    bias = None if scheme == "torch_default" else 0.1
+    assert_same_networks(Case(scheme, "tanh", width=[37, 20, 130, 12], features=50, batch=3, bias_std=bias))
+
+
+@pytest.mark.parametrize("activation", [*PLAIN, *PARAMETRIC, "leaky_relu:-0.5"])
+def test_every_activation(activation):
+    assert_same_networks(Case("kaiming_normal", activation, depth=5, width=33, batch=2, correlation=0.3))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5, 8, 9, 16, 40, 128, 300])
+@pytest.mark.parametrize("method", ["direct", "collapsed"])
+def test_any_number_of_inputs(method, batch):
+    assert_same_networks(Case("xavier_normal", "gelu", width=[600, 70, 640], features=300, batch=batch), method)
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_orthogonal_collapsed(batch):
+    assert_same_networks(Case("orthogonal", "tanh", depth=6, width=64, batch=batch, bias_std=0.2), "collapsed")
+
+
+@pytest.mark.parametrize("derivative", [True, False])
+def test_a_users_activation(derivative):
+    name = f"gpu wave {derivative}"
+    dphi = (lambda x: 1.0 + math.sin(2.0 * x)) if derivative else None
+    activations.register(name, lambda x: x + math.sin(x) ** 2, dphi)
+    assert_same_networks(Case("xavier_normal", name, depth=4, width=30, batch=3, bias_std=0.3))
+
+
+@pytest.mark.parametrize("std", [1e-9, 1e9])
+def test_values_far_outside_float32(std):
+    for method in ("direct", "collapsed"):
+        assert_same_networks(Case(f"normal:{std}", "relu", depth=12, width=64, batch=2), method)
+
+
+def test_any_block_gives_the_same_bits():
+    case = Case("kaiming_normal", "relu", depth=4, width=96, batch=2)
+    values, plan = inputs_of(case, 3), plan_of(case)
+    for method in ("direct", "collapsed"):
+        how = {"method": method, "device": "cuda", "plan": plan}
+        whole = devices.simulate(case, values, 3, 0, 2000, **how)
+        later = devices.simulate(case, values, 3, 700, 5, **how)
+        assert all(whole.rows[name][700:705].tobytes() == row.tobytes() for name, row in later.rows.items())
+
+
+@pytest.mark.parametrize("method", ["direct", "collapsed"])
+@pytest.mark.parametrize(("gain", "is_right"), [(1.0, True), (1.02, False)])
+def test_mean_second_moment_is_the_theorys_and_a_gain_two_per_cent_off_is_seen(method, gain, is_right):
+    case = Case("kaiming_normal", "relu", depth=10, width=128, gain=gain * math.sqrt(2.0))
+    block = devices.simulate(
+        case, inputs_of(case, 1), 1, 0, 20_000, method=method, device="cuda", backward=False, plan=plan_of(case)
+    )
+    found = block.rows["activation_second_moment"][:, -1]
+    z = (found.mean() - 1.0) / (found.std(ddof=1) / math.sqrt(len(found)))
+    assert (abs(z) <= 5) == is_right, z
+
+
+def test_memory_does_not_grow_with_the_number_of_networks():
+    from numba import cuda
+
+    case = Case("kaiming_normal", "relu", depth=20, width=256)
+    values, plan = inputs_of(case, 1), plan_of(case)
+
+    def free_after(count):
+        devices.simulate(case, values, 1, 0, count, device="cuda", plan=plan)
+        return cuda.current_context().get_memory_info()[0]
+
+    free_after(1000)
+    first = free_after(1000)
+    assert abs(first - free_after(20_000)) < 256 << 20

@@ -1,0 +1,68 @@
+"""One network beside its truth: rows of a block as the kernels simulate them, and as the oracle propagates them."""
+
+import numpy as np
+import oracle
+
+from mcflow import devices, draw
+from mcflow.histograms import Plan
+from mcflow.inputs import inputs_of
+
+LEAST = 1e-300  # below it float64 itself loses digits
+# the slope of a saturated unit counts as zero under half the smallest float32
+SMALLEST = 0.5 * float(np.finfo(np.float32).smallest_subnormal)
+
+
+def plan_of(case, networks=0, preactivation=0, gradient=0):
+    """A plan that counts ``networks`` networks in units of the powers of two given."""
+    ones = np.ones(len(case.widths), np.int64)
+    return Plan(networks, preactivation * ones, gradient * ones)
+
+
+def simulated(case, seed=3, first=0, count=1, **how):
+    """The block of networks first .. first + count - 1."""
+    return devices.simulate(case, inputs_of(case, seed), seed, first, count, **{"plan": plan_of(case)} | how)
+
+
+def propagated(case, seed=3, network=0):
+    """Every quantity of one network by plain matrix products of its own drawn weights: a dict of (layer,) float64."""
+    drawn, activation = draw(case, seed, network, "direct"), case.nonlinearity
+
+    def dphi(h):
+        slope = activation.dphi(h)
+        return np.where((np.abs(slope) < SMALLEST) & (np.abs(h) > 1), 0.0, slope)
+
+    group = None if case.correlation is None else 2
+    with np.errstate(under="ignore", over="ignore"):
+        return oracle.propagate(
+            drawn.weights,
+            drawn.biases,
+            drawn.inputs,
+            drawn.output_gradient,
+            activation.phi,
+            dphi,
+            activation.dphi_max,
+            group,
+        )
+
+
+def assert_same_rows(rows, truth, units, tolerance=1e-5):
+    """One network's rows against the oracle's: relative to ``tolerance``, means relative to the root mean square.
+
+    A fraction may differ by one of the ``units`` (layer,) that lies on the threshold to float32 accuracy.
+    """
+    for name, found in rows.items():
+        expected = truth[name]
+        if name.endswith("fraction"):
+            assert (np.abs(found - expected) <= 1.01 / units).all(), name
+        elif name.endswith("correlation"):
+            np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance, err_msg=name)
+        else:
+            size = np.abs(expected)
+            if name.endswith("_mean"):
+                size = np.maximum(size, np.sqrt(truth[name.replace("mean", "second_moment")]))
+            beyond = np.isinf(expected)  # a fourth moment may leave float64 itself
+            assert np.array_equal(found[beyond], expected[beyond]), name
+            found, expected, size = found[~beyond], expected[~beyond], size[~beyond]
+            difference = np.abs(found - expected)
+            assert np.isfinite(difference).all(), f"{name}: {found} is not {expected}"
+            assert (difference <= tolerance * size + LEAST).all(), f"{name}: {found} is not {expected}"

@@ -1,0 +1,79 @@
+"""Reads files of unknown origin with little memory: a kind and a path on a line of stdin, a line of stdout answers.
+
+The line is ``right``, ``refused: SENTENCE`` for an InputError, or ``wrong: ERROR`` for anything else.
+"""
+
+import os
+import resource
+import sys
+import traceback
+import warnings
+
+import numpy as np
+
+from mcflow import hdf5_inputs, inputs, inspection, machine, part_images, results, shards, store
+from mcflow.errors import InputError
+from mcflow.study import Case, Study
+
+ROOM = 1 << 30  # bytes beyond what the program itself takes
+
+
+def read_inputs(path):
+    values = inputs.inputs_of(Case(inputs=path, batch=1, depth=2), 0)
+    assert values.dtype == np.float64
+    assert values.ndim == 2
+    assert np.isfinite(values).all()
+
+
+def read_hdf5_inputs(path):
+    np.asarray(hdf5_inputs.read(path, "", machine.available_memory() // 2))
+
+
+def read_study(path):
+    study = Study.from_file(path)
+    assert Study.from_toml(study.to_toml()) == study
+
+
+def read_result(path):
+    try:
+        with results.open(path) as result:
+            for name in result:
+                result[name].load()
+    except (OSError, KeyError) as error:  # damage that a checksum found while data was read, after it was opened
+        raise InputError(str(error)) from None
+
+
+def read_seal(path):
+    store.seal_of_file(store.Path(path))
+
+
+def read_shard(path):
+    shards.read_shard(shards.Path(path))
+
+
+def main():
+    import h5netcdf
+    import h5py
+
+    assert h5netcdf
+    assert h5py
+    assert inspection
+    assert part_images
+    used = machine._used_address_space()
+    resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, used + ROOM))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    warnings.simplefilter("ignore")
+    for line in sys.stdin:
+        kind, path = line.rstrip("\n").split(" ", 1)
+        try:
+            globals()[f"read_{kind}"](path)
+            answer = "right"
+        except InputError as error:
+            answer = "refused: " + " ".join(str(error).split())
+        except Exception:
+            answer = "wrong: " + " | ".join(traceback.format_exc().splitlines()[-6:])
+        os.write(1, answer.encode("utf-8", "replace") + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The commands that answer: verify, compare, recommend, plot, report, reproduce, export, from the outside."""
+
+import json
+import re
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A small file with a consistent case of two inputs."""
+    from mcflow import Case, Study, run
+
+    path = tmp_path_factory.mktemp("answers") / "small.h5"
+    cases = [Case(scheme, "relu", depth=5, width=16, batch=2) for scheme in ("xavier_normal", "kaiming_normal")]
+    run(Study(cases, networks=200), path).close()
+    return path
+
+
+def one_line(done, code=2):
+    """The single line on stderr of a refusal."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_verify_ends_with_0_and_its_json_is_one_document(mcflow_command, study):
+    done = mcflow_command("verify", study, "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["consistent"] is True
+    needed = {
+        "case",
+        "layer",
+        "quantity",
+        "measured",
+        "standard_error",
+        "predicted",
+        "z",
+        "relative_difference",
+        "tier",
+    }
+    assert needed <= document["rows"][0].keys()
+
+
+def test_verify_ends_with_1_where_a_tier_breaks(mcflow_command, tmp_path):
+    mcflow_command(
+        "run", "--scheme", "xavier_normal", "--activation", "tanh", "--width", 8, "--depth", 12, "--batch", 1,
+        "--inputs", "gaussian", "--networks", 3000, "-o", "t.h5", "--quiet",
+    )  # fmt: skip
+    assert mcflow_command("verify", "t.h5").returncode == 0
+    done = mcflow_command("verify", "t.h5", "--tier", "infinite-width")
+    assert done.returncode == 1
+    assert "infinite-width breaks" in done.stdout
+
+
+def test_compare_ranks_and_judges_the_rule(mcflow_command, study):
+    done = mcflow_command("compare", study)
+    assert done.returncode == 0, done.stderr
+    assert "best: kaiming_normal-relu" in done.stdout
+    assert "Kaiming for relu: holds" in done.stdout
+
+
+def test_plot_writes_every_format(mcflow_command, study, tmp_path):
+    for kind, start in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):
+        done = mcflow_command("plot", study, "--figure", "flow", "--format", kind, "-o", "pictures")
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "pictures" / f"small-flow.{kind}").read_bytes().startswith(start)
+
+
+def test_report_is_one_page_that_asks_for_nothing_else(mcflow_command, study, tmp_path):
+    done = mcflow_command("report", study, "-o", "page.html")
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "page.html").read_text()
+    assert not re.search(r"""(src|href)\s*=\s*["'](?!data:)""", page)
+    assert "@import" not in page
+    assert "<script" not in page
+    assert "prefers-color-scheme: dark" in page
+    assert "@media print" in page
+
+
+def test_export_and_its_refusal_to_replace(mcflow_command, study, tmp_path):
+    assert mcflow_command("export", study, "-o", "t.csv", "--summary").returncode == 0
+    assert "--overwrite" in one_line(mcflow_command("export", study, "-o", "t.csv", "--summary"))
+    assert ".parquet" in one_line(mcflow_command("export", study, "-o", "t.xlsx"))
+
+
+def test_reproduce_lists_the_classics(mcflow_command):
+    done = mcflow_command("reproduce")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) >= 8
+
+
+def test_recommend_a_function_of_the_users(mcflow_command, tmp_path):
+    (tmp_path / "mine.py").write_text("def phi(x):\n    return x if x > 0.0 else 0.1 * x\n")
+    done = mcflow_command(
+        "recommend", "--activation", "mine:phi", "--depth", 10, "--width", 32, "--networks", 50, "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    best = json.loads(done.stdout)["best"]
+    assert best["sigma_w2"] == pytest.approx(2 / 1.01, rel=0.02)
+
+
+@pytest.mark.parametrize("verb", ["verify", "compare", "plot", "report"])
+def test_what_is_no_study_is_a_sentence(mcflow_command, tmp_path, verb):
+    (tmp_path / "junk.h5").write_bytes(b"not HDF5 at all")
+    assert "junk.h5" in one_line(mcflow_command(verb, "junk.h5"))
+    assert "absent.h5" in one_line(mcflow_command(verb, "absent.h5"))
+
+
+def test_another_format_version_is_a_sentence(mcflow_command, study, tmp_path):
+    import shutil
+
+    import h5py
+
+    shutil.copy(study, tmp_path / "new.h5")
+    with h5py.File(tmp_path / "new.h5", "r+") as file:
+        file.attrs["format_version"] = "9.0"
+    assert "9.0 is newer" in one_line(mcflow_command("verify", "new.h5"))
+
+
+def test_one_network_is_a_sentence(mcflow_command, tmp_path):
+    mcflow_command(
+        "run",
+        "--scheme",
+        "he_normal",
+        "--activation",
+        "relu",
+        "--depth",
+        3,
+        "--width",
+        8,
+        "--networks",
+        1,
+        "-o",
+        "one.h5",
+    )
+    assert "standard error" in one_line(mcflow_command("verify", "one.h5"))
+    assert "one network" in one_line(mcflow_command("compare", "one.h5"))
+
+
+def test_a_run_still_going_is_judged_by_its_parts(mcflow_command, tmp_path):
+    """A run that was stopped after some parts: the folder of parts is what there is."""
+    from mcflow import Case, Study, preparation, runs
+    from mcflow.engine import compute
+    from mcflow.interrupts import Interrupts
+    from mcflow.progress import Silent
+    from mcflow.store import Target, adopt, opened
+
+    prepared = preparation.prepare(Study([Case(depth=3, width=16)], networks=100), "direct")
+    target = Target(tmp_path / "going.h5")
+    with opened(target, print) as parts:
+        adopt(target, prepared.with_networks(5000), parts)
+        compute(prepared, parts, runs.Options().workers, Silent(), Interrupts(), None)
+    done = mcflow_command("verify", "going.h5")
+    assert done.returncode == 0, done.stderr
+    assert "100 of 5000" in done.stdout

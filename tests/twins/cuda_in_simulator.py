@@ -1,0 +1,206 @@
+"""CUDA kernels in Numba's simulator: the oracle's networks, and the processor's. Run by test_cuda_simulator.py."""
+
+import numpy as np
+import pytest
+
+# A relative difference that float32 sums and another order of them explain.
+SAME = 2e-5
+THREADS = 2
+THREADS_OF_TILES = 4
+
+
+def on_cuda(case, seed=3, first=3, count=1, inputs=None, threads=THREADS, **how):
+    from networks import plan_of
+
+    from mcflow import cuda
+    from mcflow.inputs import inputs_of
+
+    values = inputs_of(case, seed) if inputs is None else inputs
+    how = {"plan": plan_of(case), "method": "direct", "backward": True} | how
+    return cuda.simulate(case, values, seed, first, count, threads=threads, **how)
+
+
+def on_processor(case, seed=3, first=3, count=1, inputs=None, **how):
+    from networks import plan_of
+
+    from mcflow import devices
+    from mcflow.inputs import inputs_of
+
+    values = inputs_of(case, seed) if inputs is None else inputs
+    return devices.simulate(case, values, seed, first, count, **{"plan": plan_of(case)} | how)
+
+
+def assert_twins(case, **how):
+    """Both devices give the same rows and counts."""
+    from networks import assert_same_rows
+
+    mine, truth = on_cuda(case, **how), on_processor(case, **how)
+    units = np.array(case.widths) * case.batch
+    assert mine.rows.keys() == truth.rows.keys()
+    for i in range(mine.count):
+        rows = {name: row[i] for name, row in mine.rows.items()}
+        assert_same_rows(rows, {name: row[i] for name, row in truth.rows.items()}, units, SAME)
+    for mine_counts, counts in (
+        (mine.preactivation_counts, truth.preactivation_counts),
+        (mine.gradient_counts, truth.gradient_counts),
+    ):
+        if counts is not None:
+            assert mine_counts.sum() == counts.sum()
+            assert np.abs(mine_counts - counts).sum() <= 4, "more than ties at the bins' edges"
+    return mine
+
+
+def case_of(scheme="kaiming_normal", activation="tanh", batch=1, **fields):
+    from mcflow.study import Case
+
+    return Case(scheme, activation, batch=batch, **{"width": [9, 7, 5], "features": 6} | fields)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "activation", "batch"),
+    [
+        ("kaiming_normal", "relu", 1),
+        ("xavier_uniform", "gelu", 3),
+        ("lecun_truncated_normal", "selu", 2),
+        ("rademacher", "leaky_relu:0.2", 2),
+        ("torch_default", "tanh", 1),
+        ("kaiming_normal", "silu", 9),  # tiles
+        ("rademacher", "tanh", 10),  # tiles
+    ],
+)
+def test_direct_networks_are_the_oracles(scheme, activation, batch):
+    from networks import assert_same_rows, propagated
+
+    case = case_of(scheme, activation, batch, bias_std=None if scheme == "torch_default" else 0.2)
+    threads = THREADS if batch < 9 else THREADS_OF_TILES
+    rows = {name: row[0] for name, row in on_cuda(case, threads=threads).rows.items()}
+    assert_same_rows(rows, propagated(case, 3, 3), np.array(case.widths) * batch, SAME)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "activation", "batch", "bias"),
+    [
+        ("kaiming_normal", "relu", 1, 0.0),
+        ("kaiming_normal", "tanh", 3, 0.3),
+        ("lecun_normal", "gelu", 7, 0.0),  # more inputs than units
+        ("orthogonal", "selu", 1, 0.0),
+        ("orthogonal", "tanh", 2, 0.3),
+    ],
+)
+def test_collapsed_networks_are_the_processors(scheme, activation, batch, bias):
+    assert_twins(case_of(scheme, activation, batch, bias_std=bias), method="collapsed")
+
+
+@pytest.mark.parametrize(
+    ("activation", "std", "method"),
+    [
+        ("relu", 1e-9, "direct"),
+        ("relu", 1e9, "collapsed"),
+        ("squared_relu", 1e9, "direct"),
+        ("tanh", 1e-9, "collapsed"),
+        ("tanh", 1e9, "direct"),
+    ],
+)
+def test_values_far_outside_float32_are_the_processors(activation, std, method):
+    case = case_of(f"normal:{std}", activation, 2, width=[6, 6, 6, 6], features=4)
+    assert_twins(case, method=method)
+
+
+def test_biases_that_tower_above_the_weights_are_the_processors():
+    assert_twins(case_of("normal:1e-30", "identity", 2, bias_std=1.0), method="direct")
+    # with one input: several become equal, and beside equal inputs the basis is a matter of rounding
+    assert_twins(case_of("normal:1e-30", "identity", 1, bias_std=1.0), method="collapsed")
+
+
+def test_inputs_of_any_size_and_zero_inputs_are_the_processors():
+    case = case_of("lecun_normal", "tanh", 2)
+    inputs = np.linspace(-1.0, 1.0, 12).reshape(2, 6)
+    for scale in (1e-40, 1e40):
+        assert_twins(case, inputs=scale * inputs)
+    zero = case_of("lecun_normal", "tanh", 1)
+    for method in ("direct", "collapsed"):
+        assert_twins(zero, inputs=np.zeros((1, 6)), method=method)
+
+
+def test_counts_forward_only_and_far_addresses_are_the_processors():
+    from networks import plan_of
+
+    case = case_of("kaiming_normal", "relu", 4, correlation=0.5)
+    for method in ("direct", "collapsed"):
+        assert_twins(case, method=method, count=3, plan=plan_of(case, 5))
+    assert_twins(case, backward=False)
+    assert_twins(case, seed=(7 << 32) | 5, first=(3 << 32) + 1)
+
+
+@pytest.mark.parametrize("derivative", [True, False])
+def test_a_users_activation_is_the_processors(derivative):
+    import math
+
+    from mcflow import activations
+
+    name = f"cuda wave {derivative}"
+    activations.register(
+        name, lambda x: x + math.sin(x) ** 2, (lambda x: 1.0 + math.sin(2.0 * x)) if derivative else None
+    )
+    assert_twins(case_of(activation=name))
+
+
+def test_any_block_gives_the_same_bits():
+    from mcflow.blocks import join
+
+    case = case_of("kaiming_normal", "relu", 2)
+    whole = on_cuda(case, first=0, count=4)
+    parts = join([on_cuda(case, first=0, count=1), on_cuda(case, first=1, count=3)])
+    assert all(whole.rows[name].tobytes() == row.tobytes() for name, row in parts.rows.items())
+
+
+@pytest.mark.parametrize("threads", [1, 5, 32])
+def test_any_number_of_threads_gives_the_same_network(threads):
+    case = case_of("kaiming_normal", "tanh", 3, width=[5, 4], features=3)
+    for method in ("direct", "collapsed"):
+        few, many = on_cuda(case, method=method), on_cuda(case, method=method, threads=threads)
+        for name, row in few.rows.items():
+            np.testing.assert_allclose(many.rows[name], row, rtol=1e-5, atol=1e-6)
+
+
+def test_philox_is_that_of_the_processor_to_the_bit():
+    from mcflow.kernels.body import rng
+    from mcflow.kernels.cuda import bodies, smoke
+
+    from mcflow.cuda_detection import KNOWN_WORDS
+
+    assert smoke.words() == KNOWN_WORDS
+    generator = np.random.default_rng(5)
+    for _ in range(20):
+        address = [np.uint64(word) for word in generator.integers(0, 1 << 32, 6)]
+        assert [int(w) for w in bodies.philox(*address)] == [int(w) for w in rng.philox(*address)]
+
+
+def test_out_of_memory_halves_what_runs_at_a_time(monkeypatch):
+    from mcflow import cuda
+    from mcflow.errors import Unfinished
+
+    class CudaAPIError(Exception):
+        pass
+
+    asked = []
+    real = cuda._launch_all
+
+    def short_of_memory(job, first, count, layers, blocks, counts):
+        asked.append(blocks)
+        if blocks > 1:
+            raise CudaAPIError("[2] Call to cuMemAlloc results in CUDA_ERROR_OUT_OF_MEMORY")
+        return real(job, first, count, layers, blocks, counts)
+
+    monkeypatch.setattr(cuda, "_launch_all", short_of_memory)
+    case = case_of("kaiming_normal", "relu")
+    block = on_cuda(case, count=2)
+    assert asked == [2, 1]
+    assert block.count == 2
+
+    def lost(*arguments):
+        raise CudaAPIError("[719] Call to cuStreamSynchronize results in CUDA_ERROR_LAUNCH_FAILED")
+
+    monkeypatch.setattr(cuda, "_launch_all", lost)
+    with pytest.raises(Unfinished, match="the GPU was lost"):
+        on_cuda(case)

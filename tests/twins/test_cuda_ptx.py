@@ -1,0 +1,79 @@
+"""Every CUDA kernel compiled without a GPU: for three generations, float32 throughout, and little that spills."""
+
+import importlib.util
+
+import pytest
+
+pytestmark = [
+    pytest.mark.skipif(
+        importlib.util.find_spec("numba_cuda") is None,
+        reason="numba-cuda is not installed: kernels are not compiled to PTX (pip install 'mcflow[cuda]')",
+    ),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # numba-cuda's own, with NumPy 2.5
+]
+
+GENERATIONS = [pytest.param((7, 5), marks=pytest.mark.slow), pytest.param((8, 0), marks=pytest.mark.slow), (9, 0)]
+# Bytes a thread may keep in local memory: what lives through the whole kernel and is not needed in the loops.
+MOST_STACK = 1024
+# What a kernel is made for: method, distribution, activation, inputs.
+KERNELS = [
+    ("direct", "normal", "relu", 1),
+    ("direct", "rademacher", "gelu", 3),
+    ("direct", "uniform", "tanh", 128),
+    ("collapsed", "normal", "selu", 1),
+    ("collapsed", "orthogonal", "tanh", 4),
+]
+
+
+@pytest.mark.parametrize("cc", GENERATIONS)
+@pytest.mark.parametrize(("method", "distribution", "activation", "batch"), KERNELS)
+def test_kernel_is_float32_throughout_and_fits_the_machine(method, distribution, activation, batch, cc):
+    import cuda_code
+    from mcflow.kernels.cuda import activations, build
+
+    plan = build.plan_for(method, distribution, False, batch, True, [512, 512, 10], [512, 512, 512])
+    ptx = cuda_code.kernel_ptx(plan, activations.function_of(activation), cc)
+    assert ".f64" not in ptx
+    said = cuda_code.assembled(ptx, cc, build.registers_of(plan))
+    assert said["stack"] <= MOST_STACK, said
+    assert said["shared"] + build.dynamic_bytes(plan) <= 48 << 10, said
+
+
+def test_every_activation_and_distribution_is_float32():
+    import cuda_code
+    import numba
+    from mcflow.kernels.body.activations import BY_KIND
+    from mcflow.kernels.body.scalars import uint32
+    from mcflow.kernels.cuda import activations, fill
+    from mcflow.kernels.cuda._compile import cuda, device
+
+    floats = numba.types.Array(numba.float32, 1, "C")
+    for kind in BY_KIND:
+        function = activations.function_of(kind)
+
+        def of_h(out, h, a):
+            i = cuda.grid(1)
+            out[i], h[i] = function(h[i], a)  # noqa: B023
+
+        assert ".f64" not in cuda_code.ptx_of(of_h, numba.void(floats, floats, numba.float32), (9, 0)), kind
+    for name, (plain, _) in fill.FOURS.items():
+        four = device(plain)
+
+        def of_words(out, a, b):
+            out[0], out[1], out[2], out[3] = four(uint32(a), uint32(b), uint32(a), uint32(b), 3)  # noqa: B023
+
+        assert ".f64" not in cuda_code.ptx_of(of_words, numba.void(floats, numba.uint32, numba.uint32), (9, 0)), name
+
+
+def test_row_stack_is_lent_and_taken_back():
+    import numpy
+
+    importlib.import_module("mcflow.kernels.cuda._compile")
+    if tuple(map(int, numpy.__version__.split(".")[:2])) >= (2, 5):
+        assert not hasattr(numpy, "row_stack")
+    smoke = importlib.import_module("mcflow.kernels.cuda.smoke")
+    import cuda_code
+    import numba
+
+    words = numba.types.Array(numba.uint32, 1, "C")
+    assert ".entry" in cuda_code.ptx_of(smoke._write_words.py_func, numba.void(words), (9, 0))

@@ -1,0 +1,116 @@
+"""compare, recommend, dialects, export and reproduce: the answers' numbers, not their looks."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+
+from mcflow import Case, InputError, Study, dialects, reproductions, run
+from mcflow.compare import compare
+from mcflow.export import export
+from mcflow.recommend import recommend
+
+
+@pytest.fixture(scope="module")
+def three():
+    cases = [Case(scheme, "relu", depth=12, width=32) for scheme in ("xavier_normal", "kaiming_normal")]
+    cases.append(Case("lecun_normal", "selu", depth=12, width=32))
+    with run(Study(cases, networks=300)) as result:
+        yield result
+
+
+def test_kaiming_ranks_first_for_relu_and_xavier_halves_per_layer(three):
+    ranking = compare([three]).rankings["relu"]
+    assert [entry.scheme for entry in ranking] == ["kaiming_normal", "xavier_normal"]
+    assert ranking[1].activations.per_layer == pytest.approx(0.5 * ranking[0].activations.per_layer, rel=1e-4)
+    mean, low, high = ranking[1].behind
+    assert low <= mean <= high
+    assert low > 0
+
+
+def test_rules_of_thumb_are_judged_with_their_number(three):
+    rules = {rule.rule: rule for rule in compare([three]).rules}
+    assert rules["Kaiming for relu"].verdict == "holds"
+    assert rules["LeCun for selu"].verdict == "holds"
+    assert "over 12 layers" in rules["LeCun for selu"].number
+
+
+def test_float16_underflows_at_the_depth_that_the_rate_says(three):
+    entry = compare([three]).rankings["relu"][1]
+    layers, how = entry.activations.reaches["float16"]
+    assert how == "underflow"
+    # the root mean square falls by 2^-1/2 a layer from 2^-1/2 to 2^-14, and a little faster in a typical narrow network
+    assert 22 < layers < 28
+
+
+@pytest.mark.parametrize("each", dialects.DIALECTS, ids=lambda each: f"{each.framework}-{each.name}")
+def test_dialects_draw_the_variance_that_they_name(each):
+    assert each.measured(seed=3) == pytest.approx(each.variance(256, 512), rel=0.02)
+
+
+def test_dialects_are_the_schemes_that_they_say():
+    from mcflow import schemes
+
+    for each in dialects.DIALECTS:
+        if each.scheme:
+            scheme = schemes.get(each.scheme)
+            gain = math.sqrt(2.0) if each.scheme.startswith("kaiming") else 1.0
+            assert scheme.weight_variance(256, 512, gain) == pytest.approx(each.variance(256, 512)), each.name
+
+
+def test_recommendation_for_relu_is_kaiming():
+    found = recommend("relu", depth=10, width=32, networks=50)
+    assert found.best.name == "kaiming_normal"
+    assert found.best.sigma_w2 == pytest.approx(2.0)
+    assert "kaiming_normal_" in found.code["torch"]
+    assert math.isinf(found.best.trainable_depth)
+
+
+def test_gelu_needs_biases():
+    found = recommend("gelu", depth=20, width=32, networks=50)
+    assert found.best.sigma_w2 == pytest.approx(1.98305826, rel=1e-6)  # Roberts, Yaida & Hanin 2022
+    assert found.best.bias_std**2 == pytest.approx(0.17292239, rel=1e-6)
+
+
+def test_table_is_tidy_and_reads_back_the_same_numbers(three, tmp_path):
+    count = export(three, tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert (
+        len(rows)
+        == count
+        == 3 * 10 * 300 * 12 - 3 * 300 * 12 * ("preactivation_correlation" not in three[three.names[0]])
+    )
+    row = rows[5 * 12 + 3]
+    truth = three[row["case"]][row["quantity"]].sel(network=int(row["network"]), layer=int(row["layer"]))
+    assert float(row["value"]) == float(truth)
+
+
+def test_summary_table_has_a_row_a_statistic(three, tmp_path):
+    export(three, tmp_path / "s.csv", summary=True)
+    assert (tmp_path / "s.csv").read_text().splitlines()[0] == "case,layer,quantity,statistic,value"
+
+
+def test_parquet_without_pyarrow_is_a_sentence(three, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pyarrow"):
+        export(three, tmp_path / "t.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_claims_are_judged_by_their_tolerance_or_bound():
+    claim = reproductions.Claim("a", "b", 1.0, 1.05, 0.01, tolerance=0.1)
+    assert claim.reproduced
+    assert not reproductions.Claim("a", "b", 1.0, 1.2, 0.01, tolerance=0.1).reproduced
+    assert reproductions.Claim("a", "b", 2.0, 1.0, 0.01, bound="at most").reproduced
+    assert not reproductions.Claim("a", "b", 2.0, 1.0, 0.01, bound="at least").reproduced
+    assert not reproductions.Claim("a", "b", 1.0, np.nan, 0.01, tolerance=0.1).reproduced
+
+
+def test_at_least_eight_classics_are_there():
+    assert len(reproductions.FIGURES) >= 8
+
+
+def test_kaiming_is_reproduced():
+    assert reproductions.reproduce("he_2015", draw=False).reproduced

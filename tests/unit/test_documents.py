@@ -1,0 +1,80 @@
+"""The documents agree with the code: the file's format, the README's commands, the options they name."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from mcflow import schema
+from mcflow.cli import LazyGroup, cli
+
+ROOT = Path(__file__).parents[2]
+FORMAT = (ROOT / "docs" / "file-format.md").read_text()
+
+
+def documented() -> dict[str, tuple[str, str, str]]:
+    """Every ``| `name` | (dims) | units | text |`` row of the page, by group and name."""
+    found, group = {}, None
+    for line in FORMAT.splitlines():
+        heading = re.match(r"## `/(.*?)/?`", line)
+        if heading:
+            group = heading[1].replace("SCHEME-ACTIVATION", "CASE")
+        elif line.startswith("#"):
+            group = None
+        row = re.match(r"\| `(\w+)` \| \(([\w, ]*)\) \| ([^|]*?) \| ([^|]*?) \|", line)
+        if row and group is not None:
+            found[f"{group}/{row[1]}"] = (row[2], row[3], row[4])
+    return found
+
+
+def expected() -> dict[str, tuple[str, str, str]]:
+    """The same from the schema; the summary's statistics stand there once, for every QUANTITY."""
+    found = {}
+    for group, entries in schema.ENTRIES.items():
+        for entry in entries:
+            name, text = entry.name, entry.long_name
+            if group == "CASE/summary" and name != "layer":
+                if not name.startswith("activation_mean_"):
+                    continue
+                name = name.replace("activation_mean_", "QUANTITY_", 1)
+                text = text.replace("activation_mean", "QUANTITY")
+            found[f"{group}/{name}"] = (", ".join(entry.dims), entry.units, text)
+    return found
+
+
+def test_the_page_of_the_format_has_one_line_for_each_dataset_and_no_other():
+    assert documented() == expected()
+
+
+def test_the_page_names_the_format_version():
+    assert f"format_version = {schema.FORMAT_VERSION}" in FORMAT
+
+
+def command_lines() -> list[str]:
+    """Every line of a shell block of a document that calls mcflow."""
+    found = []
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for block in re.findall(r"```bash\n(.*?)```", path.read_text(), flags=re.S):
+            for line in block.splitlines():
+                for piece in line.split("&&"):
+                    if re.match(r"\s*(exec )?mcflow \w", piece):
+                        found.append(piece.strip().removeprefix("exec "))
+    return found
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_documents_use_verbs_and_options_that_exist(line):
+    words = shlex.split(line, comments=True)[1:]
+    context = click.Context(cli)
+    command = LazyGroup.get_command(cli, context, words[0])
+    assert command is not None, f"there is no verb {words[0]!r}"
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    assert {word.partition("=")[0] for word in words[1:] if word.startswith("-")} <= known | {"--help"}
+
+
+def test_the_readme_has_the_two_commands_that_continuous_integration_calls():
+    text = (ROOT / "README.md").read_text()
+    assert text.count("<!-- command 1 -->\n```bash\n") == 1
+    assert text.count("<!-- command 2 -->\n```bash\n") == 1

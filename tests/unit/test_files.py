@@ -1,0 +1,115 @@
+"""Atomic writes, reserved space, locks."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mcflow import InputError, files, locks
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    files.write_atomically(path, b"old")
+    write, calls = os.write, []
+
+    def full(descriptor, data):
+        calls.append(len(data))
+        if len(calls) > 2:
+            raise OSError(28, "No space left on device")
+        return write(descriptor, bytes(data[:2]))  # short writes before the disk is full
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        files.write_atomically(path, b"a new content")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_short_writes_are_completed(tmp_path, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, bytes(data[:3])))
+    files.write_atomically(tmp_path / "a", b"0123456789")
+    assert (tmp_path / "a").read_bytes() == b"0123456789"
+
+
+LIMITED = """
+import resource, sys, h5py, numpy as np
+from pathlib import Path
+from mcflow.files import ReservedFile
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+with ReservedFile(Path(sys.argv[1])) as target:
+    with h5py.File(target, "w") as file:
+        for i in range(40):
+            file.create_dataset(str(i), data=np.ones((64, 128)), chunks=(16, 128), fletcher32=True)
+    print("failure", type(target.failure).__name__)
+    try:
+        target.sync()
+    except OSError as error:
+        print("raised", error.errno)
+"""
+
+
+def test_h5py_in_a_reserved_file_survives_a_limit_and_says_so(tmp_path):
+    code = [sys.executable, "-c", LIMITED, str(tmp_path / "a.h5")]
+    done = subprocess.run(code, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["failure", "OSError", "raised", "27"]
+    assert done.stderr == ""
+
+
+def test_trailer_is_read_back_and_hdf5_ignores_it(tmp_path):
+    import h5py
+
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = [1, 2]
+    assert files.read_trailer(path) is None
+    stated = files.digest(path)
+    files.seal_and_replace(path, path)
+    assert files.read_trailer(path) == stated
+    assert files.digest(path, path.stat().st_size - files.TRAILER_SIZE) == stated
+    with h5py.File(path) as file:
+        assert file["x"][1] == 2
+
+
+def test_a_living_writer_is_not_robbed(tmp_path):
+    with locks.hold(tmp_path), pytest.raises(InputError, match=f"process {os.getpid()}"), locks.hold(tmp_path):
+        pass
+    assert not os.listdir(tmp_path)
+
+
+def test_a_dead_writers_lock_is_taken_over_and_said(tmp_path):
+    code = f"""
+import os
+from pathlib import Path
+from mcflow import locks
+with locks.hold(Path({str(tmp_path)!r})):
+    os.kill(os.getpid(), 9)
+"""
+    dead = subprocess.run([sys.executable, "-c", code], check=False)
+    assert dead.returncode == -9
+    assert locks.holder(tmp_path) is None
+    said = []
+    with locks.hold(tmp_path, said.append):
+        assert locks.holder(tmp_path) is not None
+    assert len(said) == 1
+    assert "dead" in said[0]
+    assert not os.listdir(tmp_path)
+
+
+def test_another_hosts_lock_is_respected(tmp_path):
+    (tmp_path / locks.NAME).write_text('{"host": "elsewhere", "pid": 1, "start": null}')
+    with pytest.raises(InputError, match="elsewhere"), locks.hold(tmp_path):
+        pass
+
+
+def test_a_lock_without_content_is_that_of_a_writer_killed_while_making_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "_PATIENCE", 0.2)
+    (tmp_path / locks.NAME).write_text("")
+    said = []
+    with locks.hold(tmp_path, said.append):
+        pass
+    assert said

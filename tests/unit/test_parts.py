@@ -1,0 +1,87 @@
+"""Parts: their size, their names, and what of a folder counts."""
+
+import numpy as np
+import pytest
+
+from mcflow import Case, part_images
+from mcflow.blocks import Block
+from mcflow.parts import DamagedPart, FolderParts, MemoryParts, PartName, part_size, usable
+
+
+def block(first, count, layers=3):
+    rng = np.random.default_rng(first)
+    rows = {name: rng.lognormal(size=(count, layers)) for name in ("activation_second_moment", "activation_mean")}
+    return Block(first, rows, np.full((layers, 66), count), None)
+
+
+@pytest.mark.parametrize("method", ["direct", "collapsed"])
+@pytest.mark.parametrize("case", [Case(), Case(width=4, depth=2), Case(width=4096, depth=200), Case(depth=60000)])
+def test_part_size_is_a_power_of_two_within_bounds(case, method):
+    size = part_size(case, case.widths[0], method)
+    assert size & (size - 1) == 0
+    assert 1 <= size <= 8192
+    assert size * len(case.widths) * 80 <= 1 << 25
+
+
+def test_part_size_does_not_depend_on_what_does_not_change_the_work():
+    assert part_size(Case("xavier_normal", "tanh"), 256, "direct") == part_size(Case("lecun_normal"), 256, "direct")
+
+
+def test_names_read_back():
+    for name in (PartName(0, 0, 1, 0), PartName(1234, 123456789, 16, 0xDEADBEEF, True)):
+        assert PartName.parse(str(name)) == name
+    assert PartName.parse("head.h5") is None
+
+
+@pytest.mark.parametrize("keep", ["networks", "summary"])
+def test_a_part_reads_back_as_it_was(keep):
+    part = part_images.from_block(block(32, 16), keep)
+    back, identity = part_images.decode(part_images.encode(part, "abc"))
+    assert identity == "abc"
+    assert (back.first, back.count) == (32, 16)
+    assert np.array_equal(back.preactivation_counts, part.preactivation_counts)
+    assert back.gradient_counts is None
+    for name in part.rows or {}:
+        assert np.array_equal(back.rows[name], part.rows[name])
+    for name, of in (part.accumulators or {}).items():
+        assert np.array_equal(back.accumulators[name].value.spread, of.value.spread)
+        assert np.array_equal(back.accumulators[name].sketch.codes, of.sketch.codes)
+
+
+def test_folding_in_two_steps_gives_the_same_bits():
+    made = [part_images.from_block(block(16 * i, 16), "summary") for i in range(4)]
+    whole = part_images.fold(made)
+    again = part_images.fold([part_images.fold(made[:2]), *made[2:]])
+    assert whole.count == again.count == 64
+    for name, of in whole.accumulators.items():
+        assert of.value.mean.tobytes() == again.accumulators[name].value.mean.tobytes()
+        assert of.value.spread.tobytes() == again.accumulators[name].value.spread.tobytes()
+    with pytest.raises(ValueError, match="follow"):
+        part_images.fold([made[0], made[2]])
+
+
+def test_a_store_on_disk_stands_in_for_the_one_in_memory(tmp_path):
+    for store in (MemoryParts(), FolderParts(tmp_path)):
+        name = store.write(0, 3, 16, b"image")
+        assert store.names() == [name]
+        assert store.read(name) == b"image"
+        store.remove(name)
+        assert store.names() == []
+
+
+def test_a_changed_byte_is_found(tmp_path):
+    store = FolderParts(tmp_path)
+    name = store.write(0, 3, 16, b"image")
+    (tmp_path / str(name)).write_bytes(b"imagE")
+    with pytest.raises(DamagedPart):
+        store.read(name)
+
+
+def test_longer_parts_and_prefixes_replace_what_they_hold():
+    short, long = PartName(0, 5, 3, 1), PartName(0, 5, 16, 2)
+    folded, after = PartName(1, 1, 16, 3), PartName(1, 2, 16, 4)
+    prefix, old = PartName(1, 2, 32, 5, True), PartName(1, 1, 16, 6, True)
+    chosen, prefixes, rest = usable([short, long, folded, after, prefix, old])
+    assert set(chosen.values()) == {long, after}
+    assert prefixes == {1: prefix}
+    assert set(rest) == {short, folded, old}

@@ -1,0 +1,109 @@
+"""verify: what it judges, what it forgives, and the sentences for what it cannot judge."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mcflow import Case, InputError, Study, hypotheses, run, verify
+
+
+@pytest.fixture(scope="module")
+def relu():
+    with run(Study([Case("kaiming_normal", "relu", depth=6, width=16)], networks=400)) as result:
+        yield result
+
+
+def test_every_layer_and_quantity_with_a_prediction_has_a_row(relu):
+    found = verify(relu)
+    means = {(row["layer"], row["quantity"]) for row in found.rows if row["statistic"] == "mean"}
+    assert {(layer, "gradient_second_moment") for layer in range(1, 7)} <= means
+    assert {(layer, "activation_second_moment") for layer in range(1, 7)} <= means
+    row = next(row for row in found.rows if row["quantity"] == "activation_second_moment")
+    assert row["z"] == pytest.approx((row["measured"] - row["predicted"]) / row["standard_error"])
+    assert row["tier"] == "exact"
+
+
+def test_consistent_is_a_bool_for_each_case(relu):
+    assert verify(relu).consistent == {"kaiming_normal-relu": True}
+
+
+def test_record_is_json(relu):
+    assert json.loads(json.dumps(verify(relu).record(), allow_nan=False))["consistent"] is True
+
+
+def test_infinite_width_alone_breaks_where_width_is_small():
+    with run(Study([Case("xavier_normal", "tanh", depth=20, width=16)], networks=4000)) as result:
+        assert verify(result).all_consistent
+        broken = verify(result, tier="infinite-width")
+        assert not broken.all_consistent
+        assert broken.verdicts[0].breaks["activation_second_moment"] > 1
+
+
+def test_approximate_tiers_are_forgiven_their_expected_error():
+    with run(Study([Case("xavier_uniform", "tanh", depth=8, width=32)], networks=3000)) as result:
+        found = verify(result)
+        assert found.all_consistent
+        assert any("approximate" in warning for warning in found.verdicts[0].warnings)
+
+
+def test_means_ruled_by_a_few_networks_are_judged_by_logarithms():
+    with run(Study([Case("kaiming_normal", "relu", depth=60, width=16)], networks=400), method="chain") as result:
+        found = verify(result)
+    assert found.all_consistent
+    ruled = [row for row in found.tests if row.why.startswith("the mean is ruled")]
+    assert ruled
+    assert min(row.effective_networks for row in ruled) < 40
+    places = {(row.quantity, row.layer) for row in found.tests if row.statistic == "log_mean" and row.judged}
+    assert {(row.quantity, row.layer) for row in ruled} <= places
+
+
+def test_summary_files_are_judged_too():
+    study = Study([Case("kaiming_normal", "relu", depth=5, width=16)], networks=400, keep="summary")
+    with run(study) as result:
+        found = verify(result)
+    assert found.all_consistent
+    assert not any(row.statistic == "law" for row in found.tests)
+
+
+def test_dead_networks_are_counted_against_their_probability():
+    with run(Study([Case("kaiming_normal", "relu", depth=8, width=3)], networks=2000)) as result:
+        found = verify(result)
+    assert found.all_consistent
+    assert [row.layer for row in found.tests if row.statistic == "zero_fraction"] == list(range(1, 9))
+
+
+def test_equivalence_is_shown_with_many_networks_and_says_how_many_it_needs(relu):
+    found = verify(relu, margin=0.5)
+    assert "shown for all" in found.verdicts[0].equal
+    assert "needs about" in verify(relu, margin=0.001).verdicts[0].equal
+
+
+def test_one_network_is_a_sentence():
+    with run(Study([Case(depth=3, width=8)], networks=1)) as result, pytest.raises(InputError, match="standard error"):
+        verify(result)
+
+
+@pytest.mark.parametrize(("option", "value"), [("alpha", 0.0), ("alpha", 1.5), ("margin", -1.0), ("tier", "exakt")])
+def test_bad_options_are_sentences(relu, option, value):
+    with pytest.raises(InputError, match=option):
+        verify(relu, **{option: value})
+
+
+def test_holm_matches_its_definition():
+    p = np.array([0.01, np.nan, 0.04, 0.03, 0.005])
+    np.testing.assert_allclose(hypotheses.holm(p), [0.03, np.nan, 0.06, 0.06, 0.02])
+
+
+def test_skewness_correction_gives_normal_p_values_to_exponential_means():
+    rng = np.random.default_rng(1)
+    values = rng.exponential(size=(20_000, 60))
+    z = (values.mean(axis=1) - 1.0) / (values.std(axis=1, ddof=1) / 60**0.5)
+    corrected = hypotheses.skewness_corrected(z, np.full(len(z), 2.0), np.full(len(z), 60.0))
+    plain, better = ((hypotheses.two_sided(t) < 0.01).mean() for t in (z, corrected))
+    assert abs(better - 0.01) < 0.5 * abs(plain - 0.01)
+
+
+def test_kolmogorov_smirnov_of_uniforms_is_not_small():
+    assert hypotheses.kolmogorov_smirnov(np.random.default_rng(2).uniform(size=2000))[1] > 0.01
+    assert hypotheses.kolmogorov_smirnov(np.random.default_rng(2).uniform(size=2000) ** 1.2)[1] < 1e-6
