@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from mcflow.study import Case, Study, default_study
     from mcflow.theory import predict
     from mcflow.verify import verify
+
+# In a checkout `kernels` stands beside this folder; an install has it inside. Python started in the checkout finds this
+# folder first, installed or not, and must find the kernels that belong to it.
+_CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+if os.path.exists(os.path.join(_CHECKOUT, "kernels", "_jit.py")):
+    __path__.append(_CHECKOUT)
 
 # Where each public name lives; it is imported when it is first asked for (PEP 562), so that `import mcflow` is cheap.
 _HOME = {

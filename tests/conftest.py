@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+# Children import the installed package, as this process does, wherever they are started.
+os.environ["PYTHONSAFEPATH"] = "1"
+
 SMALL_PARTS = Path(__file__).parent / "system" / "small_parts.py"
 
 

@@ -1,6 +1,7 @@
 """Who may import what: kernels know nothing of mcflow, light commands load nothing heavy."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -75,9 +76,19 @@ def test_importing_mcflow_loads_nothing_heavy():
     assert not loads("import mcflow", (*HEAVY, "numpy"))
 
 
+def in_the_checkout(code: str) -> subprocess.CompletedProcess[str]:
+    """A process started at the top of the checkout, which Python then searches first."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
 def test_bare_kernels_are_refused_with_a_sentence():
-    done = subprocess.run(
-        [sys.executable, "-c", "import kernels"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = in_the_checkout("import kernels")
     assert done.returncode != 0
     assert "mcflow.kernels" in done.stderr.splitlines()[-1]
+
+
+def test_python_started_in_the_checkout_finds_its_kernels():
+    done = in_the_checkout("import mcflow.kernels.body.rng as rng; print(rng.__file__)")
+    assert done.stdout.strip() == str(ROOT / "kernels" / "body" / "rng.py"), done.stderr
