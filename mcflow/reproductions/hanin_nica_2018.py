@@ -61,13 +61,17 @@ def figure(result: Result) -> Figure:
             ("gradients, layer 1", _logs(result, "gradient_second_moment", 0) - np.log(0.5)),
         )
     ):
-        counts, edges = np.histogram(logs, 50, density=True)
-        look = style.line(number)
-        axes.stairs(counts, edges, color=look["color"], alpha=0.3, fill=True)
-        shown = {**look, "linestyle": "none"}
-        axes.plot(0.5 * (edges[1:] + edges[:-1]), np.where(counts > 0, counts, np.nan), label=label, **shown)
-    density = np.exp(-0.5 * (grid + 0.5 * BETA) ** 2 / BETA) / (2 * np.pi * BETA) ** 0.5
-    axes.plot(grid, density, label="normal(-β/2, β)", **style.THEORY)
+        counts, edges = np.histogram(logs, 40)
+        filled = counts > 0
+        scale = 1.0 / (len(logs) * np.diff(edges)[filled])
+        density = counts[filled] * scale
+        error = np.sqrt(counts[filled]) * scale
+        below = np.minimum(error, 0.9 * density)  # a logarithmic axis has no room for an error as large as its value
+        centres = (0.5 * (edges[1:] + edges[:-1]))[filled]
+        shown = {**style.line(number), "linestyle": "none", "elinewidth": 1.0}
+        axes.errorbar(centres, density, [below, error], label=label, **shown)
+    normal = np.exp(-0.5 * (grid + 0.5 * BETA) ** 2 / BETA) / (2 * np.pi * BETA) ** 0.5
+    axes.plot(grid, normal, label="normal(-β/2, β)", **style.THEORY)
     axes.set_yscale("log")
     axes.set_ylim(2e-4, 1.0)
     axes.set_xlabel("log of mean square, one network each")
