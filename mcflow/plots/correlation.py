@@ -34,7 +34,7 @@ def figure(result: Result) -> Figure:
         if prediction is not None:
             axes.plot(layer, prediction.mean, label="theory" if number == len(names) - 1 else None, **style.THEORY)
     axes.set_ylim(min(-0.05, axes.get_ylim()[0]), 1.02)
-    axes.set_xlabel("layer")
+    style.layer_axis(axes)
     axes.set_ylabel("correlation of h, mean over pairs")
     if len(names) > 4:
         drawn.legend(loc="outside right upper")

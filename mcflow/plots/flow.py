@@ -46,7 +46,7 @@ def figure(result: Result) -> Figure:
             if column == 0:
                 axes.set_ylabel(ROWS[quantity])
             if row == len(rows) - 1 or len(columns) == 1:
-                axes.set_xlabel("layer")
+                style.layer_axis(axes)
             axes.xaxis.get_major_locator().set_params(integer=True)
     return drawn
 

@@ -41,6 +41,7 @@ def figure(result: Result) -> Figure:
     grid = drawn.subplots(rows, columns, squeeze=False)
     for axes, (name, found) in zip(grid.ravel(), panels, strict=False):
         _panel(axes, result[name][QUANTITY].values, found)
+        style.few_ticks(axes)
         axes.set_title(name)
         axes.set_xlabel("mean of h² in one network")
         axes.set_ylabel("density of its logarithm")

@@ -76,6 +76,25 @@ def marks(count: int) -> slice:
     return slice(0, None, max(1, count // 10))
 
 
+def layer_axis(axes: Axes) -> None:
+    """The x axis of layers, which are whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel("layer")
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+
+
+def few_ticks(axes: Axes) -> None:
+    """A logarithmic x axis of about a decade: a few plain numbers, where powers of ten would run into each other."""
+    from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
+
+    low, high = axes.get_xlim()
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    if high / low < 20.0:
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
 def log_axis(axes: Axes, values: Sequence[NDArray[np.float64]]) -> None:
     """A logarithmic y axis where the values span more than a factor of 5; at least a decade is shown."""
     positive = np.concatenate([value[np.isfinite(value) & (value > 0)] for value in values])

@@ -37,7 +37,7 @@ def figure(result: Result) -> Figure:
         mine = [row for row in rows if row.case == name]
         image = _strip(axes, mine, kinds[name], result[name].sizes["layer"])
         axes.set_title(f"{name}: {'consistent' if found.consistent[name] else 'inconsistent'}", loc="left")
-        axes.set_xlabel("layer")
+        style.layer_axis(axes)
     for axes in grid.ravel()[len(names) :]:
         axes.remove()
     bar = drawn.colorbar(image, ax=list(grid.ravel()[: len(names)]), shrink=min(1.0, 2.0 / rows_of_panels), pad=0.01)

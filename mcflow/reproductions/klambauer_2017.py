@@ -70,7 +70,7 @@ def figure(result: Result) -> Figure:
         axes.plot(layer, dataset[f"{QUANTITY}_mean"].values, label=f"h starts at variance {start:g}", **look)
         prediction = expected.predict(result.case(name), result.inputs(name)).of[QUANTITY].mean
         axes.plot(layer, prediction, label="theory" if number == 2 else None, **style.THEORY)
-    axes.set_xlabel("layer")
+    style.layer_axis(axes)
     axes.set_ylabel("activations, mean of x²")
     axes.legend()
     return drawn

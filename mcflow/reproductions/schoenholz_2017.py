@@ -68,7 +68,7 @@ def figure(result: Result) -> Figure:
         axes.plot(layer, line, label="exp(-l / xi_c)" if number == len(GAINS) - 1 else None, **style.THEORY)
     axes.set_yscale("log")
     axes.set_ylim(1e-4, 1.0)
-    axes.set_xlabel("layer")
+    style.layer_axis(axes)
     axes.set_ylabel("difference of two pairs' correlations")
     axes.legend()
     return drawn
