@@ -154,6 +154,29 @@ def two_cores():
         line(f"{name}: two threads over one", f"{ratio:.2f} x", 1.9, found["two"].note)
 
 
+def widths(clock):
+    """Cost of a collapsed layer against its width, one input, forward and backward: the exponent of a power law."""
+    sizes = (128, 256, 512, 1024, 2048, 4096)
+    devices.set_threads(1)
+    works = {}
+    for n in sizes:
+        case = Case("kaiming_normal", "relu", depth=20, width=n)
+        plan, count = Plan(0, np.zeros(20, np.int64), np.zeros(20, np.int64)), 400_000 // n
+        inputs = inputs_of(case, 0)
+
+        def simulate(case=case, inputs=inputs, plan=plan, count=count):
+            devices.simulate(case, inputs, 0, 0, count, method="collapsed", plan=plan)
+
+        works[str(n)] = simulate
+    found = timing.in_rounds(works, clock=clock)
+    per_layer = [found[str(n)].seconds / (400_000 // n * 20) for n in sizes]
+    for n, seconds in zip(sizes, per_layer, strict=True):
+        line(f"collapsed, width {n}: a layer", f"{seconds * 1e6:.2f} us", note=found[str(n)].note)
+    steps = np.diff(np.log(per_layer)) / np.log(2.0)
+    line("collapsed: cost grows like width to the", f"{np.log(per_layer[-1] / per_layer[0]) / np.log(32):.2f}", "1.1")
+    line("collapsed: the same from each width to the next", " ".join(f"{step:.2f}" for step in steps))
+
+
 def child(code, **environment):
     """The last line that a fresh interpreter prints."""
     command = [sys.executable, "-c", code]
@@ -184,6 +207,7 @@ def main():
     print(timing.machine("mcflow", "numba", "numpy", "scipy"))
     timing.one_thread_of_blas()
     one_core(clock)
+    widths(clock)
     two_cores()
     compilation()
     memory()
