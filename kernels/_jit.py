@@ -14,10 +14,12 @@ from llvmlite import ir
 from numba.core import types as numba_types
 from numba.extending import intrinsic
 
+from ._whole_registers import WholeRegisters
+
 # Never fastmath=True: it drops NaN tests. Contraction to fused multiply-add everywhere; sums may be reassociated only
 # in the loops that ask for it, whose order is then fixed by the vector width and so by the kind of machine.
-EXACT = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True}
-SUMS = {"error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}, "nogil": True}
+EXACT = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True, "pipeline_class": WholeRegisters}
+SUMS = {**EXACT, "fastmath": {"contract", "reassoc", "nsz"}}
 
 # Functions that allocate nothing are compiled without reference counts: each look at an array of a NamedTuple would
 # otherwise cost two atomic operations, a third of the time of a narrow layer.
@@ -79,6 +81,11 @@ def kernel(*, parallel: bool = False, sums: bool = False):
     return decorate
 
 
+def _without_nogil(flags):
+    """What numba.cfunc takes of the flags: its functions hold no lock in the first place."""
+    return {key: value for key, value in flags.items() if key != "nogil"}
+
+
 def loop(*argument_types, cache: bool = True, sums: bool = False):
     """Decorate a loop over raw pointers that kernels call by its ``address`` (see ``call``), compiled by itself.
 
@@ -88,7 +95,7 @@ def loop(*argument_types, cache: bool = True, sums: bool = False):
 
     def decorate(function):
         with _cached() as can_cache:
-            flags = {key: value for key, value in (SUMS if sums else EXACT).items() if key != "nogil"}
+            flags = _without_nogil(SUMS if sums else EXACT)
             return numba.cfunc(numba_types.void(*argument_types), cache=cache and can_cache, **flags)(function)
 
     return decorate
@@ -97,15 +104,16 @@ def loop(*argument_types, cache: bool = True, sums: bool = False):
 _units: dict = {}
 
 
-def unit_for(function, *examples) -> int:
+def unit_for(function, *examples, lean: bool = False) -> int:
     """Compile ``function`` for the types of the example arguments as a unit of its own; returns its address.
 
-    For ``call_unit``: the arguments may be arrays and NamedTuples of them. Kept on disk like kernels.
+    For ``call_unit``: the arguments may be arrays and NamedTuples of them. Kept on disk like kernels. ``lean`` for
+    functions that allocate nothing (see ``LEAN``).
     """
     kinds = tuple(numba.typeof(example) for example in examples)
     if (function, kinds) not in _units:
         with _cached() as cache:
-            decorate = numba.cfunc(numba_types.void(*kinds), cache=cache, error_model="numpy", fastmath={"contract"})
+            decorate = numba.cfunc(numba_types.void(*kinds), cache=cache, **_without_nogil(LEAN if lean else EXACT))
             _units[function, kinds] = decorate(function)
     return _units[function, kinds].address
 

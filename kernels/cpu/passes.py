@@ -283,6 +283,8 @@ def steps_for(architecture, inputs, nonlinearity, backward, counting):
     space = make_space(architecture, inputs, backward)
     counts, row = np.zeros((2, 1, 1), np.int64), np.zeros((1, 1))
     return Steps(
-        unit_for(finish_forward_layer, space, 0, 0, 0, 0, inputs, nonlinearity, True, counting, counts, 0, row),
-        unit_for(finish_backward_layer, space, 0, architecture, 0, 0, counting, counts, 0, row),
+        unit_for(
+            finish_forward_layer, space, 0, 0, 0, 0, inputs, nonlinearity, True, counting, counts, 0, row, lean=True
+        ),
+        unit_for(finish_backward_layer, space, 0, architecture, 0, 0, counting, counts, 0, row, lean=True),
     )
