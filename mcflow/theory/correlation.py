@@ -12,7 +12,8 @@ from mcflow.theory.quadrature import Array
 from mcflow.theory.stack import Stack
 
 SEPARATE = 8  # more pairs of the same two norms than this: their map is interpolated in the angle
-ANGLES = 40  # points of that interpolation: the map is analytic in the angle, 1e-9 for every built-in activation
+ANGLES = 40  # points of that interpolation over 0 .. pi: the map is analytic in the angle, 1e-9 for every activation
+LEAST_ANGLES = 8
 GROUPS = 12  # pairs of different norms that are followed; each costs a map a layer
 
 
@@ -21,17 +22,18 @@ def mean_cosine(stack: Stack, path: Trajectory) -> Array | None:
 
     c' = (sigma_w^2 E[phi(h_a) phi(h_b)] + sigma_b^2) / sqrt(V(q_a) V(q_b)) (the correlation map of Poole et al. 2016).
     """
-    if len(stack.cosine) == 0:
+    followed = stack.cosine[stack.followed]
+    if len(followed) == 0:
         return None
-    rows = np.sort(path.row[stack.pair], axis=1)
+    rows = np.sort(path.row[stack.pair[stack.followed]], axis=1)
     norms, group = np.unique(rows, axis=0, return_inverse=True)
     if len(norms) > GROUPS:
         return None
     total = np.zeros(stack.depth)
     for i, (a, b) in enumerate(norms.tolist()):
-        cosine = stack.cosine[group.ravel() == i]
+        cosine = followed[group.ravel() == i]
         total += _follow(stack, path, a, b, cosine).sum(axis=1)
-    return total / len(stack.cosine)
+    return total / len(followed)
 
 
 def _follow(stack: Stack, path: Trajectory, a: int, b: int, cosine: Array) -> Array:
@@ -55,6 +57,6 @@ def _products(stack: Stack, q_a: float, q_b: float, c: Array) -> Array:
         values = np.array([pairs.product(stack.activation, q_a, q_b, x, rule=rule) for x in distinct.tolist()])
         return values[back.ravel()]
     low, high = math.acos(float(distinct.max())), math.acos(float(distinct.min()))
-    nodes = quadrature.chebyshev(ANGLES, low, high)
+    nodes = quadrature.chebyshev(max(LEAST_ANGLES, math.ceil(ANGLES * (high - low) / math.pi)), low, high)
     values = np.array([pairs.product(stack.activation, q_a, q_b, math.cos(x), rule=rule) for x in nodes.tolist()])
     return quadrature.interpolation(nodes, np.arccos(c)) @ values

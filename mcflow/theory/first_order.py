@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcflow.activations import Activation
-from mcflow.theory import fractions
+from mcflow.theory import batch, fractions
 from mcflow.theory.estimate import Estimate, from_logs
 from mcflow.theory.expectations import LOG_Q_HIGH, LOG_Q_LOW, USER_LOG_Q_HIGH, Moments, moments
 from mcflow.theory.infinite import Trajectory
@@ -21,6 +22,9 @@ from mcflow.theory.quadrature import Array
 from mcflow.theory.stack import Stack, log_mean
 
 TRUSTED = 0.15  # largest second-order share of Var q up to a layer, for the layer to be used
+# largest Var / mean^2 of a gradient's second moment: the next order is half its square (log-normal) to 1.3 times it
+TRUSTED_GRADIENT = 0.15
+TRUSTED_BATCH = 0.05  # the same where the spread of a batch rests on it, whose pairs have no second order to judge by
 DIFFERENCE = 1e-3  # relative step in q for the derivatives of probabilities, whose second-order error is 1e-6
 
 
@@ -30,7 +34,8 @@ class Expansion:
 
     ``local`` is the spread that an average over the units of a layer sees (it differs from ``spread`` for orthogonal
     weights, whose |h| is fixed), ``kurtosis`` the excess fourth cumulant of h over K^2, ``second`` the second-order
-    part of the shift, ``averages`` the Gaussian averages at K.
+    part of the shift, ``averages`` the Gaussian averages at K, ``doubt`` the largest second-order share of Var q up to
+    the layer.
     """
 
     averages: list[Moments]
@@ -43,7 +48,11 @@ class Expansion:
     local: Array
     kurtosis: Array
     second: Array
-    trusted: Array
+    doubt: Array
+
+    @property
+    def trusted(self) -> NDArray[np.bool_]:
+        return self.doubt < TRUSTED
 
 
 def estimates(stack: Stack, path: Trajectory) -> dict[str, Estimate]:
@@ -56,18 +65,42 @@ def estimates(stack: Stack, path: Trajectory) -> dict[str, Estimate]:
         return {}
     expansions = [row for row in rows if row is not None]
     single = len(stack.input_moment) == 1
-    out: dict[str, Estimate] = {}
-    one = expansions[0]
+    found: dict[str, tuple[Array, Array]] = {}  # (row, layer) means and variances
     for name, observable in OBSERVABLES.items():
         values = [_forward(stack, row, observable, name.endswith("fraction")) for row in expansions]
-        mean = path.share @ np.array([value[0] for value in values])
-        std = np.sqrt(np.maximum(values[0][1], 0.0)) if single else None
-        out[name] = Estimate("first-order", mean, std, _log10(mean) if name.endswith("moment") else None)
-    q = np.exp(one.log_k) * (1.0 + one.shift)
-    out["preactivation_mean"] = Estimate(
-        "first-order", np.where(one.trusted, 0.0, np.nan), np.sqrt(q / stack.width) if single else None
-    )
+        found[name] = np.array([value[0] for value in values]), np.array([value[1] for value in values])
+    q = np.array([np.exp(row.log_k) * (1.0 + row.shift) for row in expansions])
+    trusted = np.array([row.trusted for row in expansions])
+    found["preactivation_mean"] = np.where(trusted, 0.0, np.nan), np.where(trusted, q / stack.width, np.nan)
+    std, cosine = _batch_spreads(stack, path, expansions, found)
+    out: dict[str, Estimate] = {}
+    for name, (means, variances) in found.items():
+        mean = path.share @ means
+        spread = np.sqrt(np.maximum(variances[0], 0.0)) if single else std.get(name)
+        out[name] = Estimate("first-order", mean, spread, _log10(mean) if name.endswith("moment") else None)
+    if cosine is not None:
+        out["preactivation_correlation"] = cosine
     return out | _gradients(stack, path, expansions, single)
+
+
+def _batch_spreads(
+    stack: Stack, path: Trajectory, expansions: list[Expansion], found: dict[str, tuple[Array, Array]]
+) -> tuple[dict[str, Array], Estimate | None]:
+    """Standard deviations of averages over several inputs, and their cosines; see ``batch``."""
+    responses = {
+        name: np.array([[observable(stack.activation, m)[1] for m in row.averages] for row in expansions])
+        for name, observable in OBSERVABLES.items()
+        if name in batch.COVARIANCES
+    }
+    pairs = batch.pairs(stack, path, responses)
+    if pairs is None:
+        return {}, None
+    # a kurtosis adds a share of itself / 2 to Var h^2, and a third of that to every covariance
+    tails = (len(path.row) + 2) / 6
+    certain = np.array([row.doubt + np.abs(row.kurtosis) * tails < TRUSTED_BATCH for row in expansions])
+    certain &= pairs.doubt < TRUSTED_BATCH
+    own = {name: path.share @ np.where(certain, found[name][1], np.nan) for name in batch.COVARIANCES}
+    return batch.estimates(stack, pairs, own)
 
 
 def expand(stack: Stack, path: Trajectory, row: int) -> Expansion | None:
@@ -80,7 +113,7 @@ def expand(stack: Stack, path: Trajectory, row: int) -> Expansion | None:
     averages = [moments(stack.activation, math.exp(x)) for x in log_k.tolist()]
     a, noise = np.full((depth, 5), np.nan), np.zeros(depth)
     shift, spread, local, kurtosis, second = np.zeros((5, depth))
-    first, trusted = np.zeros(depth), np.ones(depth, dtype=bool)
+    doubt = np.zeros(depth)
     previous = np.concatenate([[path.input[row]], path.activation[row, :-1]])
     share = np.exp(np.log(stack.forward) + previous - log_k)
     fourth = float(np.mean(stack.input_fourth[path.row == row]))
@@ -92,16 +125,15 @@ def expand(stack: Stack, path: Trajectory, row: int) -> Expansion | None:
         weight = stack.weight_variance[layer] / k
         kurtosis[layer] = stack.kurtosis * weight * weight * stack.fan_in[layer] * fourth
         fourth = float(averages[layer].fourth[0])
-        first[layer] = state[2] + 2.0 / n
         correction = state[3] - state[0] ** 2 + (2.0 / n) * (2.0 * state[0] + state[2])
-        trusted[layer] = abs(correction) < TRUSTED * first[layer]
+        doubt[layer] = abs(correction) / (state[2] + 2.0 / n)
         if layer + 1 < depth:
             a[layer], s = _map(averages[layer], stack.forward[layer + 1], math.exp(log_k[layer + 1]))
             noise[layer] = s[0]
             effective = local[layer] - state[2] + kurtosis[layer] / 3.0
             state = _step(state, a[layer], s, n, local[layer] - state[2], effective)
-    trusted = np.logical_and.accumulate(trusted)
-    return Expansion(averages, log_k, share, a, noise, shift, spread, local, kurtosis, second, trusted)
+    doubt = np.maximum.accumulate(doubt)
+    return Expansion(averages, log_k, share, a, noise, shift, spread, local, kurtosis, second, doubt)
 
 
 def _rigidity(stack: Stack, layer: int) -> float:
@@ -206,8 +238,9 @@ def _gradients(stack: Stack, path: Trajectory, expansions: list[Expansion], sing
             logs.append(path.gradient[row] + np.log1p(correction))
             joint = correction + (e.shift + response * e.spread) / e.share
             products.append(path.gradient[row] + previous[row] + np.log1p(joint))
-        spread = variance
+        spread = np.where(variance < TRUSTED_GRADIENT, variance, np.nan)
         product_spread = variance + (2.0 * response + 1.0 / e.share) * e.spread / e.share
+        product_spread = np.where(product_spread < TRUSTED_GRADIENT, product_spread, np.nan)
     share = np.log(path.share * len(path.share))[:, None]
     return {
         "gradient_second_moment": from_logs(

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from mcflow.activations import Activation
-from mcflow.theory import expectations, quadrature
-from mcflow.theory.quadrature import Array
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How finely the plane is covered: nodes a panel, widest panel and reach, in units of the standard deviation."""
-
-    nodes: int
-    step: float
-    reach: float
-
+from mcflow.theory import expectations, plane, quadrature
+from mcflow.theory.plane import Rule
 
 FINE = Rule(20, 1.0, 10.0)  # 1e-11 for the built-in activations, 20 ms
-FAST = Rule(10, 1.0, 7.5)  # 1e-9, a millisecond: for one map a layer
+FAST = Rule(10, 2.5, 7.5, smooth=True)  # 1e-11 still where sqrt(q) < 4, a millisecond: for one map a layer
 TURN = Rule(24, 0.5, 10.0)  # for a user's function, of which nothing is known
 
 
@@ -75,67 +64,12 @@ def _plane(
 ) -> float:
     # h_a = sqrt(q_a) (C z + S w), h_b = sqrt(q_b) (C z - S w) with z, w independent N(0, 1)
     big, small = math.sqrt(0.5 * (1.0 + c)), math.sqrt(0.5 * (1.0 - c))
-    if big < small:  # so that the inner variable is the one of the larger coefficient: h_b -> -h_b
-        inner, outer, sign = small, big, -1.0
-    else:
-        inner, outer, sign = big, small, 1.0
     scale_a, scale_b = math.sqrt(q_a), math.sqrt(q_b)
-    largest = max(scale_a, scale_b)
-    even = q_a == q_b and sign > 0  # w -> -w only swaps the two
-    kinks = np.asarray(activation.kinks, dtype=np.float64)
-    w, weight_w = _outer(largest * outer, scale_a, scale_b, kinks, outer, sign, even, rule)
-    z, weight = _inner(w, largest * inner, scale_a, scale_b, kinks, inner, outer, sign, rule)
-    h_a = scale_a * (inner * z + outer * w[:, None])
-    h_b = sign * scale_b * (inner * z - outer * w[:, None])
+    z, w, weight, _ = plane.nodes(activation, scale_a, scale_b, big, small, rule)
     which = int(derivative)
-    left = expectations.evaluate(activation, h_a)[which]
-    right = expectations.evaluate(activation, h_b)[which]
-    return float(weight_w @ np.sum(weight * left * right, axis=1))
-
-
-def _outer(
-    scale: float, scale_a: float, scale_b: float, kinks: Array, outer: float, sign: float, even: bool, rule: Rule
-) -> tuple[Array, Array]:
-    """Nodes of w; edges where a kink line of h_a crosses one of h_b (in z), or the structure near 0 asks for them."""
-    crossings = [0.0]
-    if len(kinks) and outer > 1e-12:
-        difference = kinks[:, None] / scale_a - sign * kinks[None, :] / scale_b
-        crossings += (0.5 * difference.ravel() / outer).tolist()
-    edges = quadrature.edges_of(max(scale, 1e-300), (), rule.reach, rule.step)
-    edges = np.unique(np.concatenate([edges, [x for x in crossings if abs(x) < rule.reach]]))
-    if even:
-        edges = edges[edges >= 0.0]
-    w, weight = quadrature.panels(edges, rule.nodes)
-    return w, weight * np.exp(-0.5 * w * w) / math.sqrt(2.0 * math.pi) * (2.0 if even else 1.0)
-
-
-def _inner(
-    w: Array,
-    scale: float,
-    scale_a: float,
-    scale_b: float,
-    kinks: Array,
-    inner: float,
-    outer: float,
-    sign: float,
-    rule: Rule,
-) -> tuple[Array, Array]:
-    """(w, node) nodes of z and their weights; for each w the panels break where h_a or h_b is at a kink, or at 0."""
-    base = quadrature.edges_of(1.0, (), rule.reach, rule.step)
-    shift = outer * w[:, None]
-    graded = quadrature.edges_of(scale, (), rule.reach, rule.step) if scale > 1.0 else np.zeros(1)
-    centre = shift / inner
-    lines = [np.broadcast_to(base, (len(w), len(base)))]
-    if scale > 1.0:  # the structure sits near h_a = 0 and near h_b = 0
-        lines += [graded - centre, graded + centre]
-    if len(kinks):
-        lines += [kinks / scale_a / inner - centre, sign * kinks / scale_b / inner + centre]
-    edges = np.sort(np.clip(np.concatenate(lines, axis=1), -rule.reach, rule.reach), axis=1)
-    x, weight = quadrature.legendre(rule.nodes)
-    half, middle = 0.5 * np.diff(edges), 0.5 * (edges[:, 1:] + edges[:, :-1])
-    z = (middle[:, :, None] + half[:, :, None] * x).reshape(len(w), -1)
-    weights = (half[:, :, None] * weight).reshape(len(w), -1)
-    return z, weights * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    left = expectations.evaluate(activation, scale_a * (big * z + small * w))[which]
+    right = expectations.evaluate(activation, scale_b * (big * z - small * w))[which]
+    return float(weight @ (left * right))
 
 
 def _leaky(a: float, q: float, total: float, c: float) -> float:

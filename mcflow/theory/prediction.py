@@ -18,7 +18,10 @@ from mcflow.theory.stack import Stack, of_case
 if TYPE_CHECKING:
     import xarray
 
-SEVERAL = "spread over networks for several inputs, which share their weights"
+SEVERAL = (
+    "spread over networks for several inputs, which share their weights, of fourth moments, fractions and gradients, "
+    "and of other averages where 1/width is not small"
+)
 LONG_NAMES = {
     "preactivation_mean": "mean of h over units and inputs",
     "preactivation_second_moment": "mean of h^2 over units and inputs",

@@ -16,6 +16,8 @@ from mcflow.theory.quadrature import Array
 
 Index = NDArray[np.int64]
 
+EVERY_PAIR = 64  # inputs that come in pairs: of more, only those pairs are kept
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -36,8 +38,9 @@ class Stack:
     uniform_bias: bool
     input_moment: Array
     input_fourth: Array
-    cosine: Array  # (pair,) of the inputs whose correlation is followed
+    cosine: Array  # (pair,) of the inputs
     pair: Index  # (pair, 2) their indices
+    followed: NDArray[np.bool_]  # (pair,) whether the correlation of a pair is measured
 
     @property
     def depth(self) -> int:
@@ -50,6 +53,11 @@ class Stack:
     @property
     def backward(self) -> Array:
         return np.append(self.width[1:] * self.weight_variance[1:], 1.0)
+
+    @property
+    def has_every_pair(self) -> bool:
+        batch = len(self.input_moment)
+        return len(self.pair) == batch * (batch - 1) // 2
 
     @property
     def has_bias(self) -> bool:
@@ -66,17 +74,15 @@ def of_case(case: Case, inputs: Array | None = None, gain: float | None = None) 
         features = case.features or case.widths[0]
         moment = np.ones(case.batch)
         fourth = np.full(case.batch, 3.0 * features / (features + 2.0))  # x_0 uniform on the sphere
-        cosine = (
-            np.zeros(0) if case.batch < 2 else np.full(1, case.correlation if case.correlation is not None else 0.0)
-        )
-        pair = np.zeros((len(cosine), 2), dtype=np.int64)
+        pair, followed = _pairs(case.batch, case.correlation is not None)
+        cosine = np.where(followed, case.correlation or 0.0, 0.0)
     else:
         inputs = np.asarray(inputs, dtype=np.float64)
         if inputs.ndim != 2 or inputs.size == 0 or not np.isfinite(inputs).all():
             raise InputError(f"inputs of shape {inputs.shape} do not fit; give finite (batch, features)")
         features = inputs.shape[1]
         moment, fourth = np.mean(inputs**2, axis=1), np.mean(inputs**4, axis=1)
-        pair = _pairs(len(inputs), case.correlation is not None)
+        pair, followed = _pairs(len(inputs), case.correlation is not None)
         cosine = _cosines(inputs, pair)
     width = np.asarray(case.widths, dtype=np.int64)
     fan_in = np.concatenate([[features], width[:-1]])
@@ -96,14 +102,18 @@ def of_case(case: Case, inputs: Array | None = None, gain: float | None = None) 
         fourth,
         cosine,
         pair,
+        followed,
     )
 
 
-def _pairs(batch: int, correlated: bool) -> Index:
-    if correlated:
+def _pairs(batch: int, correlated: bool) -> tuple[Index, NDArray[np.bool_]]:
+    """Every pair of inputs, and whether its cosine is measured: only of inputs 0 and 1, 2 and 3, ... if correlated."""
+    if correlated and batch > EVERY_PAIR:
         first = np.arange(0, batch - 1, 2)
-        return np.stack([first, first + 1], axis=1)
-    return np.stack(np.triu_indices(batch, 1), axis=1)
+        return np.stack([first, first + 1], axis=1), np.ones(len(first), dtype=bool)
+    pair = np.stack(np.triu_indices(batch, 1), axis=1)
+    followed = (pair[:, 0] % 2 == 0) & (pair[:, 1] == pair[:, 0] + 1)
+    return pair, followed if correlated else np.ones(len(pair), dtype=bool)
 
 
 def _cosines(inputs: Array, pair: Index) -> Array:

@@ -24,7 +24,8 @@ def test_names_are_those_of_the_file_and_every_value_has_a_tier():
         assert found[name].dims == ("layer",)
         assert np.isfinite(found[name].values).all(), name
     assert "several inputs" in found.attrs["left_out"]
-    assert "activation_second_moment_std" not in found
+    assert found["activation_second_moment"].attrs["std_tier"] == "first-order"
+    assert not any(f"{name}_std" in found for name in ("gradient_second_moment", "active_fraction"))
 
 
 def test_the_tier_can_be_capped():
