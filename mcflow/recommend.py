@@ -157,7 +157,7 @@ def _trainable(phi: Activation, sigma_w2: float, bias: float) -> tuple[float | N
         point = min(points, key=lambda each: abs(each.q - q))
     xi = min(point.xi_c, criticality.depth_scale(point.chi_1))
     words = f"q* = {point.q:.4g}, chi_1 = {point.chi_1:.4f}, c* = {point.c:.3f}, depth scale {_layers(xi)}"
-    return point.trainable_depth, words
+    return None if math.isnan(point.trainable_depth) else point.trainable_depth, words
 
 
 def _layers(count: float) -> str:
@@ -199,7 +199,7 @@ def _reasons(phi: Activation, best: Candidate, found: list[Candidate], depth: in
         lines.append(f"{name} gain {item.gain:.6g} (sigma_w^2 = {item.sigma_w2:.6g}): {item.where}")
     if len(gains) == 2 and abs(gains["forward-critical"].gain - gains["gradient-critical"].gain) > 1e-3:
         lines.append("no gain keeps both: the one keeps activations, the other gradients")
-    depth_words = "no fixed point" if best.trainable_depth is None else _layers(best.trainable_depth)
+    depth_words = "none" if best.trainable_depth is None else _layers(best.trainable_depth)
     lines.append(f"trainable depth: {depth_words} ({best.where})")
     if phi.derivative_by_difference:
         lines.append("the derivative of phi was taken by central differences")

@@ -192,8 +192,14 @@ def _fixed_table(record: dict[str, Any]) -> Any:
     for head in heads:
         table.add_column(head, justify="right")
     for point in record["points"]:
-        table.add_row(*("yes" if v is True else "no" if v is False else f"{v:.5g}" for v in point.values()))
+        table.add_row(*(_fixed_cell(value) for value in point.values()))
     return table
+
+
+def _fixed_cell(value: float | bool) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "unstable" if math.isnan(value) else f"{value:.5g}"
 
 
 def _write_plane(study: Study, path: str) -> None:

@@ -56,7 +56,12 @@ class FixedPoint:
 
     @property
     def trainable_depth(self) -> float:
-        """Layers that a signal survives: six depth scales, the shorter of xi_c and 1 / |ln chi_1|."""
+        """Layers that a signal survives: six depth scales, the shorter of xi_c and 1 / |ln chi_1|.
+
+        NaN at an unstable point (|V'(q)| > 1), where no signal stays.
+        """
+        if abs(self.chi_parallel) > 1.0 + MARGINAL:
+            return math.nan
         return TRAINABLE * min(self.xi_c, depth_scale(self.chi_1))
 
 
