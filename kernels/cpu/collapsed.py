@@ -16,6 +16,7 @@ from numba import njit, uint64
 
 from .._jit import EXACT, LEAN, call
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
+from .aligned import empty_floats, whole_lines
 from .bodies import key_of, place_of
 from .fill import padded
 from .passes import (
@@ -55,15 +56,16 @@ def _make_tape(architecture, batch, backward):
     widest = 0
     for layer in range(layers):
         widest = max(widest, max(architecture.width[layer], architecture.fan_in[layer]))
-    longest = padded(widest + 1, 4)  # one more row carries the biases
+    longest = whole_lines(widest + 1)  # one more row carries the biases
     kept = layers if backward else 1
+    size = batch * longest
     return Tape(
         longest,
-        np.empty((kept, batch * longest), np.float32),
+        empty_floats(kept * size).reshape((kept, size)),
         np.empty((kept, batch), np.float32),
-        np.empty((kept, batch * longest), np.float32),
-        np.empty(batch * longest, np.float32),
-        np.empty(batch * longest, np.float32),
+        empty_floats(kept * size).reshape((kept, size)),
+        empty_floats(size),
+        empty_floats(size),
         np.empty((batch, batch), np.float32),
         np.empty(batch, np.float32),
     )

@@ -11,6 +11,7 @@ from numba import njit, uint64
 
 from .._jit import EXACT, LEAN, call, kernel
 from ..body.rng import WEIGHTS
+from .aligned import empty_floats
 from .bodies import key_of, place_of
 from .fill import padded
 from .passes import Walk, finish_backward, finish_forward, make_space, scale_and_shift, start_backward, start_forward
@@ -82,11 +83,11 @@ def _make_panels(architecture, batch, budget, longest):
             offsets[layer] = -1
         kept = 0
     return Panels(
-        np.empty(kept + panel, np.float32),
+        empty_floats(kept + panel),
         offsets,
         kept,
-        np.empty(longest, np.float32),
-        np.empty(2 * longest, np.float32),
+        empty_floats(longest),
+        empty_floats(2 * longest),
     )
 
 

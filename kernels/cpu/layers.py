@@ -76,17 +76,24 @@ def _sums(values, length):
 
 
 @njit(**LEAN_SUMS)
-def _activation_sums(x, d, length, saturation):
+def _mean_sums(values, length):
     one, two = 0.0, 0.0
-    active, saturated = 0, 0
     for i in range(np.uint64(length)):
-        v = np.float64(x[i])
+        v = np.float64(values[i])
         one += v
         two += v * v
+    return one, two
+
+
+@njit(**LEAN)
+def _counts_of_slopes(d, length, saturation):
+    """How many are not zero, and how many are small; 32-bit counts have the lanes of the float32 that they look at."""
+    active, saturated = np.int32(0), np.int32(0)
+    for i in range(np.uint64(length)):
         slope = d[i]
-        active += 1 if slope != np.float32(0.0) else 0
-        saturated += 1 if abs(slope) < saturation else 0
-    return one, two, active, saturated
+        active = np.int32(active + np.int32(slope != np.float32(0.0)))
+        saturated = np.int32(saturated + np.int32(abs(slope) < saturation))
+    return active, saturated
 
 
 @njit(**LEAN)
@@ -173,7 +180,8 @@ def activation_statistics(row, layer, x, d, length, saturation, h_exponent, x_ex
 
     Returns the sum of squares of x, unscaled.
     """
-    one, two, active, saturated = _activation_sums(x, d, length, saturation)
+    one, two = _mean_sums(x, length)
+    active, saturated = _counts_of_slopes(d, length, saturation)
     row[ACTIVATION_MEAN, layer] = shifted(one / length, x_exponent)
     row[ACTIVATION_SECOND_MOMENT, layer] = shifted(two / length, 2 * x_exponent)
     row[ACTIVE_FRACTION, layer] = active / length

@@ -8,6 +8,7 @@ from numba import njit, uint64
 
 from .._jit import EXACT, LEAN, call, call_unit, unit_for
 from ..body.rng import BIASES, OUTPUT_GRADIENT
+from .aligned import empty_floats, whole_lines
 from .bodies import place_of
 from .fill import padded
 from .layers import (
@@ -146,17 +147,18 @@ def make_space(architecture, inputs, backward):
     longest = padded(widest, architecture.padding)
     size = batch * longest
     slopes = layers if backward else 1
+    slope_size = whole_lines(batch * widest)
     return Space(
-        np.empty(size, np.float32),
-        np.empty(size, np.float32),
-        np.empty(size, np.float32),
+        empty_floats(size),
+        empty_floats(size),
+        empty_floats(size),
         np.zeros(1, np.int64),
         np.zeros(1, np.float64),
-        np.empty((slopes, batch * widest), np.float32),
+        empty_floats(slopes * slope_size).reshape((slopes, slope_size)),
         np.zeros(layers, np.int64),
         np.zeros(layers + 1, np.int64),
         np.empty((layers + 1, batch), np.float64),
-        np.empty(longest + 4, np.float32),
+        empty_floats(longest + 4),
         np.empty(widest, np.float64),
     )
 
