@@ -1,8 +1,8 @@
 """Vectors as wide as the registers: for Intel's AVX-512 processors LLVM takes half of one unless a function says so.
 
-Half registers were the better choice on the first such processors, which lowered their clock for whole ones; measured on
-a later one, whole registers make 1.4 times the normal numbers. The wish is an attribute of each function and not an
-option of the process: the order of a sum follows the width, and must not depend on what else a process compiles.
+Half registers were the better choice on the first such processors, which lowered their clock for whole ones. On a later
+one whole registers make 1.4 times the normal numbers. The wish is an attribute of each function and not an option of
+the process: the order of a sum follows the width, and must not depend on what else a process compiles.
 """
 
 from numba.core import lowering
