@@ -119,9 +119,16 @@ def test_law_of_the_logarithm_agrees(activation):
     assert measured.std(axis=0) == pytest.approx(std, rel=0.05)
 
 
+def share_scores(measured, expected):
+    """z of a share of the networks against its probability."""
+    return (measured - expected) / np.sqrt(expected * (1.0 - expected) / NETWORKS)
+
+
 def test_share_of_dead_networks_agrees():
     case = Case("kaiming_normal", "relu", depth=8, width=4)
     rows, inputs = simulate(case)
     predicted = theory.predict(case, inputs)["dead_probability"].values
     dead = (rows["activation_second_moment"] == 0).mean(axis=0)
-    assert np.abs(dead - predicted).max() <= LARGEST_Z * np.sqrt(0.25 / NETWORKS)
+    assert np.abs(share_scores(dead, predicted)).max() <= LARGEST_Z
+    wider = theory.predict(Case("kaiming_normal", "relu", depth=8, width=[4, 4, 4, 4, 4, 4, 4, 5]), inputs)
+    assert np.abs(share_scores(dead, wider["dead_probability"].values)).max() > LARGEST_Z  # one more unit is seen
