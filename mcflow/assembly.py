@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from mcflow import part_images, summaries
 from mcflow.files import TEMPORARY, ReservedFile, seal_and_replace
 from mcflow.head import case_names
-from mcflow.layout import create, put, put_index, put_length
+from mcflow.layout import create, put, put_index, put_length, read_through
 from mcflow.part_images import Part
 from mcflow.parts import PartName, Parts, usable
 from mcflow.schema import entry
@@ -55,24 +54,9 @@ def check_readable(path: Path) -> None:
     import h5py
 
     with h5py.File(path, "r", locking=False) as file:
-        for _ in read_every_dataset(file):
-            pass
-
-
-def read_every_dataset(file: h5py.File) -> Iterator[tuple[str, str]]:
-    """The name of each dataset, after reading all of it, with the error met or an empty text."""
-    import h5py
-
-    names: list[str] = []
-    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-    for name in names:
-        data = file[name]
-        step = (data.chunks or data.shape or (1,))[0]
-        if not data.shape:
-            data[()]
-        for start in range(0, data.shape[0] if data.shape else 0, max(1, step)):
-            data[start : start + step]
-        yield name, ""
+        for name, reason in read_through(file):
+            if reason:
+                raise OSError(f"{path}: {name} cannot be read back: {reason}")
 
 
 def _assemble(head: bytes, parts: Parts, target: ReservedFile | io.BytesIO, attributes: dict[str, Any]) -> None:

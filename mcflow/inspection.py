@@ -80,20 +80,10 @@ def _plain_attributes(item: Any) -> dict[str, Any]:
 
 
 def _check(file: h5py.File) -> dict[str, Any]:
-    import h5py
+    from mcflow.layout import read_through
 
-    names: list[str] = []
-    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-    damaged = []
-    for name in names:
-        try:
-            data = file[name]
-            step = data.chunks[0] if data.chunks else max(1, len(data))
-            for start in range(0, len(data), step):
-                data[start : start + step]
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
-            damaged.append((name, str(error)))
-    return {"datasets": len(names), "damaged": damaged}
+    read = list(read_through(file))
+    return {"datasets": len(read), "damaged": [found for found in read if found[1]]}
 
 
 def main() -> int:
