@@ -18,7 +18,6 @@ from mcflow.theory.two_inputs import PairExpansion
 ANGLES = 6  # pairs of the same two norms that are followed; between them everything is interpolated in the angle
 GROUPS = 4  # pairs of different norms that are followed
 LOST = 0.02  # by which one more pair may differ from the interpolation, relative to the largest value of its layer
-COLLINEAR = 1e-12  # in 1 - |cosine|: such pairs are not interpolated, for they stay so
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def _follow(stack: Stack, path: Trajectory, a: int, b: int, cosine: Array) -> Pa
         return np.array([[getattr(run, name) for name in PairExpansion.__dataclass_fields__] for run in runs])
 
     distinct, back = np.unique(np.round(cosine, 13), return_inverse=True)
-    apart = 1.0 - np.abs(distinct) > COLLINEAR
+    apart = 1.0 - np.abs(distinct) > 4.0 * two_inputs.COLLINEAR  # the others are not interpolated
     if np.count_nonzero(apart) <= ANGLES + 1:
         return PairExpansion(*np.moveaxis(follow(distinct)[back.ravel()], 1, 0))
     angles = np.arccos(distinct[apart])

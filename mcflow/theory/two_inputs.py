@@ -17,6 +17,7 @@ from mcflow.theory.stack import Stack
 
 LARGEST = 0.3  # of Var Y and |E Y|, for a layer to be used
 LARGEST_ANGLE = 0.06  # of the variance of atanh(cosine) given the layers below, for the cosine's spread to be used
+COLLINEAR = 1e-12  # of (1 - |c|) / 2: below it h_a = +-h_b for good
 NARROWEST_LAYER = 4  # units: atanh(cosine) has no variance under 3
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(16)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
@@ -51,7 +52,7 @@ def follow(stack: Stack, log_k: Array, log_input: Array, cosine: float) -> PairE
     mean, covariance = np.zeros(3), np.zeros((3, 3))
     same = bool(log_k[0, 0] == log_k[1, 0])
     plus, minus = _first(stack, log_k[:, 0], log_input, cosine)
-    collinear = same and min(plus, minus) < 10 * NARROWEST  # then it stays so: a network is a function
+    collinear = same and minus < COLLINEAR  # then they stay so: a network is a function
     wide = False
     for layer in range(stack.depth):
         n = stack.width[layer]
@@ -78,9 +79,11 @@ def follow(stack: Stack, log_k: Array, log_input: Array, cosine: float) -> PairE
         mean = m.jacobian @ mean + m.bend(covariance)
         covariance = m.jacobian @ covariance @ m.jacobian.T + m.noise / n
         plus, minus = m.plus, m.minus
-        collinear = collinear or (same and min(plus, minus) < NARROWEST)
-        if collinear:
+        collinear = collinear or (same and min(plus, minus) < COLLINEAR)
+        if collinear:  # one input in all but sign: how the other direction would fluctuate is nobody's concern
             plus, minus = (1.0, NARROWEST) if plus > minus else (NARROWEST, 1.0)
+            kept = np.array([plus > minus, minus > plus, False])
+            mean, covariance = mean * kept, covariance * np.outer(kept, kept)
     return PairExpansion(*out)
 
 

@@ -42,6 +42,9 @@ def test_tanh_is_critical_at_weight_variance_one():
     (point,) = theory.fixed_points("tanh", 1.0)
     assert (point.q, point.chi_1, point.chi_parallel) == pytest.approx((0.0, 1.0, 1.0))
     assert not point.stable
+    zero, reached = theory.fixed_points("tanh", 2.0)
+    assert math.isnan(zero.trainable_depth)  # unstable: no signal stays there
+    assert reached.trainable_depth == pytest.approx(6 / abs(math.log(reached.chi_1)), rel=1e-12)
     assert theory.critical_gain("tanh", "gradient") == pytest.approx(1.0, abs=1e-12)
 
 

@@ -96,6 +96,20 @@ def test_a_deep_prediction_is_quick():
         assert best < 0.3, activation
 
 
+def test_a_prediction_for_several_inputs_is_quick():
+    """Tiers from the first order down; the batch of 8 has 28 pairs, which are interpolated."""
+    for batch, seconds in ((2, 0.3), (8, 1.0)):
+        for activation in ("relu", "tanh", "elu"):
+            best = math.inf
+            for trial in range(2):  # other inputs: what is remembered does not help
+                inputs = np.random.default_rng(trial).normal(size=(batch, 64))
+                case = Case("lecun_normal", activation, depth=100, width=256, features=64, batch=batch)
+                began = time.perf_counter()
+                theory.predict(case, inputs / np.sqrt(np.mean(inputs**2, axis=1, keepdims=True)), tier="first-order")
+                best = min(best, time.perf_counter() - began)
+            assert best < seconds, (activation, batch)
+
+
 def test_the_command_prints_one_json_document(capsys):
     assert (
         call(["theory", "--scheme", "lecun_normal", "--activation", "tanh", "--depth", "3", "--width", "16", "--json"])
