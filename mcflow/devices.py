@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import math
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 METHODS = ("auto", "direct", "collapsed", "chain")
 DEVICES = ("auto", "cpu", "cuda")
 # float32 weights that a thread may keep for the backward pass instead of making them again (docs/benchmarks.md): 64 MiB
-# where they are dear to make, and 16 MiB, which stay in the last cache, where making them is as fast as reading memory.
+# where they are dear to make. Where making them is as fast as reading memory, no more than stays in the last cache.
 KEPT_DEAR = 1 << 24
 KEPT_CHEAP = 1 << 22
+LAST_CACHE = Path("/sys/devices/system/cpu/cpu0/cache/index3/size")  # "32768K"
 FEW_INPUTS_TO_KEEP = 16  # with more inputs the products want the caches for themselves
 # In a scale of 2^+-32 an input needs no exponent.
 PLAIN_EXPONENT = 32
@@ -171,7 +173,17 @@ def _kept_weights(case: Case) -> int:
         return KEPT_DEAR
     if case.batch > FEW_INPUTS_TO_KEEP:
         return 0
-    return KEPT_DEAR if distribution in ("normal", "truncated_normal") else KEPT_CHEAP
+    return KEPT_DEAR if distribution in ("normal", "truncated_normal") else _kept_in_cache()
+
+
+@functools.cache
+def _kept_in_cache() -> int:
+    """Weights for each processor that half the last-level cache holds; KEPT_CHEAP where its size is not told."""
+    try:
+        bytes_of_cache = int(LAST_CACHE.read_text().strip().removesuffix("K")) * 1024
+    except (OSError, ValueError):
+        return KEPT_CHEAP
+    return min(KEPT_DEAR, max(KEPT_CHEAP, bytes_of_cache // (2 * 4 * (os.cpu_count() or 1))))
 
 
 def _block(

@@ -29,7 +29,8 @@ from .passes import (
     start_backward,
     start_forward,
 )
-from .reflectors import add, combine, dot, factor, orthonormalize, project, unreflect
+from .reflectors import combine, factor, orthonormalize, project, unreflect
+from .vectors import add, dot
 
 
 class Tape(NamedTuple):

@@ -6,35 +6,11 @@ A panel is flat float32 of rows x stride; vectors are inputs major, (K, stride) 
 import numpy as np
 from numba import njit
 
-from .._jit import EXACT, LEAN, LEAN_SUMS
+from .._jit import EXACT, LEAN
+from .vectors import add, add_four, dot, dot_four
 
 # Up to this many inputs own loops beat sgemm (measured: docs/benchmarks.md).
 FEW_INPUTS = 1
-
-
-@njit(**LEAN_SUMS)
-def dot_one(w, start, x, place, length):
-    """One row times one vector, in float32."""
-    a, b = np.uint64(start), np.uint64(place)
-    total = np.float32(0.0)
-    for j in range(np.uint64(length)):
-        total += w[a + j] * x[b + j]
-    return total
-
-
-@njit(**LEAN)
-def _add_four_rows(y, place, w, start, stride, length, d0, d1, d2, d3):
-    p, a = np.uint64(place), np.uint64(start)
-    b, c, e = a + np.uint64(stride), a + np.uint64(2 * stride), a + np.uint64(3 * stride)
-    for j in range(np.uint64(length)):
-        y[p + j] += (d0 * w[a + j] + d1 * w[b + j]) + (d2 * w[c + j] + d3 * w[e + j])
-
-
-@njit(**LEAN)
-def _add_row(y, place, w, start, length, d):
-    p, a = np.uint64(place), np.uint64(start)
-    for j in range(np.uint64(length)):
-        y[p + j] += d * w[a + j]
 
 
 @njit(**LEAN)
@@ -47,9 +23,14 @@ def _add(y, values, start, length):
 def multiply(w, offset, first, rows, stride, x, inputs, h, n, scratch):
     """h[k, first : first + rows] = panel @ x[k] for each input k; h is (inputs, n) flat."""
     if inputs <= FEW_INPUTS:
-        for r in range(rows):
-            for k in range(inputs):
-                h[k * n + first + r] = dot_one(w, offset + r * stride, x, k * stride, stride)
+        whole = rows // 4 * 4
+        for k in range(inputs):
+            at = k * n + first
+            for r in range(0, whole, 4):
+                d0, d1, d2, d3 = dot_four(x, k * stride, w, offset + r * stride, stride, stride)
+                h[at + r], h[at + r + 1], h[at + r + 2], h[at + r + 3] = d0, d1, d2, d3
+            for r in range(whole, rows):
+                h[at + r] = dot(x, k * stride, w, offset + r * stride, stride)
         return
     panel = w[offset : offset + rows * stride].reshape((rows, stride))
     vectors = x[: inputs * stride].reshape((inputs, stride))
@@ -71,20 +52,10 @@ def multiply_transposed(w, offset, first, rows, stride, d, inputs, n, y, scratch
         for k in range(inputs):
             at = k * n + first
             for r in range(0, whole, 4):
-                _add_four_rows(
-                    y,
-                    k * stride,
-                    w,
-                    offset + r * stride,
-                    stride,
-                    stride,
-                    d[at + r],
-                    d[at + r + 1],
-                    d[at + r + 2],
-                    d[at + r + 3],
-                )
+                four = d[at + r], d[at + r + 1], d[at + r + 2], d[at + r + 3]
+                add_four(y, k * stride, w, offset + r * stride, stride, *four, stride)
             for r in range(whole, rows):
-                _add_row(y, k * stride, w, offset + r * stride, stride, d[at + r])
+                add(y, k * stride, w, offset + r * stride, d[at + r], stride)
         return
     panel = w[offset : offset + rows * stride].reshape((rows, stride))
     part = d[: inputs * n].reshape((inputs, n))

@@ -9,61 +9,9 @@ import math
 import numpy as np
 from numba import njit, uint64
 
-from .._jit import LEAN, LEAN_SUMS
+from .._jit import LEAN
 from .layers import sum_of_squares
-
-
-@njit(**LEAN_SUMS)
-def dot(a, p, b, q, length):
-    """a[p :] . b[q :] over ``length`` numbers, in float32."""
-    i, j = uint64(p), uint64(q)
-    total = np.float32(0.0)
-    for t in range(uint64(length)):
-        total += a[i + t] * b[j + t]
-    return total
-
-
-@njit(**LEAN_SUMS)
-def dot_four(a, p, b, q, stride, length):
-    """The dots of one vector with four columns."""
-    i, j0 = uint64(p), uint64(q)
-    j1, j2, j3 = j0 + uint64(stride), j0 + uint64(2 * stride), j0 + uint64(3 * stride)
-    t0, t1, t2, t3 = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.float32(0.0)
-    for t in range(uint64(length)):
-        v = a[i + t]
-        t0 += v * b[j0 + t]
-        t1 += v * b[j1 + t]
-        t2 += v * b[j2 + t]
-        t3 += v * b[j3 + t]
-    return t0, t1, t2, t3
-
-
-@njit(**LEAN)
-def add(y, q, a, p, factor, length):
-    """y[q :] += factor * a[p :]."""
-    i, j = uint64(p), uint64(q)
-    for t in range(uint64(length)):
-        y[j + t] += factor * a[i + t]
-
-
-@njit(**LEAN)
-def _add_to_four(y, q, stride, a, p, f0, f1, f2, f3, length):
-    i, j0 = uint64(p), uint64(q)
-    j1, j2, j3 = j0 + uint64(stride), j0 + uint64(2 * stride), j0 + uint64(3 * stride)
-    for t in range(uint64(length)):
-        v = a[i + t]
-        y[j0 + t] += f0 * v
-        y[j1 + t] += f1 * v
-        y[j2 + t] += f2 * v
-        y[j3 + t] += f3 * v
-
-
-@njit(**LEAN)
-def _add_four(y, q, a, p, stride, f0, f1, f2, f3, length):
-    j, i0 = uint64(q), uint64(p)
-    i1, i2, i3 = i0 + uint64(stride), i0 + uint64(2 * stride), i0 + uint64(3 * stride)
-    for t in range(uint64(length)):
-        y[j + t] += (f0 * a[i0 + t] + f1 * a[i1 + t]) + (f2 * a[i2 + t] + f3 * a[i3 + t])
+from .vectors import add, add_four, add_to_four, dot, dot_four
 
 
 @njit(**LEAN)
@@ -72,7 +20,7 @@ def reflect(v, p, tau, b, q, stride, columns, length):
     k = 0
     while k + 4 <= columns:
         d0, d1, d2, d3 = dot_four(v, p, b, q + k * stride, stride, length)
-        _add_to_four(b, q + k * stride, stride, v, p, -tau * d0, -tau * d1, -tau * d2, -tau * d3, length)
+        add_to_four(b, q + k * stride, stride, v, p, -tau * d0, -tau * d1, -tau * d2, -tau * d3, length)
         k += 4
     while k < columns:
         add(b, q + k * stride, v, p, -tau * dot(v, p, b, q + k * stride, length), length)
@@ -128,7 +76,7 @@ def combine(z, offset, z_stride, triangle, r, columns, out, start, out_stride, l
             out[uint64(at) + t] = triangle[0, k] * z[uint64(offset) + t]
         j = 1
         while j + 4 <= terms:
-            _add_four(out, at, z, offset + j * z_stride, z_stride,
+            add_four(out, at, z, offset + j * z_stride, z_stride,
                       triangle[j, k], triangle[j + 1, k], triangle[j + 2, k], triangle[j + 3, k], length)  # fmt: skip
             j += 4
         while j < terms:

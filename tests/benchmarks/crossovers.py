@@ -1,6 +1,6 @@
 """Where one way to compute overtakes another: the measurements behind constants of the kernels.
 
-    python tests/benchmarks/crossovers.py [--clock cpu] [products] [weights]
+    python tests/benchmarks/crossovers.py [--clock cpu] [products | weights]
 
 ``products``: own loops against sgemm for K inputs (FEW_INPUTS of kernels/cpu/products.py). ``weights``: keeping a
 network's weights for the backward pass against making them again (`_kept_weights` of mcflow/devices.py).
@@ -105,13 +105,15 @@ def _with_budget(budget, case, x, networks, plan):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", choices=["products", "weights"], default=["products", "weights"])
+    parser.add_argument("what", nargs="?", choices=["products", "weights", "both"], default="both")
     parser.add_argument("--clock", choices=timing.CLOCKS, default="wall")
     options = parser.parse_args()
     print(timing.machine("mcflow", "numba", "numpy", "scipy"))
     timing.one_thread_of_blas()
-    for what in options.what:
-        {"products": products, "weights": weights}[what](options.clock)
+    if options.what != "weights":
+        products(options.clock)
+    if options.what != "products":
+        weights(options.clock)
 
 
 if __name__ == "__main__":

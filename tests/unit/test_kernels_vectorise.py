@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mcflow.kernels._jit import copy_with, loop
 from mcflow.kernels.body.activations import BY_KIND
-from mcflow.kernels.cpu import activations, bodies, fill, layers, products
+from mcflow.kernels.cpu import activations, bodies, fill, layers, vectors
 
 MACHINE = platform.machine().lower()
 # instructions on whole registers of single precision, and of double precision
@@ -60,8 +60,9 @@ def test_products_and_sums_are_vector_code():
     floats, length = np.ones(64, np.float32), 64
     start = np.int64(0)
     one = np.float32(1.0)
-    assert wide(assembly_of(products.dot_one, floats, start, floats, start, length)) >= 4
-    four = assembly_of(products._add_four_rows, floats, start, floats, start, start, length, one, one, one, one)
+    assert wide(assembly_of(vectors.dot, floats, start, floats, start, length)) >= 4
+    assert wide(assembly_of(vectors.dot_four, floats, start, floats, start, start, length)) >= 4
+    four = assembly_of(vectors.add_four, floats, start, floats, start, start, one, one, one, one, length)
     assert wide(four) >= 4
     assert wide(assembly_of(layers._sums, floats, length), double=True) >= 4
     assert wide(assembly_of(layers.sum_of_squares, floats, start, length), double=True) >= 2
