@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mcflow.documents import plain
 from mcflow.errors import InputError
-from mcflow.flow import BACKWARD, FORWARD
+from mcflow.flow import BACKWARD, FORWARD, KEPT
 
 if TYPE_CHECKING:
     import xarray
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 Z95 = 1.959963984540054  # half width of a 95 % interval in standard errors
-KEPT = 10.0  # a second moment that changes by less over all layers is kept, as in flow.py
 # largest finite number and smallest normal one: below, digits are lost, and hardware may flush to 0
 FORMATS = {
     "float32": (3.4028235e38, 1.1754944e-38),

@@ -85,6 +85,24 @@ def _average(i: int, o: int) -> float:
     return 2.0 / (i + o)
 
 
+def _families(framework: str, ending: str, untouched: dict[str, tuple[str, str]]) -> list[Dialect]:
+    """Glorot, He and LeCun as Keras and JAX have them, whose normal laws are truncated.
+
+    ``untouched`` holds of a layer's default the words and the scheme.
+    """
+    found = []
+    for name, family, variance in (("glorot", "xavier", _average), ("he", "kaiming", _two), ("lecun", "lecun", _one)):
+        for law, kind, words in (
+            ("normal", "truncated", "truncated at 2 std, rescaled to the named variance"),
+            ("uniform", "uniform", "uniform"),
+        ):
+            scheme = f"{family}_{'truncated_normal' if kind == 'truncated' else kind}"
+            more, scheme = untouched.get(f"{name}_{law}", ("", scheme))
+            words = f"{words}; {more}" if more else words
+            found.append(_of(framework, f"{name}_{law}{ending}", words, kind, variance, scheme))
+    return found
+
+
 CUT = TRUNCATED_STD**2  # variance of a standard normal cut at +-2
 
 DIALECTS: tuple[Dialect, ...] = (
@@ -100,30 +118,14 @@ DIALECTS: tuple[Dialect, ...] = (
     Dialect("torch", "trunc_normal_(std=0.02)", "cut at the absolute bounds +-2, that is 100 std: not cut at all",
             lambda i, o: 0.02**2, _truncated(lambda i, o: 0.02, 100.0), "normal:0.02"),
     _of("torch", "normal_(std=0.02)", "normal, whatever the fans", "normal", lambda i, o: 0.02**2, "normal:0.02"),
-    _of("keras", "glorot_uniform", "uniform; with zero biases what Dense does untouched", "uniform", _average,
-        "keras_default"),
-    _of("keras", "glorot_normal", "truncated at 2 std, rescaled to the named variance", "truncated", _average,
-        "xavier_truncated_normal"),
-    _of("keras", "he_normal", "truncated at 2 std, rescaled to the named variance", "truncated", _two,
-        "kaiming_truncated_normal"),
-    _of("keras", "he_uniform", "uniform", "uniform", _two, "kaiming_uniform"),
-    _of("keras", "lecun_normal", "truncated at 2 std, rescaled to the named variance", "truncated", _one,
-        "lecun_truncated_normal"),
-    _of("keras", "lecun_uniform", "uniform", "uniform", _one, "lecun_uniform"),
+    *_families("keras", "", {"glorot_uniform": ("with zero biases what Dense does untouched", "keras_default")}),
     Dialect("keras", "TruncatedNormal(stddev=0.05)", "truncated at 2 std and not rescaled: 23 % less variance",
             lambda i, o: CUT * 0.05**2, _truncated(lambda i, o: 0.05, 2.0)),
     _of("keras", "VarianceScaling()", "its default: truncated, scale 1, fan_in", "truncated", _one,
         "lecun_truncated_normal"),
     Dialect("keras", "Orthogonal()", "Haar, rows or columns orthonormal", lambda i, o: 1.0 / max(i, o), _haar,
             "orthogonal"),
-    _of("jax", "glorot_normal()", "truncated at 2 std, rescaled to the named variance", "truncated", _average,
-        "xavier_truncated_normal"),
-    _of("jax", "glorot_uniform()", "uniform", "uniform", _average, "xavier_uniform"),
-    _of("jax", "he_normal()", "truncated at 2 std, rescaled to the named variance", "truncated", _two,
-        "kaiming_truncated_normal"),
-    _of("jax", "he_uniform()", "uniform", "uniform", _two, "kaiming_uniform"),
-    _of("jax", "lecun_normal()", "truncated at 2 std, rescaled: what flax.linen.Dense does untouched", "truncated",
-        _one, "lecun_truncated_normal"),
+    *_families("jax", "()", {"lecun_normal": ("what flax.linen.Dense does untouched", "lecun_truncated_normal")}),
     _of("jax", 'variance_scaling(1, "fan_in", "normal")', "normal, not truncated", "normal", _one, "lecun_normal"),
     Dialect("jax", "truncated_normal(stddev=0.01)", "truncated at 2 std and not rescaled: 23 % less variance",
             lambda i, o: CUT * 0.01**2, _truncated(lambda i, o: 0.01, 2.0)),

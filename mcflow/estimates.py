@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mcflow import machine
 from mcflow.blocks import BACKWARD, FORWARD
 from mcflow.errors import InputError
-from mcflow.preparation import Job, Prepared
+
+if TYPE_CHECKING:
+    from mcflow.preparation import Prepared
+    from mcflow.study import Case
 
 _PROGRAM = 200 << 20  # the interpreter with Numba, SciPy and HDF5 loaded
 _KEPT_WEIGHTS = 64 << 20  # weights that a thread may keep between the passes
@@ -17,25 +21,43 @@ _WAITING_PARTS = 18
 _SKETCH_BYTES = 16_000  # of one layer, all quantities
 
 
-def row_bytes(job: Job, backward: bool) -> int:
+def row_bytes(case: Case, backward: bool) -> int:
     """Bytes of one network's rows."""
-    return len(job.layers.width) * 8 * (len(FORWARD) + (len(BACKWARD) if backward else 0))
+    return len(case.widths) * 8 * (len(FORWARD) + (len(BACKWARD) if backward else 0))
 
 
-def memory_needed(job: Job, prepared: Prepared, threads: int) -> int:
-    """Bytes at the worst moment of one case: rows of a part three times, and each thread's layers and weights."""
-    rows = 3 * min(job.part, prepared.study.networks) * row_bytes(job, prepared.study.backward)
-    widest = int(max(job.layers.width.max(), job.inputs.shape[1]))
-    if job.method == "direct":
-        layers = len(job.layers.width) if prepared.study.backward else 2
-        per_thread = 4 * job.case.batch * (int(job.layers.width.sum()) if layers > 2 else 2 * widest)
-        weights = int((job.layers.width * job.layers.fan_in).sum()) * 4
+def memory_needed(
+    case: Case, features: int, method: str, networks: int, backward: bool = True, threads: int = 1
+) -> int:
+    """Bytes at the worst moment of one case for inputs of ``features`` entries.
+
+    The inputs and their copies, the rows of a part of ``networks`` networks three times, and each thread's layers and
+    weights.
+    """
+    inputs = 3 * 8 * case.batch * features
+    rows = 3 * networks * row_bytes(case, backward)
+    widest = max(*case.widths, features)
+    if method == "direct":
+        layers = len(case.widths) if backward else 2
+        per_thread = 4 * case.batch * (sum(case.widths) if layers > 2 else 2 * widest)
+        fan_in = (features, *case.widths[:-1])
+        weights = 4 * sum(i * o for i, o in zip(fan_in, case.widths, strict=True))
         per_thread += min(weights, _KEPT_WEIGHTS)
-        if job.case.rule.distribution == "orthogonal":
+        if case.rule.distribution == "orthogonal":
             per_thread += 3 * 8 * widest * widest
     else:
-        per_thread = 8 * 8 * job.case.batch * widest
-    return _PROGRAM + rows + threads * per_thread
+        per_thread = 8 * 8 * case.batch * widest
+    return _PROGRAM + inputs + rows + threads * per_thread
+
+
+def refuse_large(name: str, needed: int) -> None:
+    """InputError where case ``name`` needs more memory than this process can have."""
+    memory = machine.available_memory()
+    if needed > memory:
+        raise InputError(
+            f"{name} needs about {_size(needed)} of memory and {_size(memory)} are free; "
+            "give a smaller width, depth or batch, or fewer --threads"
+        )
 
 
 def disk_needed(prepared: Prepared) -> int:
@@ -45,7 +67,7 @@ def disk_needed(prepared: Prepared) -> int:
     for job in prepared.jobs:
         parts = -(-networks // job.part)
         if prepared.study.keep == "networks":
-            total += 2 * int(_SLACK * row_bytes(job, prepared.study.backward) * networks) + _PER_PART * parts
+            total += 2 * int(_SLACK * row_bytes(job.case, prepared.study.backward) * networks) + _PER_PART * parts
         else:  # few parts wait to be folded, and a sketch is as large as the spread of its values
             total += min(parts, _WAITING_PARTS) * len(job.layers.width) * _SKETCH_BYTES
     return total
@@ -53,20 +75,19 @@ def disk_needed(prepared: Prepared) -> int:
 
 def check(prepared: Prepared, folder: Path | None, threads: int) -> None:
     """InputError where this machine has too little memory, or the disk of ``folder`` too little room."""
-    memory = machine.available_memory()
+    study = prepared.study
     for job in prepared.jobs:
-        needed = memory_needed(job, prepared, threads)
-        if folder is None and prepared.study.keep == "networks":
-            needed += 3 * prepared.study.networks * row_bytes(job, prepared.study.backward)
-        if needed > memory:
-            raise InputError(
-                f"{job.name} needs about {_size(needed)} of memory and {_size(memory)} are free; "
-                "give a smaller width, depth or batch, or fewer --threads"
-            )
+        networks = min(job.part, study.networks)
+        needed = memory_needed(job.case, job.inputs.shape[1], job.method, networks, study.backward, threads)
+        if folder is None and study.keep == "networks":
+            needed += 3 * study.networks * row_bytes(job.case, study.backward)
+        refuse_large(job.name, needed)
     if folder is None:
         return
     there = sum(path.stat().st_size for path in folder.glob("*.h5")) if folder.is_dir() else 0
     room, needed = machine.available_disk(folder), max(0, disk_needed(prepared) - there)
+    if room == 0:
+        raise InputError(f"cannot write to {folder.parent}: the disk there has no free space; name another -o")
     if needed > room:
         raise InputError(
             f"the study needs about {_size(needed)} of disk at {folder.parent} and {_size(room)} are free; "

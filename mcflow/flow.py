@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from mcflow.preparation import Job
 
 FORWARD, BACKWARD = "activation_second_moment", "gradient_second_moment"
-_KEPT = 10.0  # over all layers; less than that, training repairs
+KEPT = 10.0  # a second moment is kept where it changes by less over all layers: less than that, training repairs
+CRITERION = f"within a factor {KEPT:g} over the whole depth"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def verdict(start: float, end: float, layer: int) -> str:
     if math.isinf(end):
         return f"explode (beyond 10^308 by layer {layer})"
     decades = math.log10(end) - math.log10(start)
-    if abs(decades) <= math.log10(_KEPT):
+    if abs(decades) <= math.log10(KEPT):
         return f"kept (x {10**decades:.2g} by layer {layer})"
     return f"{'vanish' if decades < 0 else 'explode'} (10^{decades:+.1f} by layer {layer})"
 

@@ -118,6 +118,11 @@ def _from_file(source: str, batch: int) -> Inputs:
         raise InputError(
             f"inputs {source!r}: give gaussian, sphere, digits, or a file ending in .npy, .npz, .csv or .h5:DATASET"
         )
+    if name and reader in (_npy, _csv):
+        raise InputError(
+            f"inputs {source!r}: {Path(path).suffix} files hold one array, without a name; "
+            f"leave :{name} out (.npz and .h5 take names)"
+        )
     try:
         if not Path(path).exists():
             raise InputError(f"inputs {source!r}: there is no file {path!r}")
@@ -146,7 +151,10 @@ def _checked(values: NDArray[Any], source: str, batch: int) -> Inputs:
     if values.dtype.kind not in "fiub":
         raise InputError(f"inputs {source!r} hold {values.dtype}, not real numbers")
     if values.ndim == 1:
-        values = values[np.newaxis, :]
+        raise InputError(
+            f"inputs {source!r} have shape {values.shape}; it must be (inputs, features), "
+            f"(1, {len(values)}) for one input"
+        )
     if values.ndim != 2 or values.size == 0:
         raise InputError(f"inputs {source!r} have shape {values.shape}; it must be (inputs, features), neither 0")
     values = values.astype(np.float64)
@@ -172,8 +180,10 @@ def _npy(path: str, name: str) -> Any:
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     except InputError:
         raise
-    except Exception as error:  # tokenize, ast and NumPy raise a dozen kinds on damaged headers
-        raise InputError(f"cannot read {path!r} as .npy: {error}") from None
+    except Exception:  # tokenize, ast and NumPy raise a dozen kinds on damaged headers, some with unfit advice
+        raise InputError(
+            f"cannot read {path!r} as .npy: it is damaged or no such file; write it with numpy.save"
+        ) from None
     _refuse_large(mapped.size, path)
     return mapped
 
@@ -191,8 +201,11 @@ def _npz(path: str, name: str) -> Any:
             return loaded[name]
     except InputError:
         raise
-    except Exception as error:  # zipfile and NumPy raise a dozen kinds on damaged archives
-        raise InputError(f"cannot read {path!r} as .npz: {error}") from None
+    except Exception:  # zipfile and NumPy raise a dozen kinds on damaged archives, some with unfit advice
+        raise InputError(
+            f"cannot read {path!r} as .npz: it is damaged, or holds what is no array of numbers; "
+            "write it with numpy.savez"
+        ) from None
 
 
 def _csv(path: str, name: str) -> Any:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import devices, histograms, inputs, methods
+from mcflow import devices, estimates, histograms, inputs, methods
 from mcflow.errors import InputError, nearest
 from mcflow.histograms import Plan
+from mcflow.methods import Choice
 from mcflow.parts import part_size
 from mcflow.study import Case, Layers, Study
 from mcflow.theory import infinite
@@ -100,19 +101,24 @@ def prepare(
     jobs = []
     for name, case in zip(study.names, study.cases, strict=True):
         source = (case.inputs, case.batch, case.features or case.widths[0], case.correlation, case.raw)
+        if source not in read and case.inputs not in inputs.DRAWN:
+            read[source] = inputs.inputs_of(case, study.seed)
+        features = read[source].shape[1] if source in read else case.features or case.widths[0]
+        asked = (begun or {}).get(name, method) if method == "auto" else method
+        choice = methods.choose(case, features, asked)
+        part = part_size(case, features, choice.method)
+        networks = min(part, study.networks)  # refused before inputs are drawn and theory goes over them
+        estimates.refuse_large(name, estimates.memory_needed(case, features, choice.method, networks, study.backward))
         if source not in read:
             read[source] = inputs.inputs_of(case, study.seed)
-        asked = (begun or {}).get(name, method) if method == "auto" else method
-        jobs.append(_job(study, name, case, read[source], asked, device))
+        jobs.append(_job(name, case, read[source], choice, part, device))
     return Prepared(study, tuple(jobs), device)
 
 
-def _job(study: Study, name: str, case: Case, values: NDArray[np.float64], requested: str, device: str) -> Job:
-    choice = methods.choose(case, values.shape[1], requested)
+def _job(name: str, case: Case, values: NDArray[np.float64], choice: Choice, part: int, device: str) -> Job:
     devices.compile_activation(case.nonlinearity)
     layers = case.layers(values.shape[1])
     on = devices.device_for(case, choice.method, device)
-    part = part_size(case, values.shape[1], choice.method)
     predicted = infinite.propagate(case, values)
     plan = Plan(
         histograms.counted_networks(max(case.widths), case.batch, part),

@@ -1,4 +1,4 @@
-"""What is simulated: a case, a study of cases, and its TOML form. Frozen, validated when made, hashed."""
+"""What is simulated: a case, and a study of cases. Frozen, validated when made, hashed."""
 
 from __future__ import annotations
 
@@ -6,25 +6,22 @@ import hashlib
 import itertools
 import json
 import math
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import activations, schemes
+from mcflow import activations, schemes, study_text
 from mcflow.errors import InputError, nearest
 
 DEFAULT_WIDTH = 256
 DEFAULT_DEPTH = 30
 MAX_DEPTH = 65_535  # sixteen bits of the random address hold the layer
 MAX_NETWORKS = 1 << 40  # forty bits of it hold the network
-_LARGEST_TEXT = 1 << 20  # bytes of a study: MAX_DEPTH widths fit twice
-_MOST_DOTS = 10_000  # tomllib takes quadratic time on dotted keys: two seconds for so many
 MAX_SEED = (1 << 64) - 1
 GAIN_WORDS = ("scheme", "torch", "critical", "critical-gradient")
 KEEP = ("networks", "summary")
@@ -38,6 +35,17 @@ def _whole(name: str, value: object, low: int, high: int | None = None) -> int:
         bound = f"at least {low}" if high is None else f"between {low} and {high}"
         raise InputError(f"{name} = {value} is out of range; it must be {bound}")
     return int(value)
+
+
+def _number(name: str, value: object, low: float, high: float | None = None) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be a number, not {value!r}") from None
+    if not math.isfinite(number) or number < low or (high is not None and number > high):
+        bound = f"{low:g} or more" if high is None else f"between {low:g} and {high:g}"
+        raise InputError(f"{name} = {value} is out of range; it must be {bound}")
+    return number
 
 
 @dataclass(frozen=True)
@@ -77,17 +85,17 @@ class Case:
     raw: bool = False
 
     def __post_init__(self) -> None:
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731  (frozen: the one way in)
+        put = self._put
         put("scheme", schemes.get(str(self.scheme)).name)
         put("activation", activations.get(str(self.activation)).name)
-        self._check_sizes(put)
+        self._check_sizes()
         if self.mode not in schemes.MODES:
             raise InputError(f"unknown mode {self.mode!r}; {nearest(str(self.mode), schemes.MODES)}")
         put("gain", self._checked_gain())
         if self.bias_std is not None:
-            put("bias_std", self._checked_number("bias_std", self.bias_std, 0.0, math.inf))
+            put("bias_std", _number("bias_std", self.bias_std, 0.0))
         if self.correlation is not None:
-            put("correlation", self._checked_number("correlation", self.correlation, -1.0, 1.0))
+            put("correlation", _number("correlation", self.correlation, -1.0, 1.0))
             if self.batch < 2 or self.batch % 2:
                 raise InputError(f"correlation needs inputs in pairs; batch = {self.batch} must be even")
             if self.inputs not in ("gaussian", "sphere"):
@@ -95,7 +103,11 @@ class Case:
         if not isinstance(self.raw, bool):
             raise InputError(f"raw must be true or false, not {self.raw!r}")
 
-    def _check_sizes(self, put: Any) -> None:
+    def _put(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)  # the one way into a frozen instance
+
+    def _check_sizes(self) -> None:
+        put = self._put
         put("batch", _whole("batch", self.batch, 1))
         put("inputs", str(self.inputs))
         if self.features is not None:
@@ -126,21 +138,11 @@ class Case:
             raise InputError(f"gain = {self.gain} is out of range; it must be a positive number")
         return gain
 
-    @staticmethod
-    def _checked_number(name: str, value: object, low: float, high: float) -> float:
-        try:
-            number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            raise InputError(f"{name} must be a number, not {value!r}") from None
-        if not (low <= number <= high) or math.isinf(number):
-            raise InputError(f"{name} = {value} is out of range; it must be between {low:g} and {high:g}")
-        return number
-
     @property
     def widths(self) -> tuple[int, ...]:
         """The width of each layer 1..L."""
-        assert self.depth is not None
-        return (self.width,) * self.depth if isinstance(self.width, int) else tuple(self.width)
+        depth = cast(int, self.depth)  # a number once __post_init__ has run
+        return (self.width,) * depth if isinstance(self.width, int) else tuple(self.width)
 
     @property
     def nonlinearity(self) -> activations.Activation:
@@ -260,10 +262,8 @@ class Study:
 
     def to_toml(self) -> str:
         """The whole configuration as TOML text; ``Study.from_toml`` of it is this study."""
-        lines = [f"{key} = {_toml(getattr(self, key))}" for key in ("networks", "seed", "backward", "keep")]
-        for case in self.cases:
-            lines += ["", "[[case]]"] + [f"{key} = {_toml(value)}" for key, value in case.record().items()]
-        return "\n".join(lines) + "\n"
+        plain = {key: getattr(self, key) for key in ("networks", "seed", "backward", "keep")}
+        return study_text.write(plain, [case.record() for case in self.cases])
 
     @classmethod
     def from_toml(cls, text: str) -> Study:
@@ -271,44 +271,14 @@ class Study:
 
         Raises InputError for text that is not TOML, unknown keys (with the nearest ones) or unfit values.
         """
-        if text.count(".") > _MOST_DOTS:
-            raise InputError("the study is not TOML of mcflow: it has too many dots to be read in a reasonable time")
-        try:
-            document = tomllib.loads(text)
-        except (ValueError, RecursionError) as error:  # ValueError: also a number of more digits than Python reads
-            raise InputError(f"the study is not TOML: {error}") from None
-        known = {"networks", "seed", "backward", "keep", "case", "defaults"}
-        _refuse_unknown("study", document, known)
-        defaults = document.pop("defaults", {})
-        tables = document.pop("case", None)
-        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables) or not tables:
-            raise InputError("a study needs at least one [[case]] table")
-        if not isinstance(defaults, dict):
-            raise InputError("defaults must be a table, as in [defaults]")
-        cases: list[Case] = []
-        for table in tables:
-            cases += _expand({**defaults, **table})
-        return cls(tuple(cases), **document)
+        known = [item.name for item in fields(Case)]
+        tables, rest = study_text.parse(text, known)
+        return cls(tuple(Case(**table) for table in tables), **rest)
 
     @classmethod
     def from_file(cls, path: str | Path) -> Study:
         """The study in a TOML file; InputError where it cannot be read."""
-        try:
-            size = Path(path).stat().st_size
-            if not Path(path).is_file():  # a device or a pipe may never end
-                raise InputError(f"the study {str(path)!r} is not a file")
-            if size > _LARGEST_TEXT:
-                raise InputError(f"the study {str(path)!r} has {size} bytes; a study is a TOML text of a few lines")
-            text = Path(path).read_text(encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"cannot read the study {str(path)!r}: {error.strerror or error}") from None
-        except UnicodeDecodeError:
-            raise InputError(f"the study {str(path)!r} is not UTF-8 text; give a TOML file") from None
-        except InputError:
-            raise
-        except ValueError as error:  # a zero byte in the path
-            raise InputError(f"cannot read the study {str(path)!r}: {error}") from None
-        return cls.from_toml(text)
+        return cls.from_toml(study_text.read(path))
 
     def identity(self) -> str:
         """64 hex digits of everything that the numbers depend on, the count of networks apart."""
@@ -327,29 +297,6 @@ def default_study(networks: int = 1000, seed: int = 0, **changes: Any) -> Study:
     return Study(tuple(Case(scheme, activation, **changes) for scheme, activation in grid), networks, seed)
 
 
-def _expand(table: Mapping[str, Any]) -> list[Case]:
-    """The cases of one TOML table: the product of its lists of schemes, activations and gains."""
-    known = {item.name for item in fields(Case)}
-    _refuse_unknown("[[case]]", table, known)
-    axes = [key for key in ("scheme", "activation", "gain") if isinstance(table.get(key), list)]
-    for key in axes:
-        if not table[key]:
-            raise InputError(f"the list of {key}s is empty")
-    plain = {key: value for key, value in table.items() if key not in axes}
-    for key, value in plain.items():
-        if isinstance(value, dict) or (isinstance(value, list) and key != "width"):
-            raise InputError(f"{key} = {value!r} in [[case]] is not a plain value")
-    grid = itertools.product(*(table[key] for key in axes))
-    return [Case(**plain, **dict(zip(axes, values, strict=True))) for values in grid]
-
-
-def _refuse_unknown(where: str, table: Mapping[str, Any], known: Iterable[str]) -> None:
-    known = sorted(known)
-    for key in table:
-        if key not in known:
-            raise InputError(f"unknown key {key!r} in {where}; {nearest(key, known)}")
-
-
 def _suffix(field_name: str, value: Any) -> str:
     if field_name == "width" and not isinstance(value, int):
         text = "x".join(map(str, value))
@@ -359,14 +306,3 @@ def _suffix(field_name: str, value: Any) -> str:
     else:
         text = "" if value is None else str(value)
     return f"-{field_name}{text}"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        # JSON strings are TOML basic strings but for DEL, which TOML wants escaped
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, list):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return repr(value)

@@ -44,6 +44,7 @@ def _print(found: Comparison) -> None:
     from rich.table import Table
 
     from mcflow.cli import tables
+    from mcflow.flow import CRITERION
 
     out = tables.console()
     out.width = max(out.width, _WIDTH)
@@ -67,6 +68,8 @@ def _print(found: Comparison) -> None:
         for line in _sentences(ranking):
             out.print(line, soft_wrap=True, markup=False)
     print("x > 12: activations overflow at layer 12; d < 40: gradients underflow 40 layers down; off: phi' = 0")
+    if found.rules:
+        print(f"a rule of thumb holds where the typical second moments stay {CRITERION}")
     for rule in found.rules:
         out.print(f"{rule.rule}: {rule.verdict} ({rule.number})", soft_wrap=True, markup=False)
 

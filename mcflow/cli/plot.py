@@ -34,9 +34,9 @@ def command(file: str, figures: tuple[str, ...], output: str | None, kind: str) 
     one = output is not None and Path(output).suffix.removeprefix(".") in plots.FORMATS
     if one and len(figures) != 1:
         raise InputError(f"{output} is one picture; name one --figure for it, or give a folder")
+    opened = open_study(file)
     stem = Path(file).with_suffix("")
     folder = stem.parent if output is None else Path(output)
-    opened = open_study(file)
     if opened.note:
         print(opened.note, file=sys.stderr)
     with opened.result as result:

@@ -22,12 +22,12 @@ def command(file: str, output: str | None) -> None:
     from mcflow.plots import style
 
     style.require_matplotlib()
-    path = Path(file).with_suffix(".html") if output is None else Path(output)
-    if path.suffix not in (".html", ".htm"):
-        raise InputError(f"{path}: a page is named .html")
+    if output is not None and Path(output).suffix not in (".html", ".htm"):
+        raise InputError(f"{output!r}: a page is named .html")
     from mcflow.report import write
 
     opened = open_study(file)
+    path = Path(file).with_suffix(".html") if output is None else Path(output)
     with opened.result as result:
         write(result, path, file, opened.note)
     print(path)

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from mcflow.cli.options import json_option, make_study, study_options
+from mcflow.errors import InputError
 
 EXAMPLE = """\b
 Examples:
@@ -40,9 +41,13 @@ Examples:
 @click.option("--quiet", is_flag=True, help="No progress.")
 @json_option
 def command(**options: Any) -> int:
-    """Draw random networks, send inputs forward and gradients back, and keep every layer's statistics."""
+    """Draw random networks, send inputs forward and gradients back, and keep every layer's statistics.
+
+    The closing line of a case says "kept" of second moments that stay within a factor 10 over the whole depth, else
+    "vanish" or "explode" and by how much.
+    """
     from mcflow import dask_cluster, gpus, preparation, runs
-    from mcflow.errors import InputError, Unfinished
+    from mcflow.errors import Unfinished
     from mcflow.interrupts import Interrupted
     from mcflow.progress import watcher
     from mcflow.shards import Shard
@@ -102,6 +107,8 @@ def _announce(prepared: Any, path: Path, watch: Any, requested: str) -> None:
 def _path(output: str | None, shard: Any, new: Path) -> Path:
     if output is None:
         path = new
+    elif not output:
+        raise InputError("-o is empty; name a file, as in -o runs/relu.h5, or leave it out for a new name under runs/")
     elif output.endswith("/") or Path(output).is_dir():
         path = Path(output) / new.name
     else:

@@ -29,7 +29,7 @@ def print_json(document: Any) -> None:
 
 def print_flow(cases: Sequence[Flow]) -> None:
     """Measured second moments with standard errors beside the prediction, then a line of verdicts for each case."""
-    from mcflow.flow import BACKWARD, FORWARD
+    from mcflow.flow import BACKWARD, CRITERION, FORWARD
 
     table = Table(title="second moments, measured ± standard error | infinite width", title_justify="left")
     table.add_column("case", no_wrap=True)
@@ -45,6 +45,7 @@ def print_flow(cases: Sequence[Flow]) -> None:
     longest = max(len(case.name) for case in cases)
     for case in cases:
         out.print(f"{case.name:<{longest}}  {case.sentence}", soft_wrap=True, markup=False)
+    out.print(f"kept: a second moment stays {CRITERION}", soft_wrap=True, markup=False)
 
 
 def _cell(value: Measured) -> str:
