@@ -53,8 +53,9 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px
   font-size: 0.85rem; white-space: pre-wrap; }
 summary { cursor: pointer; }
 @media print { body { max-width: none; padding: 0; font-size: 11px; color: #000; background: #fff; }
-  .card, figure, pre { break-inside: avoid; background: #fff; } h2 { break-after: avoid; }
+  .card, figure, pre, tr { break-inside: avoid; background: #fff; } h2, h3, summary { break-after: avoid; }
   .wide, figure { overflow: visible; }
+  details::details-content { content-visibility: visible; block-size: auto; }  /* paper has nothing to click on */
   figure svg, figure img { min-width: 0; max-height: 20cm; width: auto; max-width: 100%; } }
 """
 
