@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _PROGRAM = 200 << 20  # the interpreter with Numba, SciPy and HDF5 loaded
 _KEPT_WEIGHTS = 64 << 20  # weights that a thread may keep between the passes
+_PAIR_BYTES = 50  # of theory for one pair of inputs, measured at 4 000 and 12 000 inputs
 _SLACK = 1.05  # HDF5's own structures and the dimension scales
 _PER_PART = 40_000  # HDF5's structures in one part
 _WAITING_PARTS = 18
@@ -31,10 +32,11 @@ def memory_needed(
 ) -> int:
     """Bytes at the worst moment of one case for inputs of ``features`` entries.
 
-    The inputs and their copies, the rows of a part of ``networks`` networks three times, and each thread's layers and
-    weights.
+    The inputs and their copies, theory's pairs of inputs, the rows of a part of ``networks`` networks three times, and
+    each thread's layers and weights.
     """
-    inputs = 3 * 8 * case.batch * features
+    pairs = case.batch * (case.batch - 1) // 2 if case.correlation is None else case.batch // 2
+    inputs = 3 * 8 * case.batch * features + _PAIR_BYTES * pairs
     rows = 3 * networks * row_bytes(case, backward)
     widest = max(*case.widths, features)
     if method == "direct":

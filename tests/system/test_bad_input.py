@@ -1,5 +1,6 @@
 """Every mistake is one line on stderr and exit code 2, with nothing written."""
 
+import ctypes
 import os
 import resource
 
@@ -51,7 +52,10 @@ def refused(capsys, arguments, *words):
         (["--gain", "nan"], ["gain"]),
         (["--gain", "torch", "--activation", "gelu"], ["calculate_gain"]),
         (["--mode", "fan_on"], ["fan_on"]),
-        (["--bias-std", "-1"], ["bias_std"]),
+        (["--bias-std", "-1"], ["bias_std", "0 or more"]),
+        (["--batch", "100000000"], ["memory"]),
+        (["-o", ""], ["-o is empty"]),
+        (["-o", "/proc/x.h5"], ["/proc", "-o"]),
         (["--correlation", "2", "--batch", "2"], ["correlation"]),
         (["--correlation", "0.5", "--batch", "3"], ["even"]),
         (["--method", "fast"], ["fast"]),
@@ -97,8 +101,37 @@ def test_bad_inputs_are_one_line(capsys, tmp_path):
     refused(capsys, [*RUN, "--inputs", "nan.npy"], "row 1, column 2")
     np.save(tmp_path / "cube.npy", np.ones((2, 2, 2)))
     refused(capsys, [*RUN, "--inputs", "cube.npy"], "shape")
+    np.save(tmp_path / "one.npy", np.ones(4))
+    refused(capsys, [*RUN, "--inputs", "one.npy"], "(inputs, features)", "(1, 4)")
+    np.save(tmp_path / "good.npy", np.ones((3, 4)))
+    refused(capsys, [*RUN, "--inputs", "good.npy:zz"], ".npy", "zz")
     (tmp_path / "cut.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(40))
     refused(capsys, [*RUN, "--inputs", "cut.h5:x"], "cut.h5")
+
+
+@pytest.mark.parametrize("junk", [b"junk" * 50, b"", b"\x80\x04" + bytes(40), b"\x93NUMPY\x01\x00" + b"junk" * 50])
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_a_junk_array_file_is_refused_without_advice_on_pickle(capsys, tmp_path, suffix, junk):
+    (tmp_path / f"junk{suffix}").write_bytes(junk)
+    assert call([*RUN, "--inputs", f"junk{suffix}"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"junk{suffix}" in said
+    assert "pickle" not in said
+
+
+def test_a_large_batch_is_refused_before_inputs_are_drawn(capsys, monkeypatch):
+    from mcflow import inputs
+
+    monkeypatch.setattr(inputs, "inputs_of", lambda case, seed: pytest.fail("inputs were drawn"))
+    refused(capsys, [*RUN, "--batch", "100000000"], "needs about", "memory")
+
+
+@pytest.mark.parametrize("path", [".", "", "/", "absent.h5", "absent/"])
+@pytest.mark.parametrize("verb", ["verify", "compare", "plot", "export", "report", "show"])
+def test_a_folder_or_a_missing_file_is_one_line(capsys, verb, path):
+    output = ["-o", "table.csv"] if verb == "export" else []
+    refused(capsys, [verb, path, *output], "file")
 
 
 def test_too_little_memory_or_disk_is_said_before_the_start(capsys):
@@ -116,10 +149,22 @@ def test_an_output_that_is_a_folder_or_below_a_file_is_refused(capsys, tmp_path)
     refused(capsys, [*RUN, "-o", "file/a.h5"], "file")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_no_permission_is_one_line(capsys, tmp_path):
-    (tmp_path / "closed").mkdir(mode=0o500)
-    refused(capsys, [*RUN, "-o", "closed/a.h5"], "closed")
+def test_no_permission_is_one_line(mcflow_command, tmp_path):
+    """Also as root, in a child that has given up root's right to write everywhere."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    done = mcflow_command(*RUN, "-o", closed / "a.h5", preexec_fn=_as_anyone if os.geteuid() == 0 else None)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "cannot write" in done.stderr
+    assert "closed" in done.stderr
+    assert not os.listdir(closed)
+
+
+def _as_anyone():
+    drop, override = 24, 1  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE: what is executed next is held to permissions
+    if ctypes.CDLL(None, use_errno=True).prctl(drop, override, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "the right to write everywhere cannot be given up")
 
 
 def test_files_that_are_not_studies_are_refused(capsys, tmp_path):

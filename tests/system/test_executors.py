@@ -4,6 +4,7 @@ import importlib.util
 import os
 import signal
 import subprocess
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
@@ -182,3 +183,15 @@ def test_no_scheduler_is_a_sentence(mcflow_command, monkeypatch):
         assert refused.returncode == 2
         assert refused.stderr.count("\n") == 1
         assert words in refused.stderr
+
+
+def test_without_dask_the_option_says_what_to_install(monkeypatch, capsys, tmp_path):
+    from mcflow.cli import call
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if name == "distributed" else find(name))
+    monkeypatch.setitem(sys.modules, "distributed", None)  # an import of it fails, too
+    assert call([*STUDY, "--networks", "8", "-o", str(tmp_path / "a.h5"), "--dask", "local:2"]) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "mcflow: --dask needs Dask; pip install 'mcflow[dask]'\n")
+    assert not list(tmp_path.iterdir())

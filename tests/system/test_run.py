@@ -13,6 +13,7 @@ import pytest
 from conftest import assert_same_bits, command_line, datasets
 
 from mcflow import schema
+from mcflow.flow import CRITERION, KEPT, verdict
 
 STUDY = ("run", "--scheme", "kaiming_normal", "--activation", "relu", "--activation", "tanh")
 STUDY = (*STUDY, "--depth", "4", "--width", "24", "--batch", "2", "--quiet")
@@ -177,7 +178,15 @@ def test_closing_table_has_a_verdict_a_case_and_no_colour_in_a_pipe(mcflow_comma
     assert "xavier_normal-relu  activations vanish (10^-" in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
     assert "±" in done.stdout
+    assert f"kept: a second moment stays {CRITERION}" in done.stdout
     assert "runs/xavier_normal-relu.h5" in done.stdout
+
+
+def test_the_help_states_the_criterion_that_the_verdicts_use(mcflow_command):
+    said = " ".join(mcflow_command("run", "--help").stdout.split())
+    assert CRITERION in said
+    assert verdict(1.0, 0.999 * KEPT, 30).startswith("kept")
+    assert verdict(1.0, 1.001 * KEPT, 30).startswith("explode")
 
 
 def test_case_inputs_of_another_size_stand_in_its_own_group(mcflow_command, tmp_path):

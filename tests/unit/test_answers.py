@@ -99,6 +99,21 @@ def test_parquet_without_pyarrow_is_a_sentence(three, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("summary", [False, True])
+def test_parquet_reads_back_as_the_table_that_csv_holds(three, tmp_path, summary):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    count = export(three, tmp_path / "t.parquet", summary)
+    assert export(three, tmp_path / "t.csv", summary) == count
+    table = parquet.read_table(tmp_path / "t.parquet").to_pydict()
+    with (tmp_path / "t.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(table) == list(rows[0])
+    assert len(rows) == count
+    for column, values in table.items():
+        kind = {"network": int, "layer": int, "value": float}.get(column, str)
+        np.testing.assert_array_equal(values, [kind(row[column]) for row in rows], err_msg=column)
+
+
 def test_claims_are_judged_by_their_tolerance_or_bound():
     claim = reproductions.Claim("a", "b", 1.0, 1.05, 0.01, tolerance=0.1)
     assert claim.reproduced

@@ -79,6 +79,14 @@ def test_equivalence_is_shown_with_many_networks_and_says_how_many_it_needs(relu
     assert "needs about" in verify(relu, margin=0.001).verdicts[0].equal
 
 
+def test_a_case_without_a_prediction_is_said_to_be_unjudged():
+    case = Case("orthogonal", "relu", depth=3, width=8)  # theory has its moments, and no law of them
+    with run(Study([case], networks=20)) as result:
+        found = verify(result, tier="exact-law")
+    assert [verdict.sentence for verdict in found.verdicts] == ["no prediction: nothing to judge"]
+    assert found.tests == []
+
+
 def test_one_network_is_a_sentence():
     with run(Study([Case(depth=3, width=8)], networks=1)) as result, pytest.raises(InputError, match="standard error"):
         verify(result)
