@@ -84,7 +84,7 @@ def test_a_case_without_a_prediction_is_said_to_be_unjudged():
     with run(Study([case], networks=20)) as result:
         found = verify(result, tier="exact-law")
     assert [verdict.sentence for verdict in found.verdicts] == ["no prediction: nothing to judge"]
-    assert found.tests == []
+    assert not found.tests
 
 
 def test_one_network_is_a_sentence():
