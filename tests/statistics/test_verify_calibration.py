@@ -37,6 +37,7 @@ def judged_against(case: Case, other: Case, networks: int) -> Verification:
 def test_two_hundred_consistent_studies_raise_no_more_than_six_alarms():
     case = Case("kaiming_normal", "relu", depth=6, width=24)
     found = alarms(case, 300, range(200))
+    print(f"{len(found)} alarms in 200 studies at alpha {ALPHA}")
     assert len(found) <= 6, f"seeds {found}"
 
 
@@ -45,7 +46,6 @@ def test_consistent_tanh_and_leaky_relu_raise_no_alarm():
         assert not alarms(case, 300, range(5)), case
 
 
-@pytest.mark.slow
 def test_gain_wrong_by_one_per_cent_is_caught():
     case = Case("kaiming_normal", "relu", depth=50, width=256)
     wrong = replace(case, gain=1.01 * case.numeric_gain)
