@@ -29,8 +29,6 @@ def why_not(case: Case, method: str) -> str:
     """Why the GPU's kernels cannot simulate a case, or an empty string: the processor does it then."""
     if method == "chain":
         return "the chain of norms is a matter of milliseconds on the processor"
-    if method == "direct" and case.rule.distribution == "orthogonal":
-        return "orthogonal matrices are made whole on the processor; --method collapsed runs on the GPU"
     return ""
 
 

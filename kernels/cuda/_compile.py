@@ -13,8 +13,9 @@ SIMULATED = bool(numba.config.ENABLE_CUDASIM)
 def _import_cuda():
     """``numba.cuda``; under NumPy 2.5 numba-cuda looks for ``row_stack``, which is lent to it while it is imported."""
     lend = not SIMULATED and not hasattr(numpy, "row_stack")
+    names = vars(numpy)  # by its name as text: linters rewrite ``numpy.row_stack`` to ``numpy.vstack``
     if lend:
-        numpy.vstack = numpy.vstack
+        names["row_stack"] = numpy.vstack
     try:
         cuda = importlib.import_module("numba.cuda")
         # what looks for it, loaded now and not at the first kernel; the target inside numba itself has no such module
@@ -22,7 +23,9 @@ def _import_cuda():
             importlib.import_module("numba.cuda.np.arrayobj")
     finally:
         if lend:
-            del numpy.vstack
+            del names["row_stack"]
+    if not SIMULATED and not hasattr(cuda, "libdevice"):  # the target inside numba itself has none
+        raise ImportError("the GPU's kernels need numba-cuda, which mcflow[cuda] brings")
     return cuda
 
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from . import collapsed, direct, fill, layers, passes, products, reflectors, sums
+from . import collapsed, direct, fill, haar, layers, passes, products, reflectors, sums
 from ._compile import SIMULATED, assemble
 
 # Bytes of shared memory that a block may have without asking for more, less what sums need.
@@ -20,6 +20,7 @@ class Plan(NamedTuple):
     """What a kernel is built for. ``distribution`` is that of the weights; ``longest`` the units of a column.
 
     ``threads`` make a block; the layers' arrays stand in shared memory where ``in_shared``, and take ``work`` floats.
+    ``matrix`` floats of global memory hold the largest layer's weights where these are made whole.
     """
 
     method: str
@@ -31,6 +32,7 @@ class Plan(NamedTuple):
     threads: int
     work: int
     in_shared: bool
+    matrix: int
 
 
 def plan_for(method, distribution, biases_are_uniform, batch, backward, widths, fan_in, threads=None):
@@ -42,7 +44,8 @@ def plan_for(method, distribution, biases_are_uniform, batch, backward, widths, 
     bits = fill.FOURS[distribution][1]
     widest = max(*widths, *fan_in)
     longest = max(widest, *(-(-n // (4 * bits)) * 4 * bits for n in fan_in)) if method == "direct" else widest + 1
-    many = method == "direct" and batch > FEW_INPUTS
+    whole = method == "direct" and distribution == "orthogonal"
+    many = _has_tiles(method, distribution, batch)
     if threads is None:
         threads = MOST_THREADS if many else max(FEWEST_THREADS, min(MOST_THREADS, -(-widest // 32) * 32))
     work = 2 * longest * batch if method == "direct" else 3 * longest * batch + batch * batch + batch
@@ -50,7 +53,13 @@ def plan_for(method, distribution, biases_are_uniform, batch, backward, widths, 
     return Plan(
         method, distribution, biases_are_uniform, batch, backward, longest, threads, work,
         4 * work + other <= SHARED_BYTES,
+        max(map(haar.floats_of, widths, fan_in)) if whole else 0,
     )  # fmt: skip
+
+
+def _has_tiles(method, distribution, batch):
+    """Whether weights and inputs are multiplied as tiles in shared memory."""
+    return method == "direct" and distribution != "orthogonal" and batch > FEW_INPUTS
 
 
 def _tile(threads, batch):
@@ -76,7 +85,7 @@ def scratch_floats(plan, depth):
     if plan.method == "collapsed":
         tape += 2 * kept * column + depth * plan.batch
     start = 0 if plan.in_shared else plan.work
-    return start + tape, start
+    return start + tape + plan.matrix, start
 
 
 def dynamic_bytes(plan):
@@ -86,7 +95,7 @@ def dynamic_bytes(plan):
 
 def registers_of(plan):
     """How many registers a thread may have."""
-    return REGISTERS_FOR_TILES if plan.method == "direct" and plan.batch > FEW_INPUTS else REGISTERS
+    return REGISTERS_FOR_TILES if _has_tiles(plan.method, plan.distribution, plan.batch) else REGISTERS
 
 
 _built = {}
@@ -94,7 +103,7 @@ _built = {}
 
 def kernel_for(plan, key, function):
     """The kernel of a plan for the activation ``function`` (a device function), which ``key`` names for ever."""
-    plan = plan._replace(work=0, longest=0)
+    plan = plan._replace(work=0, longest=0, matrix=0)
     if (plan, key) not in _built:
         _built[plan, key] = _assemble(plan, function)
     return _built[plan, key]
@@ -102,7 +111,7 @@ def kernel_for(plan, key, function):
 
 def _assemble(plan, function):
     four, bits = fill.FOURS[plan.distribution]
-    few = plan.batch <= FEW_INPUTS
+    tiles = _has_tiles(plan.method, plan.distribution, plan.batch)
     rows, columns, mine = _tile(plan.threads, plan.batch)
     names = {
         "phi_and_slope": function,
@@ -115,7 +124,7 @@ def _assemble(plan, function):
         "LANES": min(plan.batch, plan.threads),
         "PARTS": plan.threads // min(plan.batch, plan.threads),
         "FOUR_BATCH": 4 * plan.batch,
-        "FEW": few,
+        "FEW": plan.batch <= FEW_INPUTS,
         "BACKWARD": plan.backward,
         "THREADS": plan.threads,
         "ROOM": 4 * plan.threads,
@@ -127,9 +136,9 @@ def _assemble(plan, function):
         "MINE_COLUMNS": mine,
         "MINE": MINE_ROWS * mine,
         "WEIGHT_TILE": 4 * TILE_UNITS * rows * MINE_ROWS,
-        "TILES": 1 if few else _tile_bytes(plan.threads, plan.batch) // 4,
+        "TILES": _tile_bytes(plan.threads, plan.batch) // 4 if tiles else 1,
     }
     registers = registers_of(plan)
     if plan.method == "collapsed":
         return assemble(collapsed.simulate, registers, sums, fill, layers, passes, reflectors, collapsed, **names)
-    return assemble(direct.simulate, registers, sums, fill, layers, passes, products, direct, **names)
+    return assemble(direct.simulate, registers, sums, fill, layers, passes, reflectors, haar, products, direct, **names)

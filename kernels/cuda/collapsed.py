@@ -87,7 +87,7 @@ def _forward(network, tape, layers, layer, x, h):
     r = factor(basis, rows, tau, tape.triangle, network.norms, room)
     length = rows if WHOLE else n
     place, low = place_of(network.number, layer, COLLAPSED_FORWARD)
-    fill_normals(z, length, r, place, low, network.key_0, network.key_1)
+    fill_normals(z, length, r, BATCH, 1, place, low, network.key_0, network.key_1)
     cuda.syncthreads()
     std = layers.weight_std[layer]
     if WHOLE:
@@ -128,7 +128,7 @@ def _back_through(network, tape, layers, layer, delta):
     beside = rows - r
     if beside > 0:
         place, low = place_of(network.number, layer, COLLAPSED_BACKWARD)
-        fill_normals(tape.normals, beside, free, place, low, network.key_0, network.key_1)
+        fill_normals(tape.normals, beside, free, BATCH, 1, place, low, network.key_0, network.key_1)
         cuda.syncthreads()
         if WHOLE:
             orthonormalize(tape.normals, free, beside, norms, room)

@@ -67,20 +67,21 @@ def weights_of_unit(group, bit, row, place, low, key_0, key_1):
     return weight_four(a, b, c, d, bit)
 
 
-def fill_normals(out, n, rows, place, low, key_0, key_1):
-    """out[i BATCH + r] = number i of row r, for i < n and r < rows, all standard normal. No barrier."""
+def fill_normals(out, n, rows, across, down, place, low, key_0, key_1):
+    """out[i across + r down] = number i of row r, for i < n and r < rows, all standard normal. No barrier."""
     groups = (n + 3) // 4
     for task in range(cuda.threadIdx.x, groups * rows, THREADS):
         g, r = task % groups, task // groups
         a, b, c, d = philox(uint64(g), uint64(r), place, low, key_0, key_1)
         w, x, y, z = normal_four(a, b, c, d, 0)
-        out[g * BATCH + r] = w
+        at = r * down
+        out[g * across + at] = w
         if g + groups < n:
-            out[(g + groups) * BATCH + r] = x
+            out[(g + groups) * across + at] = x
         if g + 2 * groups < n:
-            out[(g + 2 * groups) * BATCH + r] = y
+            out[(g + 2 * groups) * across + at] = y
         if g + 3 * groups < n:
-            out[(g + 3 * groups) * BATCH + r] = z
+            out[(g + 3 * groups) * across + at] = z
 
 
 def add_biases(h, n, factor, place, low, key_0, key_1):

@@ -235,7 +235,7 @@ def start_backward(network, layers, delta):
     """delta = v of the last layer, v ~ N(0, 1) per network and input, before phi' is applied."""
     last = layers.width.size - 1
     place, word = place_of(network.number, last, OUTPUT_GRADIENT)
-    fill_normals(delta, layers.width[last], BATCH, place, word, network.key_0, network.key_1)
+    fill_normals(delta, layers.width[last], BATCH, BATCH, 1, place, word, network.key_0, network.key_1)
     cuda.syncthreads()
 
 

@@ -16,6 +16,18 @@ ZERO = float32(0.0)
 ONE = float32(1.0)
 
 
+def reflection_of(lead, below):
+    """beta, tau and 1 / (lead - beta) of the reflection that takes (lead, rest) to (beta, 0), |rest|^2 = ``below``.
+
+    v = (1, rest / (lead - beta)) and tau = (beta - lead) / beta; signs as in LAPACK.
+    """
+    if below == ZERO:  # NaN passes
+        return lead, ZERO, ZERO
+    norm = square_root(below + lead * lead)
+    beta = -norm if lead >= ZERO else norm
+    return beta, (beta - lead) / beta, ONE / (lead - beta)
+
+
 def factor(a, rows, tau, triangle, dots, room):
     """QR by Householder reflections in place; returns their number r = min(rows, BATCH).
 
@@ -27,14 +39,8 @@ def factor(a, rows, tau, triangle, dots, room):
     r = rows if rows < BATCH else BATCH
     for j in range(r):
         column_dots(a, j, a, j + 1, rows, ONE, dots, room)  # below the diagonal, with itself too
-        below, lead = dots[j], a[j * BATCH + j]
-        norm = square_root(below + lead * lead)
-        beta = -norm if lead >= ZERO else norm
-        reflection = ZERO
-        if below != ZERO:  # NaN passes
-            # v = (a_j - beta e_j) / (lead - beta), tau = (beta - lead) / beta
-            inverse = ONE / (lead - beta)
-            reflection = (beta - lead) / beta
+        beta, reflection, inverse = reflection_of(a[j * BATCH + j], dots[j])
+        if reflection != ZERO:
             cuda.syncthreads()
             for k in range(j + 1 + t, BATCH, THREADS):
                 dots[k] = reflection * (a[j * BATCH + k] + inverse * dots[k])  # tau v . a_k
@@ -47,8 +53,6 @@ def factor(a, rows, tau, triangle, dots, room):
             cuda.syncthreads()
             for i in range(j + 1 + t, rows, THREADS):
                 a[i * BATCH + j] *= inverse
-        else:
-            beta = lead
         cuda.syncthreads()
         if t == 0:
             a[j * BATCH + j] = ONE

@@ -37,6 +37,23 @@ MOST = float32(2.0**50)
 LARGEST_EXPONENT = int32(126)
 
 
+def fold(room, quantities, lanes, parts):
+    """room[q THREADS + k] = sum over p < parts of room[q THREADS + p lanes + k], by halving, for k < lanes.
+
+    Begins and ends with a barrier.
+    """
+    t = cuda.threadIdx.x
+    cuda.syncthreads()
+    left = parts
+    while left > 1:
+        half = (left + 1) // 2
+        if t < (left - half) * lanes:
+            for q in range(quantities):
+                room[q * THREADS + t] += room[q * THREADS + t + half * lanes]
+        cuda.syncthreads()
+        left = half
+
+
 def sum_four_by_tree(a, b, c, d, room):
     """Four sums at once, by halving in shared memory: for the simulator, which has no warps."""
     t = cuda.threadIdx.x
@@ -45,15 +62,7 @@ def sum_four_by_tree(a, b, c, d, room):
     room[THREADS + t] = b
     room[2 * THREADS + t] = c
     room[3 * THREADS + t] = d
-    cuda.syncthreads()
-    left = THREADS
-    while left > 1:
-        half = (left + 1) // 2
-        if t < left - half:
-            for q in range(4):
-                room[q * THREADS + t] += room[q * THREADS + t + half]
-        cuda.syncthreads()
-        left = half
+    fold(room, 4, 1, THREADS)
     return room[0], room[THREADS], room[2 * THREADS], room[3 * THREADS]
 
 
@@ -99,14 +108,7 @@ def column_sums(value, room):
         return
     cuda.syncthreads()
     room[t] = value
-    cuda.syncthreads()
-    left = PARTS
-    while left > 1:
-        half = (left + 1) // 2
-        if t < (left - half) * LANES:
-            room[t] += room[t + half * LANES]
-        cuda.syncthreads()
-        left = half
+    fold(room, 1, LANES, PARTS)
 
 
 def column_dots(a, j, b, first, end, factor, out, room):

@@ -41,7 +41,7 @@ def test_depth_fifty_relu_has_the_same_second_moments_to_a_ten_thousandth():
             np.testing.assert_allclose(mine.rows[name], truth.rows[name], rtol=1e-4)
 
 
-@pytest.mark.parametrize("scheme", sorted(set(schemes.BUILTIN) - {"orthogonal"}))
+@pytest.mark.parametrize("scheme", sorted(schemes.BUILTIN))
 def test_every_scheme(scheme):
     bias = None if scheme == "torch_default" else 0.1
     assert_same_networks(Case(scheme, "tanh", width=[37, 20, 130, 12], features=50, batch=3, bias_std=bias))
@@ -56,6 +56,20 @@ def test_every_activation(activation):
 @pytest.mark.parametrize("method", ["direct", "collapsed"])
 def test_any_number_of_inputs(method, batch):
     assert_same_networks(Case("xavier_normal", "gelu", width=[600, 70, 640], features=300, batch=batch), method)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 40])
+@pytest.mark.parametrize(
+    ("width", "features"), [([64, 64, 64], 64), ([97, 33, 200, 5], 50), ([512, 512], 300), ([1, 7, 2], 3)]
+)
+def test_orthogonal_direct(width, features, batch):
+    assert_same_networks(Case("orthogonal", "tanh", width=width, features=features, batch=batch, bias_std=0.2))
+
+
+def test_depth_fifty_orthogonal_has_the_same_second_moments_to_a_ten_thousandth():
+    mine, truth = both(Case("orthogonal", "relu", depth=50, width=256), count=4)
+    for name in ("preactivation_second_moment", "activation_second_moment", "gradient_second_moment"):
+        np.testing.assert_allclose(mine.rows[name], truth.rows[name], rtol=1e-4)
 
 
 @pytest.mark.parametrize("batch", [1, 4])
@@ -77,8 +91,9 @@ def test_values_far_outside_float32(std):
         assert_same_networks(Case(f"normal:{std}", "relu", depth=12, width=64, batch=2), method)
 
 
-def test_any_block_gives_the_same_bits():
-    case = Case("kaiming_normal", "relu", depth=4, width=96, batch=2)
+@pytest.mark.parametrize("scheme", ["kaiming_normal", "orthogonal"])
+def test_any_block_gives_the_same_bits(scheme):
+    case = Case(scheme, "relu", depth=4, width=96, batch=2)
     values, plan = inputs_of(case, 3), plan_of(case)
     for method in ("direct", "collapsed"):
         how = {"method": method, "device": "cuda", "plan": plan}

@@ -92,6 +92,24 @@ def test_collapsed_networks_are_the_processors(scheme, activation, batch, bias):
 
 
 @pytest.mark.parametrize(
+    ("width", "features", "batch", "bias"),
+    [
+        ([6, 6], 6, 3, 0.0),  # square
+        ([9, 5, 7], 6, 1, 0.2),  # tall, wide, tall
+        ([3, 1, 2], 5, 3, 0.3),  # less than a panel of reflections, and a single unit
+        ([4, 8, 8], 13, 1, 0.0),  # whole panels
+        ([11], 3, 10, 0.1),
+    ],
+)
+def test_direct_orthogonal_networks_are_the_processors(width, features, batch, bias):
+    from networks import assert_same_rows, propagated
+
+    case = case_of("orthogonal", "tanh", batch, bias_std=bias, width=width, features=features)
+    rows = {name: row[0] for name, row in assert_twins(case).rows.items()}
+    assert_same_rows(rows, propagated(case, 3, 3), np.array(width) * batch, SAME)
+
+
+@pytest.mark.parametrize(
     ("activation", "std", "method"),
     [
         ("relu", 1e-9, "direct"),
@@ -110,6 +128,14 @@ def test_biases_that_tower_above_the_weights_are_the_processors():
     assert_twins(case_of("normal:1e-30", "identity", 2, bias_std=1.0), method="direct")
     # with one input: several become equal, and beside equal inputs the basis is a matter of rounding
     assert_twins(case_of("normal:1e-30", "identity", 1, bias_std=1.0), method="collapsed")
+
+
+def test_only_the_chain_is_left_to_the_processor():
+    from mcflow import cuda, schemes
+
+    for scheme in schemes.BUILTIN:
+        case = case_of(scheme)
+        assert [cuda.why_not(case, method) == "" for method in ("direct", "collapsed", "chain")] == [True, True, False]
 
 
 def test_inputs_of_any_size_and_zero_inputs_are_the_processors():
@@ -145,10 +171,11 @@ def test_a_users_activation_is_the_processors(derivative):
     assert_twins(case_of(activation=name))
 
 
-def test_any_block_gives_the_same_bits():
+@pytest.mark.parametrize("scheme", ["kaiming_normal", "orthogonal"])
+def test_any_block_gives_the_same_bits(scheme):
     from mcflow.blocks import join
 
-    case = case_of("kaiming_normal", "relu", 2)
+    case = case_of(scheme, "relu", 2)
     whole = on_cuda(case, first=0, count=4)
     parts = join([on_cuda(case, first=0, count=1), on_cuda(case, first=1, count=3)])
     assert all(whole.rows[name].tobytes() == row.tobytes() for name, row in parts.rows.items())
@@ -156,8 +183,9 @@ def test_any_block_gives_the_same_bits():
 
 @pytest.mark.parametrize("threads", [1, 5, 32])
 def test_any_number_of_threads_gives_the_same_network(threads):
-    case = case_of("kaiming_normal", "tanh", 3, width=[5, 4], features=3)
-    for method in ("direct", "collapsed"):
+    normal = case_of("kaiming_normal", "tanh", 3, width=[5, 4], features=3)
+    orthogonal = case_of("orthogonal", "tanh", 3, width=[5, 4], features=3)
+    for case, method in ((normal, "direct"), (normal, "collapsed"), (orthogonal, "direct")):
         few, many = on_cuda(case, method=method), on_cuda(case, method=method, threads=threads)
         for name, row in few.rows.items():
             np.testing.assert_allclose(many.rows[name], row, rtol=1e-5, atol=1e-6)

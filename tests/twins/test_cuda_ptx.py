@@ -20,6 +20,8 @@ KERNELS = [
     ("direct", "normal", "relu", 1),
     ("direct", "rademacher", "gelu", 3),
     ("direct", "uniform", "tanh", 128),
+    ("direct", "orthogonal", "relu", 1),
+    ("direct", "orthogonal", "tanh", 20),
     ("collapsed", "normal", "selu", 1),
     ("collapsed", "orthogonal", "tanh", 4),
 ]
@@ -65,12 +67,20 @@ def test_every_activation_and_distribution_is_float32():
         assert ".f64" not in cuda_code.ptx_of(of_words, numba.void(floats, numba.uint32, numba.uint32), (9, 0)), name
 
 
-def test_row_stack_is_lent_and_taken_back():
+def test_row_stack_is_lent_and_taken_back(monkeypatch):
     import numpy
+    from mcflow.kernels.cuda import _compile
 
-    importlib.import_module("mcflow.kernels.cuda._compile")
-    if tuple(map(int, numpy.__version__.split(".")[:2])) >= (2, 5):
-        assert not hasattr(numpy, "row_stack")
+    lent = []
+    real = importlib.import_module
+    monkeypatch.delitem(vars(numpy), "row_stack", raising=False)  # as in NumPy 2.5
+    monkeypatch.setattr(importlib, "import_module", lambda name: lent.append(hasattr(numpy, "row_stack")) or real(name))
+    _compile._import_cuda()
+    assert lent
+    assert all(lent)
+    assert not hasattr(numpy, "row_stack")
+    assert hasattr(numpy, "vstack")
+    monkeypatch.undo()
     smoke = importlib.import_module("mcflow.kernels.cuda.smoke")
     import cuda_code
     import numba
