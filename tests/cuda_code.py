@@ -55,6 +55,13 @@ def ptx_of(function, types_of_arguments, cc):
         compiler.get_current_device, dispatcher.get_current_device = before
 
 
+def instructions(ptx):
+    """The instructions of a kernel that compute: without parameters, stores and addresses."""
+    lines = [line.strip() for line in ptx[ptx.index(".entry") :].splitlines()]
+    passive = (".", "//", "ld.param", "st.", "cvta", "ret")
+    return [line for line in lines if line.endswith(";") and not line.startswith(passive)]
+
+
 def assembled(ptx, cc, registers):
     """Registers, bytes of stack, spilled and shared of the machine code of ``ptx``; needs nvJitLink, no driver."""
     from cuda.bindings import nvjitlink

@@ -3,11 +3,15 @@
 from numba import cuda
 
 from ..body import activations, elementary, normal, rng, weights
-from ..body.scalars import float32
+from ..body.scalars import float32, int32
 from . import rng as own_rng
 from ._compile import SIMULATED, compile_body, device
 
 LEAST = float32(2.0**-126)
+MINUS_TWO_LN2 = float32(-1.3862943611198906)
+
+nonlinearities = compile_body(elementary, activations)
+power_of_two = nonlinearities.power_of_two
 
 
 def _square_root(x):
@@ -15,10 +19,19 @@ def _square_root(x):
     return x * cuda.libdevice.rsqrtf(x if x > LEAST else LEAST)
 
 
-# for the radius of Box & Muller only; norms take the exact one
-_replaced = {} if SIMULATED else {"square_root": device(_square_root)}
+def _minus_two_log(x, scale):
+    """-2 log(x / 2^scale) by the instruction for log2, for x <= 2^scale; at least 2^-126, so that it has a root.
+
+    Absolute error 4.4e-7 down to x = 2^scale / 2, relative error 3.2e-7 below: 2^-22 of lg2.approx (PTX ISA 9.1,
+    section 9.7.3.20) and rounding. What that does to normals and moments stands in docs/cuda.md.
+    """
+    result = MINUS_TWO_LN2 * cuda.libdevice.fast_log2f(x * power_of_two(int32(-scale)))
+    return result if result > LEAST else LEAST
+
+
+# for random numbers only: norms take the exact root
+_replaced = {} if SIMULATED else {"square_root": device(_square_root), "minus_two_log": device(_minus_two_log)}
 scalars = compile_body(rng, elementary, normal, weights, **_replaced)
-nonlinearities = compile_body(elementary, activations)
 
 key_of = scalars.key_of
 normal_pair = scalars.normal_pair

@@ -33,6 +33,32 @@ def assert_same_networks(case, method="direct", tolerance=1e-4, **how):
     assert moved <= 1e-4 * truth.preactivation_counts.sum() + 4
 
 
+def test_normals_are_the_processors_as_far_as_stated():
+    from mcflow.kernels.body import normal
+    from mcflow.kernels.body.scalars import uint32
+    from mcflow.kernels.cuda import bodies
+    from mcflow.kernels.cuda._compile import cuda
+
+    pair = bodies.normal_pair
+
+    @cuda.jit
+    def make(words, out):
+        i = cuda.grid(1)
+        if i < out.shape[0]:
+            out[i, 0], out[i, 1] = pair(words[i, 0], words[i, 1])
+
+    words = np.random.default_rng(1).integers(0, 1 << 32, (20_000, 2), np.uint32)
+    words[:200, 0] = np.arange(200)
+    words[200:1000, 0] = 2**32 - 1 - 64 * np.arange(800)  # radii near zero
+    out = cuda.to_device(np.zeros(words.shape, np.float32))
+    make[-(-len(words) // 128), 128](cuda.to_device(words), out)
+    truth = np.array([normal.normal_pair(uint32(a), uint32(b)) for a, b in words])
+    error, radius = np.abs(out.copy_to_host() - truth).max(1), np.hypot(*truth.T)
+    assert error.max() < 7e-4
+    assert error[radius > 0.1].max() < 4e-6
+    assert np.mean(error) < 1e-6
+
+
 def test_depth_fifty_relu_has_the_same_second_moments_to_a_ten_thousandth():
     case = Case("kaiming_normal", "relu", depth=50, width=512)
     for method in ("direct", "collapsed"):

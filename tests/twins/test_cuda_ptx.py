@@ -67,6 +67,29 @@ def test_every_activation_and_distribution_is_float32():
         assert ".f64" not in cuda_code.ptx_of(of_words, numba.void(floats, numba.uint32, numba.uint32), (9, 0)), name
 
 
+@pytest.mark.parametrize(
+    ("distribution", "counted"), [("normal", 45), ("orthogonal", 45), ("truncated_normal", 49), ("uniform", 33.5)]
+)
+def test_a_weight_takes_the_instructions_that_the_documentation_counts(distribution, counted):
+    import cuda_code
+    import numba
+    from mcflow.kernels.body.scalars import uint32, uint64
+    from mcflow.kernels.cuda import bodies, fill
+    from mcflow.kernels.cuda._compile import device
+
+    philox, four = bodies.philox, device(fill.FOURS[distribution][0])
+
+    def of_address(out, group, row, key):
+        zero = uint64(0)
+        a, b, c, d = philox(uint64(uint32(group)), uint64(uint32(row)), zero, zero, uint64(uint32(key)), zero)
+        out[0], out[1], out[2], out[3] = four(a, b, c, d, 0)
+
+    word = numba.uint32
+    ptx = cuda_code.ptx_of(of_address, numba.void(numba.types.Array(numba.float32, 1, "C"), word, word, word), (9, 0))
+    assert abs(len(cuda_code.instructions(ptx)) / 4 - counted) <= 1
+    assert ("lg2.approx" in ptx) == (distribution != "uniform")
+
+
 def test_row_stack_is_lent_and_taken_back(monkeypatch):
     import numpy
     from mcflow.kernels.cuda import _compile
