@@ -99,6 +99,30 @@ def multiply_transposed_few(delta, y, n_in, n, place, low, key_0, key_1):
     cuda.syncthreads()
 
 
+def _put_unit(weights, at, step, is_inside, unit, groups, row, place, low, key_0, key_1):
+    """The four weights of a unit into a tile, ``step`` numbers apart; zeros outside the matrix."""
+    w0, w1, w2, w3 = ZERO, ZERO, ZERO, ZERO
+    if is_inside:
+        w0, w1, w2, w3 = weights_of_unit(unit % groups, unit // groups, row, place, low, key_0, key_1)
+    weights[at] = w0
+    weights[at + step] = w1
+    weights[at + 2 * step] = w2
+    weights[at + 3 * step] = w3
+
+
+def _multiply_tiles(weights, vectors, mine):
+    """Add the product of two tiles to ``mine``, a thread's share of it: 4 TILE_UNITS rows of each."""
+    t = cuda.threadIdx.x
+    tall, wide = TILE_ROWS * MINE_ROWS, TILE_COLUMNS * MINE_COLUMNS
+    my_row, my_column = t // TILE_COLUMNS, t % TILE_COLUMNS
+    for q in range(4 * TILE_UNITS):
+        for i in range(MINE_ROWS):
+            w = weights[uint32(q * tall + my_row + i * TILE_ROWS)]
+            for j in range(MINE_COLUMNS):
+                v = vectors[uint32(q * wide + my_column + j * TILE_COLUMNS)]
+                mine[i * MINE_COLUMNS + j] += w * v
+
+
 def multiply_many(tiles, x, h, n_in, n, std, place, low, key_0, key_1):
     """h = std W x, for any number of inputs; ``tiles`` is shared memory for one tile of weights and one of x."""
     weights, vectors = tiles[:WEIGHT_TILE], tiles[WEIGHT_TILE:]
@@ -116,14 +140,9 @@ def multiply_many(tiles, x, h, n_in, n, std, place, low, key_0, key_1):
                 cuda.syncthreads()
                 for task in range(t, tall * TILE_UNITS, THREADS):
                     row, unit = first_row + task % tall, first_unit + task // tall
-                    w0, w1, w2, w3 = ZERO, ZERO, ZERO, ZERO
-                    if row < n and unit < units:
-                        w0, w1, w2, w3 = weights_of_unit(unit % groups, unit // groups, row, place, low, key_0, key_1)
                     at = task // tall * 4 * tall + task % tall
-                    weights[at] = w0
-                    weights[at + tall] = w1
-                    weights[at + 2 * tall] = w2
-                    weights[at + 3 * tall] = w3
+                    inside = row < n and unit < units
+                    _put_unit(weights, at, tall, inside, unit, groups, row, place, low, key_0, key_1)
                 for task in range(t, 4 * TILE_UNITS * wide, THREADS):
                     q, k = task // wide, first_input + task % wide
                     unit = first_unit + q // 4
@@ -131,12 +150,7 @@ def multiply_many(tiles, x, h, n_in, n, std, place, low, key_0, key_1):
                     inside = unit < units and column < n_in and k < BATCH
                     vectors[task] = x[column * BATCH + k] if inside else ZERO
                 cuda.syncthreads()
-                for q in range(4 * TILE_UNITS):
-                    for i in range(MINE_ROWS):
-                        w = weights[uint32(q * tall + my_row + i * TILE_ROWS)]
-                        for j in range(MINE_COLUMNS):
-                            v = vectors[uint32(q * wide + my_column + j * TILE_COLUMNS)]
-                            mine[i * MINE_COLUMNS + j] += w * v
+                _multiply_tiles(weights, vectors, mine)
             for i in range(MINE_ROWS):
                 row = first_row + my_row + i * TILE_ROWS
                 for j in range(MINE_COLUMNS):
@@ -164,24 +178,14 @@ def multiply_transposed_many(tiles, delta, y, n_in, n, place, low, key_0, key_1)
                 cuda.syncthreads()
                 for task in range(t, own * deep, THREADS):
                     unit, row = first_unit + task % own, first_row + task // own
-                    w0, w1, w2, w3 = ZERO, ZERO, ZERO, ZERO
-                    if row < n and unit < units:
-                        w0, w1, w2, w3 = weights_of_unit(unit % groups, unit // groups, row, place, low, key_0, key_1)
                     at = task // own * tall + task % own
-                    weights[at] = w0
-                    weights[at + own] = w1
-                    weights[at + 2 * own] = w2
-                    weights[at + 3 * own] = w3
+                    inside = row < n and unit < units
+                    _put_unit(weights, at, own, inside, unit, groups, row, place, low, key_0, key_1)
                 for task in range(t, deep * wide, THREADS):
                     row, k = first_row + task // wide, first_input + task % wide
                     vectors[task] = delta[row * BATCH + k] if row < n and k < BATCH else ZERO
                 cuda.syncthreads()
-                for q in range(deep):
-                    for i in range(MINE_ROWS):
-                        w = weights[uint32(q * tall + my_row + i * TILE_ROWS)]
-                        for j in range(MINE_COLUMNS):
-                            v = vectors[uint32(q * wide + my_column + j * TILE_COLUMNS)]
-                            mine[i * MINE_COLUMNS + j] += w * v
+                _multiply_tiles(weights, vectors, mine)
             for i in range(MINE_ROWS):
                 place_in_tile = my_row + i * TILE_ROWS
                 unit = first_unit + place_in_tile % own
