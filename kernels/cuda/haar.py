@@ -12,7 +12,7 @@ Behind the matrix stand PANEL_NUMBERS of each panel: the taus, the signs, and V^
 
 from numba import cuda
 
-from ..body.scalars import float32
+from ..body.scalars import float32, uint64
 from .bodies import square_root
 from .fill import fill_normals
 from .reflectors import reflection_of
@@ -25,6 +25,8 @@ ONE = float32(1.0)
 PANEL = 4
 PANEL_NUMBERS = 16
 TAU, SIGN, PRODUCTS = 0, 4, 8
+# Indices inside loops are unsigned: a signed one is looked at for counting from the end, at a dozen instructions each.
+FIRST, SECOND, THIRD = uint64(1), uint64(2), uint64(3)
 
 
 def floats_of(n, n_in):
@@ -47,12 +49,12 @@ def _factor_panel(a, long, stride, first, columns, numbers, room):
         j = first + q
         below, one, two, three = ZERO, ZERO, ZERO, ZERO
         for i in range(j + 1 + t, long, THREADS):
-            at = i * stride + j
+            at = uint64(i * stride + j)
             own = a[at]
             below += own * own
-            one += own * a[at + 1] if q < 3 else ZERO
-            two += own * a[at + 2] if q < 2 else ZERO
-            three += own * a[at + 3] if q < 1 else ZERO
+            one += own * a[at + FIRST] if q < 3 else ZERO
+            two += own * a[at + SECOND] if q < 2 else ZERO
+            three += own * a[at + THIRD] if q < 1 else ZERO
         below, one, two, three = sum_four(below, one, two, three, room)
         top = j * stride + j
         beta, tau, inverse = reflection_of(a[top], below)
@@ -61,15 +63,15 @@ def _factor_panel(a, long, stride, first, columns, numbers, room):
         three = tau * (a[top + 3] + inverse * three) if q < 1 else ZERO
         cuda.syncthreads()
         for i in range(j + 1 + t, long, THREADS):
-            at = i * stride + j
+            at = uint64(i * stride + j)
             v = a[at] * inverse
             a[at] = v
             if q < 3:
-                a[at + 1] -= v * one
+                a[at + FIRST] -= v * one
             if q < 2:
-                a[at + 2] -= v * two
+                a[at + SECOND] -= v * two
             if q < 1:
-                a[at + 3] -= v * three
+                a[at + THIRD] -= v * three
         if t == 0:
             numbers[TAU + q] = tau
             numbers[SIGN + q] = ONE if beta >= ZERO else -ONE
@@ -84,8 +86,8 @@ def _multiply_panel(a, long, stride, first, columns, numbers, room):
     t = cuda.threadIdx.x
     p10, p20, p21, p30, p31, p32 = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
     for i in range(first + t, long, THREADS):
-        at = i * stride + first
-        v0, v1, v2, v3 = a[at], a[at + 1], a[at + 2], a[at + 3]
+        at = uint64(i * stride + first)
+        v0, v1, v2, v3 = a[at], a[at + FIRST], a[at + SECOND], a[at + THIRD]
         p10 += v1 * v0
         p20 += v2 * v0
         p21 += v2 * v1
@@ -120,11 +122,11 @@ def _reflect(a, long, stride, first, numbers, backwards, b, b_stride, start, col
         d0, d1, d2, d3 = ZERO, ZERO, ZERO, ZERO
         if busy:
             for i in range(first + part, long, parts):
-                at, value = i * stride + first, b[i * b_stride + k]
+                at, value = uint64(i * stride + first), b[uint64(i * b_stride + k)]
                 d0 += a[at] * value
-                d1 += a[at + 1] * value
-                d2 += a[at + 2] * value
-                d3 += a[at + 3] * value
+                d1 += a[at + FIRST] * value
+                d2 += a[at + SECOND] * value
+                d3 += a[at + THIRD] * value
         if parts > 1:
             cuda.syncthreads()
             room[t], room[THREADS + t], room[2 * THREADS + t], room[3 * THREADS + t] = d0, d1, d2, d3
@@ -143,8 +145,9 @@ def _reflect(a, long, stride, first, numbers, backwards, b, b_stride, start, col
             d3 = t3 * (d3 - p30 * d0 - p31 * d1 - p32 * d2)
         if busy:
             for i in range(first + part, long, parts):
-                at = i * stride + first
-                b[i * b_stride + k] -= a[at] * d0 + a[at + 1] * d1 + a[at + 2] * d2 + a[at + 3] * d3
+                at = uint64(i * stride + first)
+                change = (a[at] * d0 + a[at + FIRST] * d1) + (a[at + SECOND] * d2 + a[at + THIRD] * d3)
+                b[uint64(i * b_stride + k)] -= change
     cuda.syncthreads()
 
 

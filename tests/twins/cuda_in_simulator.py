@@ -226,6 +226,13 @@ def test_out_of_memory_halves_what_runs_at_a_time(monkeypatch):
     assert asked == [2, 1]
     assert block.count == 2
 
+    def no_memory_at_all(*arguments):
+        raise CudaAPIError("[2] Call to cuMemAlloc results in CUDA_ERROR_OUT_OF_MEMORY")
+
+    monkeypatch.setattr(cuda, "_launch_all", no_memory_at_all)
+    with pytest.raises(Unfinished, match="too little memory for one network"):
+        on_cuda(case_of("orthogonal", "relu"), count=2)
+
     def lost(*arguments):
         raise CudaAPIError("[719] Call to cuStreamSynchronize results in CUDA_ERROR_LAUNCH_FAILED")
 
