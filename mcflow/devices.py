@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import math
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,23 +116,28 @@ def simulate(
 
     from mcflow.kernels.cpu import chain, collapsed, direct, lanes
     from mcflow.kernels.cpu.layers import BINS
-    from mcflow.kernels.cpu.passes import Address
+    from mcflow.kernels.cpu.passes import Address, Memory
 
     features = inputs.shape[1]
     layers = len(case.widths)
     threads = max(1, min(numba.get_num_threads(), count))
     rows = np.full((count, len(QUANTITIES), layers), np.nan)
     counts = np.zeros((threads, 2, layers, BINS), np.int64)
+    architecture = _architecture(case, features)
     arguments = (
         Address(np.uint64(seed), first),
-        _architecture(case, features),
+        architecture,
         _inputs(case, inputs),
         _nonlinearity(case.nonlinearity),
         _counting(plan),
     )
+    size = 0
+    if method == "direct":
+        size = direct.floats_for(architecture, len(inputs), _kept_weights(case) if backward else 0)
+    memory = Memory(backward, _lines(threads, size))
     walk = {"direct": direct.walk, "collapsed": collapsed.walk, "chain": chain.walk}[method]
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
-        lanes.simulate(walk, *arguments, _kept_weights(case) if backward else -1, rows, counts)
+        lanes.simulate(walk, *arguments, memory, rows, counts)
     absent = tuple(name for name in QUANTITIES if method == "chain" and not name.endswith("second_moment"))
     return _block(first, rows, counts, case, backward, absent)
 
@@ -174,6 +180,22 @@ def _kept_weights(case: Case) -> int:
     if case.batch > FEW_INPUTS_TO_KEEP:
         return 0
     return KEPT_DEAR if distribution in ("normal", "truncated_normal") else _kept_in_cache()
+
+
+_held = threading.local()
+
+
+def _lines(rows: int, length: int) -> NDArray[np.float32]:
+    """Uninitialised (rows, length), from the start of a cache line: the memory of the call before where it is enough.
+
+    Fresh memory costs a tenth of a small block: the system clears every page of it. NumPy asks for huge pages.
+    """
+    line = 16
+    if getattr(_held, "floats", None) is None or len(_held.floats) < rows * length + line:
+        _held.floats = np.empty(rows * length + line, np.float32)
+    start = -(_held.floats.ctypes.data // 4) % line
+    held: NDArray[np.float32] = _held.floats[start : start + rows * length].reshape(rows, length)
+    return held
 
 
 @functools.cache

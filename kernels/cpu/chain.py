@@ -82,7 +82,7 @@ def _backward(network, architecture, squares, slope, above, below, heads, key_0,
         row[WEIGHT_GRADIENT_SECOND_MOMENT, layer] = gradient / n * squares[layer] / architecture.fan_in[layer]
 
 
-def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counting, budget, rows, counts):
+def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
     """Networks lane, lane + lanes, ... of a block, one after the other (see ``lanes.simulate``).
 
     One input, no biases, normal weights, phi with one slope on each side; only second moments are filled.
@@ -98,5 +98,5 @@ def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counti
     for i in range(lane, rows.shape[0], lanes):
         network = address.first + i
         _forward(network, architecture, squares, slope, above, below, heads, key_0, key_1, rows[i])
-        if budget >= 0:
+        if memory.backward:
             _backward(network, architecture, squares, slope, above, below, heads, key_0, key_1, rows[i])

@@ -198,12 +198,12 @@ def _backward(walk, tape, network, counts, row):
         finish_backward(walk, layer - 1, exponent, network, counts, row)
 
 
-def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counting, budget, rows, counts):
+def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
     """Networks lane, lane + lanes, ... of a block, one after the other (see ``lanes.simulate``).
 
     Normal or orthogonal weights only, and for the latter at most half as many inputs as the narrowest layer is wide.
     """
-    backward = budget >= 0
+    backward = memory.backward
     key_0, key_1 = key_of(address.seed)
     space = make_space(architecture, inputs, backward)
     this = Walk(steps, architecture, inputs, nonlinearity, counting, backward, key_0, key_1, space)

@@ -11,7 +11,7 @@ from numba import njit, uint64
 
 from .._jit import EXACT, LEAN, call, kernel
 from ..body.rng import WEIGHTS
-from .aligned import empty_floats
+from .aligned import empty_floats, whole_lines
 from .bodies import key_of, place_of
 from .fill import padded
 from .passes import Walk, finish_backward, finish_forward, make_space, scale_and_shift, start_backward, start_forward
@@ -64,12 +64,13 @@ class Panels(NamedTuple):
 
 
 @njit(**EXACT)
-def _make_panels(architecture, batch, budget, longest):
-    """Panels for a thread that may keep ``budget`` weights. All layers are kept but the first, whose weights the
-    backward pass does not need; or none are.
+def _places(architecture, batch, budget, offsets):
+    """Where the weights of each layer are kept (into ``offsets``), the floats kept, and those of the largest panel.
+
+    All layers are kept but the first, whose weights the backward pass does not need; or none are, where one network's
+    exceed ``budget``.
     """
     layers = len(architecture.width)
-    offsets = np.empty(layers, np.int64)
     kept, panel = 0, 0
     for layer in range(layers):
         offsets[layer] = -1
@@ -82,13 +83,23 @@ def _make_panels(architecture, batch, budget, longest):
         for layer in range(layers):
             offsets[layer] = -1
         kept = 0
-    return Panels(
-        empty_floats(kept + panel),
-        offsets,
-        kept,
-        empty_floats(longest),
-        empty_floats(2 * longest),
-    )
+    return kept, panel
+
+
+@kernel()
+def floats_for(architecture, batch, budget):
+    """How many float32 numbers a lane needs that may keep ``budget`` weights for the backward pass."""
+    kept, panel = _places(architecture, batch, budget, np.empty(len(architecture.width), np.int64))
+    return whole_lines(kept + panel)
+
+
+@njit(**EXACT)
+def _make_panels(architecture, batch, weights, longest):
+    """Panels in the floats of ``floats_for``: what they hold beside one panel was meant for kept weights."""
+    offsets = np.empty(len(architecture.width), np.int64)
+    _, panel = _places(architecture, batch, 0, offsets)
+    kept, _ = _places(architecture, batch, len(weights) - panel, offsets)
+    return Panels(weights, offsets, kept, empty_floats(longest), empty_floats(2 * longest))
 
 
 @njit(**EXACT)
@@ -138,13 +149,13 @@ def _backward(walk, panels, network, counts, row):
         finish_backward(walk, layer - 1, exponent, network, counts, row)
 
 
-def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counting, budget, rows, counts):
+def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
     """Networks lane, lane + lanes, ... of a block, one after the other (see ``lanes.simulate``)."""
-    backward = budget >= 0
+    backward = memory.backward
     key_0, key_1 = key_of(address.seed)
     space = make_space(architecture, inputs, backward)
     this = Walk(steps, architecture, inputs, nonlinearity, counting, backward, key_0, key_1, space)
-    panels = _make_panels(architecture, inputs.values.shape[0], budget if backward else 0, len(space.h))
+    panels = _make_panels(architecture, inputs.values.shape[0], memory.weights[lane], len(space.h))
     for i in range(lane, rows.shape[0], lanes):
         network = address.first + i
         _forward(this, panels, network, counts[lane], rows[i])

@@ -69,6 +69,16 @@ class Counting(NamedTuple):
     gradient_exponent: np.ndarray
 
 
+class Memory(NamedTuple):
+    """Whether gradients are wanted, and where a lane makes and keeps its weights: float32 (lanes, size).
+
+    ``direct.floats_for`` tells the size; it is 0 where no weights are made.
+    """
+
+    backward: bool
+    weights: np.ndarray
+
+
 class Address(NamedTuple):
     """Where in the random stream a block stands: the seed (uint64) and its first network (int64)."""
 

@@ -24,7 +24,7 @@ from mcflow.theory.stack import Stack, log_mean
 TRUSTED = 0.15  # largest second-order share of Var q up to a layer, for the layer to be used
 # largest Var / mean^2 of a gradient's second moment: the next order is half its square (log-normal) to 1.3 times it
 TRUSTED_GRADIENT = 0.15
-TRUSTED_BATCH = 0.05  # the same where the spread of a batch rests on it, whose pairs have no second order to judge by
+TRUSTED_BATCH = 0.035  # the same where the spread of a batch rests on it, whose pairs have no second order to judge by
 DIFFERENCE = 1e-3  # relative step in q for the derivatives of probabilities, whose second-order error is 1e-6
 
 

@@ -16,7 +16,7 @@ from mcflow.theory.quadrature import Array
 from mcflow.theory.stack import Stack
 
 LARGEST = 0.3  # of Var Y and |E Y|, for a layer to be used
-LARGEST_ANGLE = 0.06  # of the variance of atanh(cosine) given the layers below, for the cosine's spread to be used
+LARGEST_ANGLE = 0.03  # of the variance of atanh(cosine) given the layers below, for the cosine's spread to be used
 COLLINEAR = 1e-12  # of (1 - |c|) / 2: below it h_a = +-h_b for good
 NARROWEST_LAYER = 4  # units: atanh(cosine) has no variance under 3
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(16)

@@ -94,10 +94,10 @@ def test_inputs_taken_as_independent_fail_the_same_test():
 @pytest.mark.parametrize(
     "case",
     [
-        case_of("tanh", 64, batch=5, correlation=None, features=12),
+        Case("lecun_normal", "tanh", depth=3, width=160, batch=4, features=12, gain=1.3),
         Case("kaiming_normal", "relu", depth=3, width=128, batch=4, features=12),
         case_of("gelu", 64, batch=6, correlation=0.9),
-        Case("lecun_uniform", "selu", depth=3, width=64, batch=2, correlation=0.6),
+        Case("lecun_uniform", "selu", depth=3, width=160, batch=2, correlation=0.6),
         Case("xavier_normal", "hardtanh", depth=4, width=[64, 96, 48, 64], batch=2, raw=True, bias_std=0.2),
     ],
     ids=lambda case: f"{case.scheme}-{case.activation}-{case.batch}",
@@ -120,7 +120,7 @@ def test_batches_of_every_kind_agree(case):
 def test_many_pairs_are_interpolated_without_loss(monkeypatch):
     inputs = np.random.default_rng(3).normal(size=(8, 20)) + 0.5
     inputs /= np.sqrt(np.mean(inputs**2, axis=1, keepdims=True))
-    case = Case("lecun_normal", "tanh", depth=10, width=1024, batch=8, features=20, gain=1.3)
+    case = Case("lecun_normal", "tanh", depth=10, width=8192, batch=8, features=20, gain=1.3)
     fast = theory.predict(case, inputs, tier="first-order")
     monkeypatch.setattr(batch, "ANGLES", 100)
     slow = theory.predict(case, inputs, tier="first-order")
