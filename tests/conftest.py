@@ -18,6 +18,14 @@ os.environ["PYTHONSAFEPATH"] = "1"
 SMALL_PARTS = Path(__file__).parent / "system" / "small_parts.py"
 
 
+LONGEST = "tests/twins/test_cuda_simulator.py"  # minutes in one process: started last, all others would wait for it
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test first, so that other processes work beside it."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 def datasets(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     """Every dataset of a file by its full name."""
     import h5py

@@ -13,6 +13,7 @@ from mcflow import activations
 from mcflow.activations import Activation
 from mcflow.errors import InputError, nearest
 from mcflow.theory import closed_forms, quadrature
+from mcflow.theory.even_parts import even_part
 from mcflow.theory.quadrature import Array
 
 # Between these bounds phi is evaluated; beyond, every moment follows the power of q that it follows at the bound.
@@ -61,7 +62,8 @@ def _moments(activation: Activation, scalar: object, q: float) -> Moments:
     p2, d2 = p * p, d * d
     with np.errstate(over="ignore", invalid="ignore"):
         p4 = p2 * p2
-        rows = np.stack([p, p2, p4, d2, p4 * p2, d2 * d2, d2 * p2, z * d * p, z2 * d2]) * w
+        even = even_part(activation, h) if activation.is_builtin else None
+        rows = np.stack([p if even is None else even, p2, p4, d2, p4 * p2, d2 * d2, d2 * p2, z * d * p, z2 * d2]) * w
         table = rows[:4] @ hermite.T
         single = rows[4:].sum(axis=1)
     _check_finite(activation, q, table[1, 0], table[3, 0])

@@ -1,8 +1,7 @@
-"""What predict hands out: names, tiers, sentences for what cannot be predicted, and its speed."""
+"""What predict hands out: names, tiers, sentences for what cannot be predicted."""
 
 import json
 import math
-import time
 
 import numpy as np
 import pytest
@@ -82,32 +81,6 @@ def test_a_users_activation_has_the_predictions_of_the_built_in_one():
     mine, built_in = (theory.predict(Case("lecun_normal", name, depth=4, width=32)) for name in ("mytanh", "tanh"))
     for name in ("activation_second_moment", "gradient_second_moment", "activation_second_moment_std"):
         assert mine[name].values == pytest.approx(built_in[name].values, rel=1e-8)
-
-
-def test_a_deep_prediction_is_quick():
-    theory.predict(Case("lecun_normal", "tanh", depth=2, width=64), tier="first-order")
-    for activation in ("relu", "tanh", "gelu"):
-        case = Case("xavier_uniform", activation, depth=100, width=256)
-        best = math.inf
-        for _ in range(3):
-            began = time.perf_counter()
-            theory.predict(case)
-            best = min(best, time.perf_counter() - began)
-        assert best < 0.3, activation
-
-
-def test_a_prediction_for_several_inputs_is_quick():
-    """Tiers from the first order down; the batch of 8 has 28 pairs, which are interpolated."""
-    for batch, seconds in ((2, 0.3), (8, 1.0)):
-        for activation in ("relu", "tanh", "elu"):
-            best = math.inf
-            for trial in range(2):  # other inputs: what is remembered does not help
-                inputs = np.random.default_rng(trial).normal(size=(batch, 64))
-                case = Case("lecun_normal", activation, depth=100, width=256, features=64, batch=batch)
-                began = time.perf_counter()
-                theory.predict(case, inputs / np.sqrt(np.mean(inputs**2, axis=1, keepdims=True)), tier="first-order")
-                best = min(best, time.perf_counter() - began)
-            assert best < seconds, (activation, batch)
 
 
 def test_the_command_prints_one_json_document(capsys):
