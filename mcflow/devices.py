@@ -114,7 +114,7 @@ def simulate(
     import numba
     from threadpoolctl import threadpool_limits
 
-    from mcflow.kernels.cpu import chain, collapsed, direct, lanes
+    from mcflow.kernels.cpu import chain, collapsed, direct, lanes, one_input
     from mcflow.kernels.cpu.layers import BINS
     from mcflow.kernels.cpu.passes import Address, Memory
 
@@ -135,7 +135,9 @@ def simulate(
     if method == "direct":
         size = direct.floats_for(architecture, len(inputs), _kept_weights(case) if backward else 0)
     memory = Memory(backward, _lines(threads, size))
-    walk = {"direct": direct.walk, "collapsed": collapsed.walk, "chain": chain.walk}[method]
+    alone = len(inputs) == 1 and case.rule.distribution == "normal"
+    collapsing = one_input.walk if alone else collapsed.walk
+    walk = {"direct": direct.walk, "collapsed": collapsing, "chain": chain.walk}[method]
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
         lanes.simulate(walk, *arguments, memory, rows, counts)
     absent = tuple(name for name in QUANTITIES if method == "chain" and not name.endswith("second_moment"))

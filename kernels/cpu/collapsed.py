@@ -137,7 +137,7 @@ def _factor_gradients(walk, tape, layer, r, rows):
     n = architecture.width[layer]
     z = tape.coordinates[layer]
     if batch == 1 and not architecture.whole:
-        tape.triangle[0, 0] = np.float32(math.sqrt(space.delta_square[0]))
+        tape.triangle[0, 0] = np.float32(math.sqrt(space.delta_squares[0]))
         return 1
     for k in range(batch):
         to, at = uint64(k * longest), uint64(k * n)
@@ -202,6 +202,7 @@ def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counti
     """Networks lane, lane + lanes, ... of a block, one after the other (see ``lanes.simulate``).
 
     Normal or orthogonal weights only, and for the latter at most half as many inputs as the narrowest layer is wide.
+    For one input and normal weights ``one_input`` gives the same numbers in less time.
     """
     backward = memory.backward
     key_0, key_1 = key_of(address.seed)

@@ -25,6 +25,7 @@ from .layers import (
     rescale,
     shifted,
     sum_of_squares,
+    sums_of_powers,
 )
 
 # A gradient is rescaled when its root mean square leaves 2^+-30.
@@ -90,7 +91,7 @@ class Space(NamedTuple):
     """What one network needs while it is walked through; flat float32 arrays are inputs major.
 
     h, x, delta: one layer (K * widest). slope: phi' of every layer (L, K * widest), of one without backward pass.
-    delta_exponent (1,) and delta_square (1,), delta's sum of squares, unscaled. slope_exponent (L,), x_exponent
+    delta_exponent (1,) and delta_squares (K,), delta's sums of squares, unscaled. slope_exponent (L,), x_exponent
     (L + 1,). x_squares (L + 1, K): sums of squares of every layer's x, float64 and unscaled. bias, direction: scratch.
     """
 
@@ -98,7 +99,7 @@ class Space(NamedTuple):
     x: np.ndarray
     delta: np.ndarray
     delta_exponent: np.ndarray
-    delta_square: np.ndarray
+    delta_squares: np.ndarray
     slope: np.ndarray
     slope_exponent: np.ndarray
     x_exponent: np.ndarray
@@ -108,7 +109,7 @@ class Space(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """Addresses of ``finish_forward_layer`` and ``finish_backward_layer``, compiled as units that both methods call."""
+    """Addresses of ``record_forward_layer`` and ``record_backward_layer``, compiled as units that all methods call."""
 
     forward: int
     backward: int
@@ -130,18 +131,38 @@ class Walk(NamedTuple):
 
 @njit(**LEAN)
 def finish_forward(walk, layer, exponent, network, counts, row):
-    """``finish_forward_layer`` of h in ``walk.space``, which carries ``exponent``."""
+    """From h in ``walk.space``, which carries ``exponent``, to all that is recorded of a layer."""
+    sums = sums_of_powers(walk.space.h, walk.inputs.values.shape[0] * walk.architecture.width[layer])
+    record_forward(walk, walk.space, layer, exponent, sums, network, counts, row)
+
+
+@njit(**LEAN)
+def record_forward(walk, space, layer, exponent, sums, network, counts, row):
+    """``record_forward_layer`` of h in ``space``, whose ``sums_of_powers`` are known."""
     batch, n = walk.inputs.values.shape[0], walk.architecture.width[layer]
     call_unit(
         walk.steps.forward,
-        (walk.space, layer, batch, n, exponent, walk.inputs, walk.nonlinearity, walk.backward, walk.counting, counts,
+        (space, layer, batch, n, exponent, sums, walk.inputs, walk.nonlinearity, walk.backward, walk.counting, counts,
          network, row),
     )  # fmt: skip
 
 
 @njit(**LEAN)
 def finish_backward(walk, layer, exponent, network, counts, row):
-    """``finish_backward_layer`` of delta in ``walk.space``, which carries ``exponent``."""
+    """delta *= phi' in ``walk.space``, where delta carries ``exponent``, and all that is recorded of it."""
+    space, n = walk.space, walk.architecture.width[layer]
+    slope = space.slope[layer]
+    for k in range(walk.inputs.values.shape[0]):
+        at = uint64(k * n)
+        for i in range(uint64(n)):
+            space.delta[at + i] = space.delta[at + i] * slope[at + i]
+        space.delta_squares[k] = sum_of_squares(space.delta, k * n, n)
+    record_backward(walk, layer, exponent, network, counts, row)
+
+
+@njit(**LEAN)
+def record_backward(walk, layer, exponent, network, counts, row):
+    """``record_backward_layer`` of delta in ``walk.space``, which carries ``exponent`` before that of phi'."""
     batch = walk.inputs.values.shape[0]
     arguments = (walk.space, layer, walk.architecture, batch, exponent, walk.counting, counts, network, row)
     call_unit(walk.steps.backward, arguments)
@@ -163,7 +184,7 @@ def make_space(architecture, inputs, backward):
         empty_floats(size),
         empty_floats(size),
         np.zeros(1, np.int64),
-        np.zeros(1, np.float64),
+        np.zeros(batch, np.float64),
         empty_floats(slopes * slope_size).reshape((slopes, slope_size)),
         np.zeros(layers, np.int64),
         np.zeros(layers + 1, np.int64),
@@ -228,12 +249,12 @@ def scale_and_shift(space, layer, architecture, batch, network, key_0, key_1):
     return exponent
 
 
-def finish_forward_layer(
-    space, layer, batch, n, exponent, inputs, nonlinearity, backward, counting, counts, network, row
+def record_forward_layer(
+    space, layer, batch, n, exponent, sums, inputs, nonlinearity, backward, counting, counts, network, row
 ):
     """From h of a layer to x, phi' and everything that is recorded of them."""
     length = batch * n
-    mean_square = preactivation_statistics(row, layer, space.h, length)
+    mean_square = preactivation_statistics(row, layer, sums, length)
     if batch > 1:
         row[PREACTIVATION_CORRELATION, layer] = mean_cosine(space.h, batch, n, inputs.group, space.direction)
     if network < counting.networks:
@@ -261,22 +282,18 @@ def start_backward(space, architecture, batch, network, key_0, key_1):
             space.delta[k * n + i] = space.bias[i]
 
 
-def finish_backward_layer(space, layer, architecture, batch, exponent, counting, counts, network, row):
-    """delta *= phi' of a layer, and everything that is recorded of it; its exponent goes to ``space.delta_exponent``.
+def record_backward_layer(space, layer, architecture, batch, exponent, counting, counts, network, row):
+    """What is recorded of delta, whose ``delta_squares`` are known; it is rescaled where it left the middle of float32.
 
     Weight gradients: the mean over weights and inputs of (delta_i x_j)^2 is a product of two sums for each input.
     """
     n, n_in = architecture.width[layer], architecture.fan_in[layer]
-    slope, delta = space.slope[layer], space.delta
+    delta, squares = space.delta, space.delta_squares
     exponent += space.slope_exponent[layer]
     total, product = 0.0, 0.0
     for k in range(batch):
-        at = uint64(k * n)
-        for i in range(uint64(n)):
-            delta[at + i] = delta[at + i] * slope[at + i]
-        square = sum_of_squares(delta, k * n, n)
-        total += square
-        product += square * space.x_squares[layer, k]
+        total += squares[k]
+        product += squares[k] * space.x_squares[layer, k]
     row[GRADIENT_SECOND_MOMENT, layer] = shifted(total / (batch * n), 2 * exponent)
     both = 2 * (exponent + space.x_exponent[layer])
     row[WEIGHT_GRADIENT_SECOND_MOMENT, layer] = shifted(product / (np.float64(batch * n) * n_in), both)
@@ -286,17 +303,18 @@ def finish_backward_layer(space, layer, architecture, batch, exponent, counting,
     if shift > GRADIENT_EXPONENT or shift < -GRADIENT_EXPONENT:
         rescale(delta, batch * n, -shift)
         exponent += shift
-        total = math.ldexp(total, -2 * shift)
-    space.delta_exponent[0], space.delta_square[0] = exponent, total
+        for k in range(batch):
+            squares[k] = math.ldexp(squares[k], -2 * shift)
+    space.delta_exponent[0] = exponent
 
 
 def steps_for(architecture, inputs, nonlinearity, backward, counting):
     """The compiled ``Steps`` for arguments of these types."""
     space = make_space(architecture, inputs, backward)
     counts, row = np.zeros((2, 1, 1), np.int64), np.zeros((1, 1))
+    sums = (0.0, 0.0, 0.0)
+    forward = (space, 0, 0, 0, 0, sums, inputs, nonlinearity, True, counting, counts, 0, row)
     return Steps(
-        unit_for(
-            finish_forward_layer, space, 0, 0, 0, 0, inputs, nonlinearity, True, counting, counts, 0, row, lean=True
-        ),
-        unit_for(finish_backward_layer, space, 0, architecture, 0, 0, counting, counts, 0, row, lean=True),
+        unit_for(record_forward_layer, *forward, lean=True),
+        unit_for(record_backward_layer, space, 0, architecture, 0, 0, counting, counts, 0, row, lean=True),
     )
