@@ -21,6 +21,6 @@ def simulate(walk, address, architecture, inputs, nonlinearity, counting, memory
     ``memory`` is a ``Memory``: whether to go backward, and where direct simulation makes and keeps weights.
     A network's numbers do not depend on how many lanes there are: sums never cross networks.
     """
-    steps = steps_for(architecture, inputs, nonlinearity, memory.backward, counting)
+    steps = steps_for(architecture, inputs, nonlinearity, counting)
     arguments = (steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts)
     _in_lanes(unit_for(walk, 0, 0, *arguments), *arguments)

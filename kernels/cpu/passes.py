@@ -308,9 +308,23 @@ def record_backward_layer(space, layer, architecture, batch, exponent, counting,
     space.delta_exponent[0] = exponent
 
 
-def steps_for(architecture, inputs, nonlinearity, backward, counting):
+def steps_for(architecture, inputs, nonlinearity, counting):
     """The compiled ``Steps`` for arguments of these types."""
-    space = make_space(architecture, inputs, backward)
+    floats, flat = np.empty(0, np.float32), np.empty(0, np.int64)
+    # only types matter: make_space called from here would be compiled again in every process
+    space = Space(
+        h=floats,
+        x=floats,
+        delta=floats,
+        delta_exponent=flat,
+        delta_squares=np.empty(0),
+        slope=np.empty((0, 0), np.float32),
+        slope_exponent=flat,
+        x_exponent=flat,
+        x_squares=np.empty((0, 0)),
+        bias=floats,
+        direction=np.empty(0),
+    )
     counts, row = np.zeros((2, 1, 1), np.int64), np.zeros((1, 1))
     sums = (0.0, 0.0, 0.0)
     forward = (space, 0, 0, 0, 0, sums, inputs, nonlinearity, True, counting, counts, 0, row)
