@@ -32,24 +32,36 @@ class Silent:
 
 
 class Lines(Silent):
-    """A line on stderr every 30 s."""
+    """A line on stderr every 30 s.
+
+    The rate leaves out the first block, which waits for kernels to be compiled: it would tell of hours left.
+    """
 
     def announce(self, sentence: str) -> None:
         self.say(sentence)
 
     def begin(self, total: int, done: int) -> None:
-        self._total, self._done, self._before = total, done, done
-        self._started = self._spoke = time.monotonic()
+        self._total, self._done = total, done
+        self._first: tuple[int, float] | None = None  # networks done, and when, at the end of the first block
+        self._spoke = time.monotonic()
+
+    def _rate(self, count: int) -> float | None:
+        """Count ``count`` networks; networks a second since the first block, None until there is a second one."""
+        self._done += count
+        if self._first is None:
+            self._first = self._done, time.monotonic()
+            return None
+        done, since = self._first
+        return (self._done - done) / max(1e-9, time.monotonic() - since)
 
     def advance(self, case: str, count: int) -> None:
-        self._done += count
+        rate = self._rate(count)
         now = time.monotonic()
         if now - self._spoke >= _EVERY:
             self._spoke = now
-            rate = (self._done - self._before) / (now - self._started)
-            left = (self._total - self._done) / rate if rate else float("inf")
+            speed = f", {rate:.3g}/s, {(self._total - self._done) / rate:.0f} s left" if rate else ""
             share = 100 * self._done / self._total
-            self.say(f"{case}: {self._done} of {self._total} networks, {share:.0f} %, {rate:.3g}/s, {left:.0f} s left")
+            self.say(f"{case}: {self._done} of {self._total} networks, {share:.0f} %{speed}")
 
     def say(self, sentence: str) -> None:
         print(f"mcflow: {sentence}", file=sys.stderr, flush=True)
@@ -80,9 +92,8 @@ class Bar(Lines):
 
     def advance(self, case: str, count: int) -> None:
         assert self._progress is not None
-        self._done += count
-        rate = (self._done - self._before) / max(1e-9, time.monotonic() - self._started)
-        self._progress.update(self._task, advance=count, description=case, rate=f"{rate:.3g}")
+        rate = self._rate(count)
+        self._progress.update(self._task, advance=count, description=case, rate=f"{rate:.3g}" if rate else "-")
 
     def close(self) -> None:
         if self._progress is not None:
