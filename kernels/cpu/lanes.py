@@ -17,7 +17,8 @@ def _in_lanes(walk, steps, address, architecture, inputs, nonlinearity, counting
 def simulate(walk, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
     """Fill ``rows`` float64 (networks, QUANTITIES, L) and add to ``counts`` int64 (lanes, 2, L, BINS).
 
-    ``walk`` is ``direct.walk`` or ``collapsed.walk``: it takes a lane and the number of lanes before the arguments.
+    ``walk`` is that of ``direct``, ``collapsed``, ``one_input`` or ``chain``:
+    it takes a lane and the number of lanes before the arguments.
     ``memory`` is a ``Memory``: whether to go backward, and where direct simulation makes and keeps weights.
     A network's numbers do not depend on how many lanes there are: sums never cross networks.
     """

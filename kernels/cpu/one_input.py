@@ -16,6 +16,7 @@ from .._jit import EXACT, LEAN, LEAN_SUMS, call
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
 from .aligned import empty_floats, whole_lines
 from .bodies import key_of, place_of
+from .layers import sum_of_squares
 from .passes import (
     Space,
     Walk,
@@ -77,7 +78,10 @@ def _reflection(x, space, layer, architecture):
         below, rows = math.ldexp(ratio, max(-1000, min(1000, -exponent))), n_in + 1
     lead = lowering * np.float64(x[0])
     square = lowering * lowering * space.x_squares[layer, 0] + below * below
-    if square <= lead * lead:  # nothing beside the first entry, to the last digit
+    beside = square - lead * lead
+    if beside <= 1e-9 * square:  # round-off alone cannot tell it from zero, on which the sign of beta rests
+        beside = lowering * lowering * sum_of_squares(x, 1, n_in - 1) + below * below
+    if beside <= 0.0:
         return Reflection(rows, exponent, lead, 0.0, 0.0, 0.0)
     norm = math.sqrt(square)
     beta = -norm if lead >= 0.0 else norm

@@ -21,8 +21,11 @@ TERMS = [(-1.0) ** k / math.factorial(k) for k in range(2, 16)]
 
 def even_part(activation: Activation, h: Array) -> Array | None:
     """(phi(h) + phi(-h)) / 2, of the shape of ``h``, to a few ulp; None where phi itself is as good."""
+    from scipy.special import erf
+
     a = activation.parameter
     forms: dict[str, Callable[[], Array]] = {
+        "gelu": lambda: 0.5 * h * erf(h / math.sqrt(2.0)),
         "silu": lambda: 0.5 * h * np.tanh(0.5 * h),
         "gelu_tanh": lambda: 0.5 * h * np.tanh(SQRT_2_OVER_PI * h * (1.0 + GELU_TANH_CUBIC * h * h)),
         "hardswish": lambda: np.abs(h) * np.minimum(np.abs(h) / 6.0, 0.5),

@@ -69,7 +69,7 @@ def _moments(activation: Activation, scalar: object, q: float) -> Moments:
     _check_finite(activation, q, table[1, 0], table[3, 0])
     if not activation.is_builtin:
         _check_tail(activation, q, z, rows[1], table[1, 0])
-    if abs(table[0, 0]) < ROUND_OFF * math.sqrt(table[1, 0]):
+    if even is None and abs(table[0, 0]) < ROUND_OFF * math.sqrt(table[1, 0]):
         table[0, 0] = 0.0
     exact = closed_forms.moments(activation, q)
     if exact is not None:

@@ -17,6 +17,7 @@ CASES = {
     "bias-towers": Case("normal:1e-12", "relu", depth=6, width=24, bias_std=3.0),
     "dying": Case("kaiming_normal", "relu", depth=15, width=2),
     "one-unit": Case("xavier_normal", "gelu", depth=5, width=1, features=1),
+    "one-feature-small-bias": Case("lecun_normal", "tanh", depth=3, width=16, features=1, bias_std=1e-9, raw=True),
     "squared": Case("lecun_normal", "squared_relu", depth=9, width=30, features=13),
 }
 
