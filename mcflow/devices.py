@@ -135,9 +135,9 @@ def simulate(
     if method == "direct":
         size = direct.floats_for(architecture, len(inputs), _kept_weights(case) if backward else 0)
     memory = Memory(backward, _lines(threads, size))
-    alone = len(inputs) == 1 and case.rule.distribution == "normal"
-    collapsing = one_input.walk if alone else collapsed.walk
-    walk = {"direct": direct.walk, "collapsed": collapsing, "chain": chain.walk}[method]
+    walk = {"direct": direct.walk, "collapsed": collapsed.walk, "chain": chain.walk}[method]
+    if method == "collapsed" and len(inputs) == 1 and case.rule.distribution == "normal":
+        walk = one_input.walk  # the same numbers, sooner
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
         lanes.simulate(walk, *arguments, memory, rows, counts)
     absent = tuple(name for name in QUANTITIES if method == "chain" and not name.endswith("second_moment"))
@@ -190,10 +190,12 @@ _held = threading.local()
 def _lines(rows: int, length: int) -> NDArray[np.float32]:
     """Uninitialised (rows, length), from the start of a cache line: the memory of the call before where it is enough.
 
-    Fresh memory costs a tenth of a small block: the system clears every page of it. NumPy asks for huge pages.
+    Fresh memory costs a tenth of a small block: the system clears every page of it. NumPy asks for huge pages. It stays
+    with the thread that calls, at most ``KEPT_DEAR`` numbers and a panel for each row.
     """
     line = 16
     if getattr(_held, "floats", None) is None or len(_held.floats) < rows * length + line:
+        _held.floats = None  # before the larger one is made: not both at once
         _held.floats = np.empty(rows * length + line, np.float32)
     start = -(_held.floats.ctypes.data // 4) % line
     held: NDArray[np.float32] = _held.floats[start : start + rows * length].reshape(rows, length)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _EVERY = 30.0  # seconds between two lines where there is no terminal
+_SHORTEST = 0.01  # seconds that tell a rate: the first blocks of several workers may be reported together
 
 
 class Silent:
@@ -34,7 +35,7 @@ class Silent:
 class Lines(Silent):
     """A line on stderr every 30 s.
 
-    The rate leaves out the first block, which waits for kernels to be compiled: it would tell of hours left.
+    The rate leaves out the first block, which waits for kernels to be compiled: it would tell of hours.
     """
 
     def announce(self, sentence: str) -> None:
@@ -46,13 +47,14 @@ class Lines(Silent):
         self._spoke = time.monotonic()
 
     def _rate(self, count: int) -> float | None:
-        """Count ``count`` networks; networks a second since the first block, None until there is a second one."""
+        """Count ``count`` networks; networks a second since the first block, None while that is too short to tell."""
         self._done += count
         if self._first is None:
             self._first = self._done, time.monotonic()
             return None
         done, since = self._first
-        return (self._done - done) / max(1e-9, time.monotonic() - since)
+        elapsed = time.monotonic() - since
+        return (self._done - done) / elapsed if elapsed >= _SHORTEST else None
 
     def advance(self, case: str, count: int) -> None:
         rate = self._rate(count)

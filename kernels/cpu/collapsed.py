@@ -127,7 +127,7 @@ def _forward(walk, tape, network, counts, row):
             make_biases(space, layer, architecture, exponent, network, walk.key_0, walk.key_1)
             for k in range(batch):
                 add(space.h, k * n, space.bias, 0, np.float32(1.0), n)
-        finish_forward(walk, layer, exponent, network, counts, row)
+        finish_forward(walk, walk.space, layer, exponent, network, counts, row)
 
 
 @njit(**LEAN)
@@ -136,7 +136,7 @@ def _factor_gradients(walk, tape, layer, r, rows):
     architecture, space, batch, longest = walk.architecture, walk.space, walk.inputs.values.shape[0], tape.longest
     n = architecture.width[layer]
     z = tape.coordinates[layer]
-    if batch == 1 and not architecture.whole:
+    if batch == 1 and not architecture.whole:  # any C with C^T C = D^T D: the positive one, as in ``one_input``
         tape.triangle[0, 0] = np.float32(math.sqrt(space.delta_squares[0]))
         return 1
     for k in range(batch):

@@ -64,8 +64,7 @@ def sum_of_squares(values, start, length):
 
 
 @njit(**LEAN_SUMS)
-def sums_of_powers(values, length):
-    """Sums of v, v^2 and v^4 in float64."""
+def _sums(values, length):
     one, two, four = 0.0, 0.0, 0.0
     for i in range(np.uint64(length)):
         v = np.float64(values[i])
@@ -169,9 +168,9 @@ def shifted(value, exponent):
 
 
 @njit(**LEAN)
-def preactivation_statistics(row, layer, sums, length):
-    """``sums_of_powers`` of h into ``row[:, layer]`` (unscaled); returns the mean square."""
-    one, two, four = sums
+def preactivation_statistics(row, layer, h, length):
+    """Sums of h into ``row[:, layer]`` (unscaled); returns the mean square."""
+    one, two, four = _sums(h, length)
     row[PREACTIVATION_MEAN, layer] = one / length
     row[PREACTIVATION_SECOND_MOMENT, layer] = two / length
     row[PREACTIVATION_FOURTH_MOMENT, layer] = four / length

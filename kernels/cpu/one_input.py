@@ -21,9 +21,9 @@ from .passes import (
     Space,
     Walk,
     finish_backward,
+    finish_forward,
     make_space,
     record_backward,
-    record_forward,
     scale_of,
     start_backward,
     start_forward,
@@ -32,9 +32,10 @@ from .vectors import dot
 
 
 class Tape(NamedTuple):
-    """What the forward pass leaves for the backward pass, float32 rows of one length: x of layers 0..L - 1, z of 1..L.
+    """What the forward pass leaves for the backward pass, float32 rows of one length; ``normals`` is scratch.
 
-    normals: scratch.
+    x[l]: activations of layer l = 0..L, the inputs first. z[l]: coordinates of layer l + 1. Without a backward pass two
+    rows of x are used in turn, and one of z.
     """
 
     x: np.ndarray
@@ -59,9 +60,9 @@ def _make_tape(architecture, backward):
     for layer in range(len(architecture.width)):
         widest = max(widest, max(architecture.width[layer], architecture.fan_in[layer]))
     longest = whole_lines(widest + 4)
-    kept = len(architecture.width) + 1 if backward else 2
+    kept = len(architecture.width) if backward else 1
     return Tape(
-        empty_floats(kept * longest).reshape((kept, longest)),
+        empty_floats((kept + 1) * longest).reshape((kept + 1, longest)),
         empty_floats(kept * longest).reshape((kept, longest)),
         empty_floats(longest),
     )
@@ -87,21 +88,6 @@ def _reflection(x, space, layer, architecture):
     beta = -norm if lead >= 0.0 else norm
     inverse = 1.0 / (lead - beta)
     return Reflection(rows, exponent, beta, (beta - lead) / beta, lowering * inverse, below * inverse)
-
-
-@njit(**LEAN_SUMS)
-def _scale_and_sum(h, z, factor, length):
-    """h = factor z, and ``layers.sums_of_powers`` of h."""
-    one, two, four = 0.0, 0.0, 0.0
-    for i in range(uint64(length)):
-        value = factor * z[i]
-        h[i] = value
-        v = np.float64(value)
-        square = v * v
-        one += v
-        two += square
-        four += square * square
-    return one, two, four
 
 
 @njit(**LEAN_SUMS)
@@ -132,14 +118,14 @@ def _forward(walk, tape, network, counts, row):
     for layer in range(len(architecture.width)):
         n = architecture.width[layer]
         below, above = (layer, layer + 1) if walk.backward else (layer % 2, (layer + 1) % 2)
-        z = tape.z[below]
+        z = tape.z[layer if walk.backward else 0]
         reflection = _reflection(tape.x[below], space, layer, architecture)
         place, low = place_of(network, layer, COLLAPSED_FORWARD)
         call(architecture.normals, (z, n, uint64(0), 1, place, low, walk.key_0, walk.key_1))
         factor = np.float32(reflection.norm) * architecture.weight_std[layer]
-        sums = _scale_and_sum(space.h, z, factor, n)
-        here = _with_x(space, tape.x[above])
-        record_forward(walk, here, layer, reflection.exponent, sums, network, counts, row)
+        for i in range(uint64(n)):
+            space.h[i] = factor * z[i]
+        finish_forward(walk, _with_x(space, tape.x[above]), layer, reflection.exponent, network, counts, row)
 
 
 @njit(**LEAN)

@@ -25,7 +25,6 @@ from .layers import (
     rescale,
     shifted,
     sum_of_squares,
-    sums_of_powers,
 )
 
 # A gradient is rescaled when its root mean square leaves 2^+-30.
@@ -109,7 +108,7 @@ class Space(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """Addresses of ``record_forward_layer`` and ``record_backward_layer``, compiled as units that all methods call."""
+    """Addresses of ``finish_forward_layer`` and ``record_backward_layer``, compiled as units that all methods call."""
 
     forward: int
     backward: int
@@ -130,19 +129,12 @@ class Walk(NamedTuple):
 
 
 @njit(**LEAN)
-def finish_forward(walk, layer, exponent, network, counts, row):
-    """From h in ``walk.space``, which carries ``exponent``, to all that is recorded of a layer."""
-    sums = sums_of_powers(walk.space.h, walk.inputs.values.shape[0] * walk.architecture.width[layer])
-    record_forward(walk, walk.space, layer, exponent, sums, network, counts, row)
-
-
-@njit(**LEAN)
-def record_forward(walk, space, layer, exponent, sums, network, counts, row):
-    """``record_forward_layer`` of h in ``space``, whose ``sums_of_powers`` are known."""
+def finish_forward(walk, space, layer, exponent, network, counts, row):
+    """``finish_forward_layer`` of h in ``space``, which carries ``exponent``."""
     batch, n = walk.inputs.values.shape[0], walk.architecture.width[layer]
     call_unit(
         walk.steps.forward,
-        (space, layer, batch, n, exponent, sums, walk.inputs, walk.nonlinearity, walk.backward, walk.counting, counts,
+        (space, layer, batch, n, exponent, walk.inputs, walk.nonlinearity, walk.backward, walk.counting, counts,
          network, row),
     )  # fmt: skip
 
@@ -249,12 +241,12 @@ def scale_and_shift(space, layer, architecture, batch, network, key_0, key_1):
     return exponent
 
 
-def record_forward_layer(
-    space, layer, batch, n, exponent, sums, inputs, nonlinearity, backward, counting, counts, network, row
+def finish_forward_layer(
+    space, layer, batch, n, exponent, inputs, nonlinearity, backward, counting, counts, network, row
 ):
     """From h of a layer to x, phi' and everything that is recorded of them."""
     length = batch * n
-    mean_square = preactivation_statistics(row, layer, sums, length)
+    mean_square = preactivation_statistics(row, layer, space.h, length)
     if batch > 1:
         row[PREACTIVATION_CORRELATION, layer] = mean_cosine(space.h, batch, n, inputs.group, space.direction)
     if network < counting.networks:
@@ -326,9 +318,8 @@ def steps_for(architecture, inputs, nonlinearity, counting):
         direction=np.empty(0),
     )
     counts, row = np.zeros((2, 1, 1), np.int64), np.zeros((1, 1))
-    sums = (0.0, 0.0, 0.0)
-    forward = (space, 0, 0, 0, 0, sums, inputs, nonlinearity, True, counting, counts, 0, row)
+    forward = (space, 0, 0, 0, 0, inputs, nonlinearity, True, counting, counts, 0, row)
     return Steps(
-        unit_for(record_forward_layer, *forward, lean=True),
+        unit_for(finish_forward_layer, *forward, lean=True),
         unit_for(record_backward_layer, space, 0, architecture, 0, 0, counting, counts, 0, row, lean=True),
     )

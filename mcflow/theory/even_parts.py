@@ -20,9 +20,11 @@ TERMS = [(-1.0) ** k / math.factorial(k) for k in range(2, 16)]
 
 
 def even_part(activation: Activation, h: Array) -> Array | None:
-    """(phi(h) + phi(-h)) / 2, of the shape of ``h``, to a few ulp; None where phi itself is as good."""
+    """(phi(h) + phi(-h)) / 2, of the shape of ``h``, to a few ulp; None where it is not known."""
     from scipy.special import erf
 
+    if not activation.is_builtin:
+        return None
     a = activation.parameter
     forms: dict[str, Callable[[], Array]] = {
         "gelu": lambda: 0.5 * h * erf(h / math.sqrt(2.0)),

@@ -62,7 +62,7 @@ def _moments(activation: Activation, scalar: object, q: float) -> Moments:
     p2, d2 = p * p, d * d
     with np.errstate(over="ignore", invalid="ignore"):
         p4 = p2 * p2
-        even = even_part(activation, h) if activation.is_builtin else None
+        even = even_part(activation, h)
         rows = np.stack([p if even is None else even, p2, p4, d2, p4 * p2, d2 * d2, d2 * p2, z * d * p, z2 * d2]) * w
         table = rows[:4] @ hermite.T
         single = rows[4:].sum(axis=1)

@@ -162,3 +162,23 @@ def test_a_question_that_is_none_is_refused_with_a_sentence():
         theory.expectation("tanh", 1.0, "phi^3")
     with pytest.raises(InputError, match="phi phi"):
         theory.expectation("tanh", 1.0, "phi", correlation=0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "curvature"),
+    [
+        ("gelu", 1 / math.sqrt(2 * math.pi)),
+        ("gelu_tanh", 1 / math.sqrt(2 * math.pi)),
+        ("silu", 1 / 4),
+        ("mish", 8 / 25),
+        ("hardswish", 1 / 6),
+        ("elu", 1 / 4),
+        ("celu:0.5", 1 / 2),
+    ],
+)
+def test_a_mean_far_below_its_deviation_keeps_its_digits(text, curvature):
+    """Near 0, phi(h) + phi(-h) is 2 c h^2: E phi = c q, E[phi He_2] = 2 c q, and phi is like sqrt(q)."""
+    q = 1e-36
+    mean = theory.expectations.moments(activations.get(text), q).mean / q
+    assert mean[:2] == pytest.approx([curvature, 2 * curvature], rel=1e-11)
+    assert abs(mean[2]) < 1e-11

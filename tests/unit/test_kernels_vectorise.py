@@ -64,11 +64,10 @@ def test_products_and_sums_are_vector_code():
     assert wide(assembly_of(vectors.dot_four, floats, start, floats, start, start, length)) >= 4
     four = assembly_of(vectors.add_four, floats, start, floats, start, start, one, one, one, one, length)
     assert wide(four) >= 4
-    assert wide(assembly_of(layers.sums_of_powers, floats, length), double=True) >= 4
+    assert wide(assembly_of(layers._sums, floats, length), double=True) >= 4
     assert wide(assembly_of(layers.sum_of_squares, floats, start, length), double=True) >= 2
     assert wide(assembly_of(layers._mean_sums, floats, length), double=True) >= 2
     assert wide(assembly_of(layers._counts_of_slopes, floats, length, one)) >= 1
-    assert wide(assembly_of(one_input._scale_and_sum, floats, floats, one, length), double=True) >= 4
     combined = assembly_of(one_input._combine, floats, floats, floats, floats, one, one, length)
     assert wide(combined, double=True) >= 1
     assert wide(combined) >= 2
