@@ -103,12 +103,9 @@ def energy_p(a, b, permutations=300):
     rng = np.random.default_rng(0)
     n = len(a)
 
-    def statistic(sign):
-        return -float(sign @ distance @ sign)
-
     sign = np.concatenate([np.ones(n), -np.ones(len(b))])
-    seen = statistic(sign)
-    null = [statistic(rng.permutation(sign)) for _ in range(permutations)]
+    signs = np.stack([sign, *(rng.permutation(sign) for _ in range(permutations))])
+    seen, *null = -((signs @ distance) * signs).sum(axis=1)
     return (1 + sum(value >= seen for value in null)) / (1 + permutations)
 
 

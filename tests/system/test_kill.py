@@ -53,12 +53,12 @@ def names_in(parts):
 
 @pytest.mark.parametrize("keep", ["networks", "summary"])
 def test_a_run_killed_again_and_again_loses_nothing(tmp_path, keep):
-    path, kills, lost = survive(tmp_path, 12, 3000, keep, stand_in=True, seed=1)
-    assert kills == 12
+    path, kills, lost = survive(tmp_path, 8, 2000, keep, stand_in=True, seed=1)
+    assert kills == 8
     assert lost == 0
     assert [item.name for item in tmp_path.iterdir()] == [path.name]
     whole = tmp_path / "whole.h5"
-    arguments = (*STUDY, "--networks", 3000, "--keep", keep, "-o", whole)
+    arguments = (*STUDY, "--networks", 2000, "--keep", keep, "-o", whole)
     subprocess.run(command_line(*arguments, part=16, stand_in=True), check=True, capture_output=True)
     assert_same_bits(path, whole)
 

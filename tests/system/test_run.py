@@ -49,7 +49,7 @@ def test_more_networks_by_resume_equal_one_run(whole, mcflow_command, tmp_path):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_then_resumed_by_the_printed_command_equals_whole_run(number, code, mcflow_command, tmp_path):
-    arguments = (*STUDY, "--networks", 4000)
+    arguments = (*STUDY, "--networks", 1200)
     process = subprocess.Popen(
         command_line(*arguments, "-o", "a.h5", part=16), cwd=tmp_path, stderr=subprocess.PIPE, text=True
     )

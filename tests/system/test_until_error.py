@@ -32,13 +32,13 @@ def test_it_stops_at_a_look_that_does_not_depend_on_parts_or_threads(mcflow_comm
 def test_a_smaller_error_continues_and_an_unreachable_one_is_said(mcflow_command, tmp_path):
     for keep in ("networks", "summary"):
         first = mcflow_command(
-            *STUDY, "--until-error", 0.2, "--networks", 3000, "--keep", keep, "-o", f"{keep}.h5", part=16
+            *STUDY, "--until-error", 0.2, "--networks", 900, "--keep", keep, "-o", f"{keep}.h5", part=16
         )
         assert first.returncode == 0, first.stderr
         count, _ = networks(tmp_path / f"{keep}.h5")
-        arguments = ("--until-error", 0.0001, "--networks", 3000, "--keep", keep, "-o", f"{keep}.h5", "--resume")
+        arguments = ("--until-error", 0.0001, "--networks", 900, "--keep", keep, "-o", f"{keep}.h5", "--resume")
         more = mcflow_command(*STUDY, *arguments, "--json", part=16)
         assert more.returncode == 0, more.stderr
         document = json.loads(more.stdout)
         assert document["until_error"]["reached"] is False
-        assert networks(tmp_path / f"{keep}.h5")[0] == 3000 > count
+        assert networks(tmp_path / f"{keep}.h5")[0] == 900 > count
