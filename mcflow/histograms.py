@@ -13,6 +13,7 @@ from mcflow.blocks import HISTOGRAM_BINS, HISTOGRAM_REACH
 COUNTED = 1 << 20  # numbers that are counted per layer: 0.1 % per cent-wide bin is plenty, and costs nothing
 # Not 0.5: He weights give a variance of exactly 2, and at a tie round-off of the theory would choose the unit.
 _ROUND_AT = 0.4391
+_LARGEST_EXPONENT = 1000
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,12 @@ def counted_networks(largest_width: int, batch: int, part: int) -> int:
 def unit_exponent(log10_second_moment: NDArray[np.float64]) -> NDArray[np.int64]:
     """Exponents of the powers of two near the root of a second moment, from its (layer,) decimal logarithm.
 
-    The logarithm, since the moment itself may lie outside float64; 0 where it is not a finite number.
+    The logarithm, since the moment itself may lie outside float64; 0 where it is not a finite number. Exponents stay
+    within +-_LARGEST_EXPONENT, so that every edge is a float64.
     """
     usable = np.where(np.isfinite(log10_second_moment), log10_second_moment, 0.0)
-    return np.floor(0.5 * usable / math.log10(2.0) + _ROUND_AT).astype(np.int64)
+    exponent = np.floor(0.5 * usable / math.log10(2.0) + _ROUND_AT)
+    return np.clip(exponent, -_LARGEST_EXPONENT, _LARGEST_EXPONENT).astype(np.int64)
 
 
 def edges(unit: NDArray[np.float64]) -> NDArray[np.float64]:

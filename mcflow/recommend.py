@@ -25,8 +25,9 @@ class Candidate:
     """An initialisation of ``sigma_w2`` = fan_in Var W and bias standard deviation, and what becomes of a signal.
 
     ``predicted`` and ``measured`` are factors of the second moment of activations and of gradients over DEPTH layers
-    (measured: geometric means over networks). ``score`` is the larger |log10| of the two predicted. ``trainable_depth``
-    in layers is six depth scales at the fixed point where the signal ends, None where it ends at none.
+    (measured: geometric means over networks, in float32); 0 and infinity are beyond the range of its numbers.
+    ``score`` is the larger |log10| of the two predicted. ``trainable_depth`` in layers is six depth scales at the fixed
+    point where the signal ends, None where it ends at none.
     """
 
     name: str
@@ -136,7 +137,7 @@ def _judge(name: str, case: Case) -> Candidate:
     trainable, where = None, "not followed to its fixed point"
     if case.nonlinearity.is_builtin or worst < HOPELESS:  # of a user's function the correlation map takes seconds
         trainable, where = _trainable(case.nonlinearity, sigma_w2, bias)
-    predicted = {quantity: 10.0 ** max(-300.0, min(300.0, change)) for quantity, change in changes.items()}
+    predicted = {quantity: _factor(change) for quantity, change in changes.items()}
     return Candidate(name, case.scheme, case.numeric_gain, sigma_w2, bias, predicted, worst, trainable, where)
 
 
@@ -160,6 +161,13 @@ def _trainable(phi: Activation, sigma_w2: float, bias: float) -> tuple[float | N
     return None if math.isnan(point.trainable_depth) else point.trainable_depth, words
 
 
+def _factor(decades: float) -> float:
+    """Ten to the power of ``decades``; 0 and infinity beyond the range of float64."""
+    if abs(decades) > 300.0:
+        return math.inf if decades > 0 else 0.0
+    return 10.0**decades
+
+
 def _layers(count: float) -> str:
     return "infinite" if math.isinf(count) else f"{count:.3g} layers"
 
@@ -176,8 +184,13 @@ def _simulate(cases: dict[str, Case], networks: int) -> dict[str, dict[str, floa
         dataset = result[groups[case]]
         factors = {}
         for quantity, (start, end) in {FORWARD: (0, -1), BACKWARD: (-1, 0)}.items():
-            logs = dataset[f"{quantity}_log_mean"].values
-            factors[quantity] = math.exp(max(-690.0, min(690.0, float(logs[end] - logs[start]))))
+            logs = dataset[f"{quantity}_log_mean"].values  # of the networks in which it is positive: the living ones
+            dead = dataset[f"{quantity}_zero_fraction"].values
+            if max(dead[start], dead[end]) > 0.5:
+                factors[quantity] = 0.0
+            else:
+                whole = math.isfinite(logs[start]) and math.isfinite(logs[end])
+                factors[quantity] = _factor(float(logs[end] - logs[start]) / math.log(10.0)) if whole else math.inf
         out[name] = factors
     result.close()
     return out

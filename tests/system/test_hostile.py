@@ -171,10 +171,14 @@ def test_damaged_hdf5_inputs(reader, tmp_path, count):
 
 @pytest.mark.parametrize("count", often)
 @pytest.mark.parametrize("kind", ["result", "seal", "shard"])
-def test_damaged_results(reader, tmp_path, kind, count):
+def test_damaged_results(reader, mcflow_command, tmp_path, kind, count):
     path = tmp_path / "a.h5"
-    mcflow.run(mcflow.Case(depth=2, width=4), path).close()
+    if kind == "shard":
+        assert mcflow_command("run", "--depth", "2", "--width", "4", "--shard", "1/2", "-o", path).returncode == 0
+    else:
+        mcflow.run(mcflow.Case(depth=2, width=4), path).close()
     whole = path.read_bytes()
+    assert reader.read(kind, path) == "right"
 
     @examples(count)
     @given(damaged(whole))

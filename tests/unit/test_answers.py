@@ -9,6 +9,7 @@ import pytest
 from mcflow import Case, InputError, Study, dialects, reproductions, run
 from mcflow.compare import compare
 from mcflow.export import export
+from mcflow.flow import BACKWARD, FORWARD
 from mcflow.recommend import recommend
 
 
@@ -71,6 +72,16 @@ def test_gelu_needs_biases():
     found = recommend("gelu", depth=20, width=32, networks=50)
     assert found.best.sigma_w2 == pytest.approx(1.98305826, rel=1e-6)  # Roberts, Yaida & Hanin 2022
     assert found.best.bias_std**2 == pytest.approx(0.17292239, rel=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+def test_factors_beyond_the_range_of_numbers_are_zero_and_infinite():
+    """squared_relu squares the signal at every layer: to nothing under its unstable fixed point, without end above."""
+    found = {item.name: item for item in recommend("squared_relu", depth=20, width=32, networks=50).candidates}
+    assert found["kaiming_normal"].predicted == {FORWARD: math.inf, BACKWARD: math.inf}
+    assert found["kaiming_normal"].measured == {FORWARD: math.inf, BACKWARD: math.inf}
+    assert found["forward-critical"].predicted[FORWARD] == pytest.approx(1.0)
+    assert found["forward-critical"].measured[FORWARD] == 0.0  # where theory's fixed point is unstable, widths decide
 
 
 def test_table_is_tidy_and_reads_back_the_same_numbers(three, tmp_path):
