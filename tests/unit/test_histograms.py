@@ -1,6 +1,7 @@
 """The histograms' plan: its units cannot be moved by round-off, and its edges are those of the bins."""
 
 import numpy as np
+import pytest
 
 from mcflow import histograms
 from mcflow.blocks import HISTOGRAM_BINS
@@ -35,3 +36,13 @@ def test_counted_networks_lie_in_the_first_part():
     assert histograms.counted_networks(16, 1, 8192) == 8192
     assert histograms.counted_networks(512, 16, 512) == 128
     assert histograms.counted_networks(1 << 21, 1, 16) == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_edges_beyond_float64_are_infinite_around_zero():
+    plan = histograms.Plan(1, np.array([0, 40_000]), np.array([-40_000, 0]))
+    edges = histograms.edges(plan.preactivation_unit)
+    assert np.isfinite(edges[0, 1:-1]).all()
+    assert not np.isnan(edges).any()
+    assert np.unique(edges[1]).tolist() == [-np.inf, 0.0, np.inf]
+    assert plan.gradient_unit.tolist() == [0.0, 1.0]
