@@ -25,7 +25,7 @@ class Candidate:
     """An initialisation of ``sigma_w2`` = fan_in Var W and bias standard deviation, and what becomes of a signal.
 
     ``predicted`` and ``measured`` are factors of the second moment of activations and of gradients over DEPTH layers
-    (measured: geometric means over networks, in float32); 0 and infinity are beyond the range of its numbers.
+    (measured: geometric means over networks); 0 where the signal dies in most networks, infinite where it overflows.
     ``score`` is the larger |log10| of the two predicted. ``trainable_depth`` in layers is six depth scales at the fixed
     point where the signal ends, None where it ends at none.
     """
@@ -162,7 +162,7 @@ def _trainable(phi: Activation, sigma_w2: float, bias: float) -> tuple[float | N
 
 
 def _factor(decades: float) -> float:
-    """Ten to the power of ``decades``; 0 and infinity beyond the range of float64."""
+    """Ten to the power of ``decades``; 0 and infinity beyond 300, near the ends of float64."""
     if abs(decades) > 300.0:
         return math.inf if decades > 0 else 0.0
     return 10.0**decades
@@ -184,7 +184,7 @@ def _simulate(cases: dict[str, Case], networks: int) -> dict[str, dict[str, floa
         dataset = result[groups[case]]
         factors = {}
         for quantity, (start, end) in {FORWARD: (0, -1), BACKWARD: (-1, 0)}.items():
-            logs = dataset[f"{quantity}_log_mean"].values  # of the networks in which it is positive: the living ones
+            logs = dataset[f"{quantity}_log_mean"].values  # over the living networks: those in which it is positive
             dead = dataset[f"{quantity}_zero_fraction"].values
             if max(dead[start], dead[end]) > 0.5:
                 factors[quantity] = 0.0
