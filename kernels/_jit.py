@@ -18,13 +18,24 @@ from ._whole_registers import WholeRegisters
 
 # Never fastmath=True: it drops NaN tests. Contraction to fused multiply-add everywhere; sums may be reassociated only
 # in the loops that ask for it, whose order is then fixed by the vector width and so by the kind of machine.
-EXACT = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True, "pipeline_class": WholeRegisters}
+# Nobody asks for the C entry that Numba would compile for each function too.
+EXACT = {
+    "error_model": "numpy",
+    "fastmath": {"contract"},
+    "nogil": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": WholeRegisters,
+}
 SUMS = {**EXACT, "fastmath": {"contract", "reassoc", "nsz"}}
 
 # Functions that allocate nothing are compiled without reference counts: each look at an array of a NamedTuple would
 # otherwise cost two atomic operations, a third of the time of a narrow layer.
 LEAN = {**EXACT, "_nrt": False}
 LEAN_SUMS = {**SUMS, "_nrt": False}
+
+# For functions over NamedTuples, which only compiled code calls: the entry for Python, which takes such a tuple apart
+# number by number, was a quarter of what they cost to compile. Called from Python they crash the process.
+INSIDE = {"no_cpython_wrapper": True}
 
 JIT_IS_OFF = bool(numba.config.DISABLE_JIT)
 

@@ -91,12 +91,22 @@ def _at_cosine(first: Inputs, second: Inputs, cosine: float) -> Inputs:
 def _digits(batch: int, seed: int) -> Inputs:
     if not have_digits():
         raise InputError("inputs 'digits' need scikit-learn; pip install 'mcflow[data]', or give --inputs gaussian")
-    from sklearn.datasets import load_digits
-
-    every = load_digits().data.astype(np.float64)
+    every = _every_digit()
     if batch > len(every):
         raise InputError(f"batch = {batch} is more than the {len(every)} digits there are")
     return every[np.sort(_generator(seed).choice(len(every), batch, replace=False))]
+
+
+def _every_digit() -> Inputs:
+    """The 1797 digits, (1797, 64), from scikit-learn's own table: to import all of it takes seconds."""
+    package = importlib.util.find_spec("sklearn")
+    for folder in (package and package.submodule_search_locations) or ():
+        table = Path(folder) / "datasets" / "data" / "digits.csv.gz"
+        if table.is_file():
+            return np.loadtxt(table, delimiter=",")[:, :-1]  # the last column is the digit's name
+    from sklearn.datasets import load_digits  # where a release keeps its table elsewhere
+
+    return np.asarray(load_digits().data, np.float64)
 
 
 def _standardised(values: Inputs, source: str) -> Inputs:

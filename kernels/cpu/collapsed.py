@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, uint64
 
-from .._jit import EXACT, LEAN, call
+from .._jit import EXACT, INSIDE, LEAN, call
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
 from .aligned import empty_floats, whole_lines
 from .bodies import key_of, place_of
@@ -51,7 +51,7 @@ class Tape(NamedTuple):
     tau_of_block: np.ndarray
 
 
-@njit(**EXACT)
+@njit(**EXACT, **INSIDE)
 def _make_tape(architecture, batch, backward):
     layers = len(architecture.width)
     widest = 0
@@ -72,7 +72,7 @@ def _make_tape(architecture, batch, backward):
     )
 
 
-@njit(**LEAN)
+@njit(**LEAN, **INSIDE)
 def _rows_of_inputs(layer, architecture):
     """How many rows the factored inputs have: with the row of biases, or padded to a square for orthogonal weights."""
     n_in = architecture.fan_in[layer]
@@ -81,7 +81,7 @@ def _rows_of_inputs(layer, architecture):
     return n_in + (1 if architecture.bias_std[layer] > np.float32(0.0) else 0)
 
 
-@njit(**LEAN)
+@njit(**LEAN, **INSIDE)
 def _load_inputs(layer, architecture, space, basis, batch, rows, longest):
     n_in = architecture.fan_in[layer]
     exponent, lowering = scale_of(space, layer, architecture)
@@ -99,7 +99,7 @@ def _load_inputs(layer, architecture, space, basis, batch, rows, longest):
     return exponent
 
 
-@njit(**LEAN)
+@njit(**LEAN, **INSIDE)
 def _forward(walk, tape, network, counts, row):
     architecture, space, batch = walk.architecture, walk.space, walk.inputs.values.shape[0]
     longest = tape.longest
@@ -117,20 +117,20 @@ def _forward(walk, tape, network, counts, row):
         call(architecture.normals, (z, length, uint64(0), r, place, low, walk.key_0, walk.key_1))
         std = architecture.weight_std[layer]
         if architecture.whole:
-            orthonormalize(z, 0, stride, r, length)
+            orthonormalize(z, np.int64(0), stride, r, length)
             std *= np.float32(math.sqrt(rows) * scale_of(space, layer, architecture)[1])
         for j in range(r):
             for k in range(j, batch):
                 tape.triangle[j, k] *= std
-        combine(z, 0, stride, tape.triangle, r, batch, space.h, 0, n, n)
+        combine(z, np.int64(0), stride, tape.triangle, r, batch, space.h, np.int64(0), n, n)
         if architecture.whole and architecture.bias_std[layer] > np.float32(0.0):
             make_biases(space, layer, architecture, exponent, network, walk.key_0, walk.key_1)
             for k in range(batch):
-                add(space.h, k * n, space.bias, 0, np.float32(1.0), n)
+                add(space.h, k * n, space.bias, np.int64(0), np.float32(1.0), n)
         finish_forward(walk, walk.space, layer, exponent, network, counts, row)
 
 
-@njit(**LEAN)
+@njit(**LEAN, **INSIDE)
 def _factor_gradients(walk, tape, layer, r, rows):
     """The triangle C of the gradients of a layer, or of what they have beside the frame of an orthogonal layer."""
     architecture, space, batch, longest = walk.architecture, walk.space, walk.inputs.values.shape[0], tape.longest
@@ -157,7 +157,7 @@ def _factor_gradients(walk, tape, layer, r, rows):
     return factor(tape.block, 0, length, batch, longest, tape.tau_of_block, tape.triangle)
 
 
-@njit(**LEAN)
+@njit(**LEAN, **INSIDE)
 def _back_through(walk, tape, layer, network):
     """delta of a layer into W_l^T delta, times ``weight_std`` but not its exponent, in place."""
     architecture, space, batch, longest = walk.architecture, walk.space, walk.inputs.values.shape[0], tape.longest
@@ -173,8 +173,8 @@ def _back_through(walk, tape, layer, network):
         stride = padded(beside, 4)
         call(architecture.normals, (tape.normals, beside, uint64(0), free, place, low, walk.key_0, walk.key_1))
         if architecture.whole:
-            orthonormalize(tape.normals, 0, stride, free, beside)
-        combine(tape.normals, 0, stride, tape.triangle, free, batch, tape.block, r, longest, beside)
+            orthonormalize(tape.normals, np.int64(0), stride, free, beside)
+        combine(tape.normals, np.int64(0), stride, tape.triangle, free, batch, tape.block, r, longest, beside)
     frame = padded(rows if architecture.whole else n, 4)
     project(z, 0, frame, r, space.delta, n, batch, n, tape.block, 0, longest)
     unreflect(tape.basis[layer], 0, rows, r, longest, tape.tau[layer], tape.block, batch, longest)
@@ -186,12 +186,12 @@ def _back_through(walk, tape, layer, network):
             space.delta[to + i] = scale * tape.block[at + i]
 
 
-@njit(**LEAN)
+@njit(**LEAN, **INSIDE)
 def _backward(walk, tape, network, counts, row):
     last = len(walk.architecture.width) - 1
     batch = walk.inputs.values.shape[0]
     start_backward(walk.space, walk.architecture, batch, network, walk.key_0, walk.key_1)
-    finish_backward(walk, last, 0, network, counts, row)
+    finish_backward(walk, last, np.int64(0), network, counts, row)
     for layer in range(last, 0, -1):
         _back_through(walk, tape, layer, network)
         exponent = walk.space.delta_exponent[0] + walk.architecture.weight_exponent[layer]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, uint64
 
-from .._jit import EXACT, LEAN, call, kernel
+from .._jit import EXACT, INSIDE, LEAN, call, kernel
 from ..body.rng import WEIGHTS
 from .aligned import empty_floats, whole_lines
 from .bodies import key_of, place_of
@@ -25,7 +25,7 @@ MANY_INPUTS = 24
 WHOLE = 1 << 20
 
 
-@njit(**LEAN)
+@njit(**LEAN, **INSIDE)
 def _rows_at_a_time(layer, architecture, batch):
     n, stride = architecture.width[layer], padded(architecture.fan_in[layer], architecture.padding)
     if architecture.whole or (batch >= MANY_INPUTS and n * stride <= WHOLE):
@@ -33,7 +33,7 @@ def _rows_at_a_time(layer, architecture, batch):
     return min(n, max(LEAST_ROWS, PANEL // stride // 4 * 4))
 
 
-@njit(**LEAN)
+@njit(**LEAN, **INSIDE)
 def _make_weights(w, offset, layer, first, rows, architecture, network, key_0, key_1):
     """Unit-variance weights of rows ``first`` .. of a layer (from 0) into the flat float32 ``w`` from ``offset``."""
     place, low = place_of(network, layer, WEIGHTS)
@@ -63,7 +63,7 @@ class Panels(NamedTuple):
     scratch: np.ndarray
 
 
-@njit(**EXACT)
+@njit(**EXACT, **INSIDE)
 def _places(architecture, batch, budget, offsets):
     """Where the weights of each layer are kept (into ``offsets``), the floats kept, and those of the largest panel.
 
@@ -93,7 +93,7 @@ def floats_for(architecture, batch, budget):
     return whole_lines(kept + panel)
 
 
-@njit(**EXACT)
+@njit(**EXACT, **INSIDE)
 def _make_panels(architecture, batch, weights, longest):
     """Panels in the floats of ``floats_for``: what they hold beside one panel was meant for kept weights."""
     offsets = np.empty(len(architecture.width), np.int64)
@@ -102,7 +102,7 @@ def _make_panels(architecture, batch, weights, longest):
     return Panels(weights, offsets, kept, empty_floats(longest), empty_floats(2 * longest))
 
 
-@njit(**EXACT)
+@njit(**EXACT, **INSIDE)
 def _forward(walk, panels, network, counts, row):
     architecture, space, batch = walk.architecture, walk.space, walk.inputs.values.shape[0]
     start_forward(space, walk.inputs)
@@ -120,12 +120,12 @@ def _forward(walk, panels, network, counts, row):
         finish_forward(walk, walk.space, layer, exponent, network, counts, row)
 
 
-@njit(**EXACT)
+@njit(**EXACT, **INSIDE)
 def _backward(walk, panels, network, counts, row):
     architecture, space, batch = walk.architecture, walk.space, walk.inputs.values.shape[0]
     last = len(architecture.width) - 1
     start_backward(space, architecture, batch, network, walk.key_0, walk.key_1)
-    finish_backward(walk, last, 0, network, counts, row)
+    finish_backward(walk, last, np.int64(0), network, counts, row)
     for layer in range(last, 0, -1):
         n_in, n = architecture.fan_in[layer], architecture.width[layer]
         stride = padded(n_in, architecture.padding)

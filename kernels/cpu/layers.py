@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .._jit import LEAN, LEAN_SUMS, call
+from .._jit import INSIDE, LEAN, LEAN_SUMS, call
 
 # Rows of the statistics, in the order of mcflow.blocks.QUANTITIES.
 PREACTIVATION_MEAN = 0
@@ -134,7 +134,7 @@ def _apply_asymptote(h, x, d, length, exponent, negative, positive, degree):
             d[i] = np.float32(2.0) * (c * size if above else -c * size)
 
 
-@njit(**LEAN)
+@njit(**LEAN, **INSIDE)
 def activate(h, x, d, length, exponent, mean_square, nonlinearity):
     """x = phi(h) and d = phi'(h) of flat arrays; returns the exponents of h, x and d.
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, uint64
 
-from .._jit import EXACT, LEAN, LEAN_SUMS, call
+from .._jit import EXACT, INSIDE, LEAN, LEAN_SUMS, call
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
 from .aligned import empty_floats, whole_lines
 from .bodies import key_of, place_of
@@ -54,7 +54,7 @@ class Reflection(NamedTuple):
     last: float
 
 
-@njit(**EXACT)
+@njit(**EXACT, **INSIDE)
 def _make_tape(architecture, backward):
     widest = 0
     for layer in range(len(architecture.width)):
@@ -68,7 +68,7 @@ def _make_tape(architecture, backward):
     )
 
 
-@njit(**LEAN)
+@njit(**LEAN, **INSIDE)
 def _reflection(x, space, layer, architecture):
     """The reflection that takes a layer's input, with its entry for the biases, to (beta, 0, ..., 0)."""
     n_in = architecture.fan_in[layer]
@@ -102,7 +102,7 @@ def _combine(delta, normals, x, slope, of_normals, of_x, length):
     return total
 
 
-@njit(**LEAN)
+@njit(**LEAN, **INSIDE)
 def _with_x(space, x):
     """The same space with another place for the activations."""
     return Space(
@@ -111,7 +111,7 @@ def _with_x(space, x):
     )  # fmt: skip
 
 
-@njit(**LEAN)
+@njit(**LEAN, **INSIDE)
 def _forward(walk, tape, network, counts, row):
     architecture, space = walk.architecture, walk.space
     start_forward(_with_x(space, tape.x[0]), walk.inputs)
@@ -128,7 +128,7 @@ def _forward(walk, tape, network, counts, row):
         finish_forward(walk, _with_x(space, tape.x[above]), layer, reflection.exponent, network, counts, row)
 
 
-@njit(**LEAN)
+@njit(**LEAN, **INSIDE)
 def _back_through(walk, tape, layer, network):
     """delta of a layer into phi' W^T delta of the one below, in place; its exponent lacks that of the weights."""
     architecture, space = walk.architecture, walk.space
@@ -154,11 +154,11 @@ def _back_through(walk, tape, layer, network):
     space.delta_squares[0] = total + np.float64(delta[0]) * np.float64(delta[0])
 
 
-@njit(**LEAN)
+@njit(**LEAN, **INSIDE)
 def _backward(walk, tape, network, counts, row):
     last = len(walk.architecture.width) - 1
     start_backward(walk.space, walk.architecture, 1, network, walk.key_0, walk.key_1)
-    finish_backward(walk, last, 0, network, counts, row)
+    finish_backward(walk, last, np.int64(0), network, counts, row)
     for layer in range(last, 0, -1):
         _back_through(walk, tape, layer, network)
         exponent = walk.space.delta_exponent[0] + walk.architecture.weight_exponent[layer]

@@ -52,6 +52,15 @@ def test_digits_are_a_seeded_choice_of_rows():
         inputs_of(Case(inputs="digits", features=60), 0)
 
 
+@pytest.mark.skipif(not have_digits(), reason="scikit-learn is not installed")
+def test_the_digits_are_those_of_scikit_learn_without_importing_it():
+    from sklearn.datasets import load_digits
+
+    from mcflow.inputs import _every_digit
+
+    assert np.array_equal(_every_digit(), load_digits().data)
+
+
 @pytest.fixture
 def rows():
     return np.random.default_rng(0).standard_normal((5, 7))
