@@ -34,7 +34,8 @@ LEAN = {**EXACT, "_nrt": False}
 LEAN_SUMS = {**SUMS, "_nrt": False}
 
 # For functions over NamedTuples, which only compiled code calls: the entry for Python, which takes such a tuple apart
-# number by number, was a quarter of what they cost to compile. Called from Python they crash the process.
+# number by number, was a quarter of what they cost to compile. Called from Python they crash the process. A literal
+# argument has a version of its own compiled for it: where other calls pass a variable, zero is written np.int64(0).
 INSIDE = {"no_cpython_wrapper": True}
 
 JIT_IS_OFF = bool(numba.config.DISABLE_JIT)

@@ -117,12 +117,12 @@ def _forward(walk, tape, network, counts, row):
         call(architecture.normals, (z, length, uint64(0), r, place, low, walk.key_0, walk.key_1))
         std = architecture.weight_std[layer]
         if architecture.whole:
-            orthonormalize(z, np.int64(0), stride, r, length)
+            orthonormalize(z, 0, stride, r, length)
             std *= np.float32(math.sqrt(rows) * scale_of(space, layer, architecture)[1])
         for j in range(r):
             for k in range(j, batch):
                 tape.triangle[j, k] *= std
-        combine(z, np.int64(0), stride, tape.triangle, r, batch, space.h, np.int64(0), n, n)
+        combine(z, 0, stride, tape.triangle, r, batch, space.h, np.int64(0), n, n)
         if architecture.whole and architecture.bias_std[layer] > np.float32(0.0):
             make_biases(space, layer, architecture, exponent, network, walk.key_0, walk.key_1)
             for k in range(batch):
@@ -173,8 +173,8 @@ def _back_through(walk, tape, layer, network):
         stride = padded(beside, 4)
         call(architecture.normals, (tape.normals, beside, uint64(0), free, place, low, walk.key_0, walk.key_1))
         if architecture.whole:
-            orthonormalize(tape.normals, np.int64(0), stride, free, beside)
-        combine(tape.normals, np.int64(0), stride, tape.triangle, free, batch, tape.block, r, longest, beside)
+            orthonormalize(tape.normals, 0, stride, free, beside)
+        combine(tape.normals, 0, stride, tape.triangle, free, batch, tape.block, r, longest, beside)
     frame = padded(rows if architecture.whole else n, 4)
     project(z, 0, frame, r, space.delta, n, batch, n, tape.block, 0, longest)
     unreflect(tape.basis[layer], 0, rows, r, longest, tape.tau[layer], tape.block, batch, longest)
