@@ -178,6 +178,18 @@ def float_of(typing_context, i):
 
 
 @intrinsic
+def add_atomically(typing_context, counter, value):
+    """Add to the first element of an int64 array that threads share; returns what stood there."""
+    signature = numba_types.int64(counter, numba_types.int64)
+
+    def generate(context, builder, signature, values):
+        array = context.make_array(signature.args[0])(context, builder, values[0])
+        return builder.atomic_rmw("add", array.data, values[1], "monotonic")
+
+    return signature, generate
+
+
+@intrinsic
 def call(typing_context, address, arguments):
     """Call the loop at ``address`` with a tuple of arguments; arrays arrive as pointers to their first element."""
     signature = numba_types.void(address, arguments)

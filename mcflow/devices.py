@@ -121,7 +121,7 @@ def simulate(
     features = inputs.shape[1]
     layers = len(case.widths)
     threads = max(1, min(numba.get_num_threads(), count))
-    rows = np.full((count, len(QUANTITIES), layers), np.nan)
+    rows = np.empty((len(QUANTITIES), count, layers))
     counts = np.zeros((threads, 2, layers, BINS), np.int64)
     architecture = _architecture(case, features)
     arguments = (
@@ -225,7 +225,7 @@ def _block(
         missing |= set(BACKWARD)
     if case.batch < 2:
         missing.add("preactivation_correlation")
-    kept = {name: np.ascontiguousarray(rows[:, i]) for i, name in enumerate(QUANTITIES) if name not in missing}
+    kept = {name: rows[i] for i, name in enumerate(QUANTITIES) if name not in missing}
     total = counts.sum(axis=0)
     return Block(first, kept, total[0], total[1] if backward else None)
 

@@ -22,6 +22,7 @@ from .layers import (
     PREACTIVATION_SECOND_MOMENT,
     WEIGHT_GRADIENT_SECOND_MOMENT,
 )
+from .turns import clear, first_turn, next_turn, store
 
 _compiled = compile_body(rng, body)
 chi_square, fair_coins, normal_deviate = _compiled.chi_square, _compiled.fair_coins, _compiled.normal_deviate
@@ -82,8 +83,8 @@ def _backward(network, architecture, squares, slope, above, below, heads, key_0,
         row[WEIGHT_GRADIENT_SECOND_MOMENT, layer] = gradient / n * squares[layer] / architecture.fan_in[layer]
 
 
-def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
-    """Networks lane, lane + lanes, ... of a block, one after the other (see ``lanes.simulate``).
+def walk(lane, counter, share, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
+    """The networks of a block that this thread takes, one after the other (see ``lanes.simulate``).
 
     One input, no biases, normal weights, phi with one slope on each side; only second moments are filled.
     """
@@ -95,8 +96,13 @@ def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counti
     squares[0] = 0.0
     for value in inputs.values[0]:
         squares[0] += math.ldexp(np.float64(value), inputs.exponent) ** 2
-    for i in range(lane, rows.shape[0], lanes):
+    row = np.empty((rows.shape[0], rows.shape[2]))
+    i = first_turn(counter, share)
+    while i < rows.shape[1]:
         network = address.first + i
-        _forward(network, architecture, squares, slope, above, below, heads, key_0, key_1, rows[i])
+        clear(row)
+        _forward(network, architecture, squares, slope, above, below, heads, key_0, key_1, row)
         if memory.backward:
-            _backward(network, architecture, squares, slope, above, below, heads, key_0, key_1, rows[i])
+            _backward(network, architecture, squares, slope, above, below, heads, key_0, key_1, row)
+        store(row, rows, i)
+        i = next_turn(i, counter, share)

@@ -30,6 +30,7 @@ from .passes import (
     start_forward,
 )
 from .reflectors import combine, factor, orthonormalize, project, unreflect
+from .turns import clear, first_turn, next_turn, store
 from .vectors import add, dot
 
 
@@ -198,8 +199,8 @@ def _backward(walk, tape, network, counts, row):
         finish_backward(walk, layer - 1, exponent, network, counts, row)
 
 
-def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
-    """Networks lane, lane + lanes, ... of a block, one after the other (see ``lanes.simulate``).
+def walk(lane, counter, share, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
+    """The networks of a block that this thread takes, one after the other (see ``lanes.simulate``).
 
     Normal or orthogonal weights only, and for the latter at most half as many inputs as the narrowest layer is wide.
     For one input and normal weights ``one_input`` gives the same numbers in less time.
@@ -209,8 +210,13 @@ def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counti
     space = make_space(architecture, inputs, backward)
     this = Walk(steps, architecture, inputs, nonlinearity, counting, backward, key_0, key_1, space)
     tape = _make_tape(architecture, inputs.values.shape[0], backward)
-    for i in range(lane, rows.shape[0], lanes):
+    row = np.empty((rows.shape[0], rows.shape[2]))
+    i = first_turn(counter, share)
+    while i < rows.shape[1]:
         network = address.first + i
-        _forward(this, tape, network, counts[lane], rows[i])
+        clear(row)
+        _forward(this, tape, network, counts[lane], row)
         if backward:
-            _backward(this, tape, network, counts[lane], rows[i])
+            _backward(this, tape, network, counts[lane], row)
+        store(row, rows, i)
+        i = next_turn(i, counter, share)

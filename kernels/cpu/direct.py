@@ -16,6 +16,7 @@ from .bodies import key_of, place_of
 from .fill import padded
 from .passes import Walk, finish_backward, finish_forward, make_space, scale_and_shift, start_backward, start_forward
 from .products import multiply, multiply_transposed
+from .turns import clear, first_turn, next_turn, store
 
 PANEL = 1 << 15  # floats of a panel: 128 KiB, a fraction of a second-level cache
 LEAST_ROWS = 32
@@ -149,18 +150,23 @@ def _backward(walk, panels, network, counts, row):
         finish_backward(walk, layer - 1, exponent, network, counts, row)
 
 
-def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
-    """Networks lane, lane + lanes, ... of a block, one after the other (see ``lanes.simulate``)."""
+def walk(lane, counter, share, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
+    """The networks of a block that this thread takes, one after the other (see ``lanes.simulate``)."""
     backward = memory.backward
     key_0, key_1 = key_of(address.seed)
     space = make_space(architecture, inputs, backward)
     this = Walk(steps, architecture, inputs, nonlinearity, counting, backward, key_0, key_1, space)
     panels = _make_panels(architecture, inputs.values.shape[0], memory.weights[lane], len(space.h))
-    for i in range(lane, rows.shape[0], lanes):
+    row = np.empty((rows.shape[0], rows.shape[2]))
+    i = first_turn(counter, share)
+    while i < rows.shape[1]:
         network = address.first + i
-        _forward(this, panels, network, counts[lane], rows[i])
+        clear(row)
+        _forward(this, panels, network, counts[lane], row)
         if backward:
-            _backward(this, panels, network, counts[lane], rows[i])
+            _backward(this, panels, network, counts[lane], row)
+        store(row, rows, i)
+        i = next_turn(i, counter, share)
 
 
 @kernel()

@@ -28,6 +28,7 @@ from .passes import (
     start_backward,
     start_forward,
 )
+from .turns import clear, first_turn, next_turn, store
 from .vectors import dot
 
 
@@ -165,8 +166,8 @@ def _backward(walk, tape, network, counts, row):
         record_backward(walk, layer - 1, exponent, network, counts, row)
 
 
-def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
-    """Networks lane, lane + lanes, ... of a block, one after the other (see ``lanes.simulate``).
+def walk(lane, counter, share, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
+    """The networks of a block that this thread takes, one after the other (see ``lanes.simulate``).
 
     One input and normal weights only.
     """
@@ -174,8 +175,13 @@ def walk(lane, lanes, steps, address, architecture, inputs, nonlinearity, counti
     space = make_space(architecture, inputs, memory.backward)
     this = Walk(steps, architecture, inputs, nonlinearity, counting, memory.backward, key_0, key_1, space)
     tape = _make_tape(architecture, memory.backward)
-    for i in range(lane, rows.shape[0], lanes):
+    row = np.empty((rows.shape[0], rows.shape[2]))
+    i = first_turn(counter, share)
+    while i < rows.shape[1]:
         network = address.first + i
-        _forward(this, tape, network, counts[lane], rows[i])
+        clear(row)
+        _forward(this, tape, network, counts[lane], row)
         if memory.backward:
-            _backward(this, tape, network, counts[lane], rows[i])
+            _backward(this, tape, network, counts[lane], row)
+        store(row, rows, i)
+        i = next_turn(i, counter, share)
