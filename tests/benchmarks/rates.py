@@ -144,7 +144,7 @@ def two_cores():
 
         return timed
 
-    for name, method, count, backward in (("direct", "direct", 24, True), ("collapsed", "collapsed", 2000, True)):
+    for name, method, count, backward in (("direct", "direct", 96, True), ("collapsed", "collapsed", 10_000, True)):
         work, _ = simulation("kaiming_normal", 1, count, 20, method=method, backward=backward)
         found = timing.in_rounds({"one": on(1, work), "two": on(2, work)})
         ratio = found["one"].seconds / found["two"].seconds
