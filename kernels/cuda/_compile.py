@@ -1,7 +1,7 @@
 """How kernels become CUDA code: numba.cuda imported safely, bodies compiled for it, templates put together."""
 
+import contextlib
 import importlib
-import importlib.util
 import types
 
 import numba
@@ -18,15 +18,15 @@ def _import_cuda():
         names["row_stack"] = numpy.vstack
     try:
         cuda = importlib.import_module("numba.cuda")
-        # what looks for it, loaded now and not at the first kernel; the target inside numba itself has no such module
-        if lend and importlib.util.find_spec("numba.cuda.np.arrayobj") is not None:
-            importlib.import_module("numba.cuda.np.arrayobj")
+        if not SIMULATED and not hasattr(cuda, "libdevice"):  # the target inside numba itself has none
+            raise ImportError("the GPU's kernels need numba-cuda, which mcflow[cuda] brings")
+        if lend:  # what looks for it, loaded now and not at the first kernel; earlier releases have no such module
+            with contextlib.suppress(ModuleNotFoundError):
+                importlib.import_module("numba.cuda.np.arrayobj")
+        return cuda
     finally:
         if lend:
             del names["row_stack"]
-    if not SIMULATED and not hasattr(cuda, "libdevice"):  # the target inside numba itself has none
-        raise ImportError("the GPU's kernels need numba-cuda, which mcflow[cuda] brings")
-    return cuda
 
 
 cuda = _import_cuda()
