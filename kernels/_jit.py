@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import types as numba_types
 from numba.extending import intrinsic
 
-from ._whole_registers import WholeRegisters
+from ._pipelines import InsideOthers, WholeRegisters
 
 # Never fastmath=True: it drops NaN tests. Contraction to fused multiply-add everywhere; sums may be reassociated only
 # in the loops that ask for it, whose order is then fixed by the vector width and so by the kind of machine.
@@ -30,13 +30,7 @@ SUMS = {**EXACT, "fastmath": {"contract", "reassoc", "nsz"}}
 
 # Functions that allocate nothing are compiled without reference counts: each look at an array of a NamedTuple would
 # otherwise cost two atomic operations, a third of the time of a narrow layer.
-LEAN = {**EXACT, "_nrt": False}
-LEAN_SUMS = {**SUMS, "_nrt": False}
-
-# For functions over NamedTuples, which only compiled code calls: the entry for Python, which takes such a tuple apart
-# number by number, was a quarter of what they cost to compile. Called from Python they crash the process. A literal
-# argument has a version of its own compiled for it: where other calls pass a variable, zero is written np.int64(0).
-INSIDE = {"no_cpython_wrapper": True}
+WITHOUT_COUNTS = {"_nrt": False}
 
 JIT_IS_OFF = bool(numba.config.DISABLE_JIT)
 
@@ -93,6 +87,19 @@ def kernel(*, parallel: bool = False, sums: bool = False):
     return decorate
 
 
+def inner(function=None, *, sums: bool = False, allocates: bool = False, always_inline: bool = False):
+    """Decorate a function that only compiled code calls (see ``InsideOthers``); called from Python it is a TypeError.
+
+    A literal argument has a version of its own compiled for it: where other calls pass a variable, zero is written
+    np.int64(0).
+    """
+    if function is None:
+        return lambda function: inner(function, sums=sums, allocates=allocates)
+    flags = {**(SUMS if sums else EXACT), **({} if allocates else WITHOUT_COUNTS)}
+    flags |= {"no_cpython_wrapper": True, "forceinline": always_inline, "pipeline_class": InsideOthers}
+    return numba.njit(function, **flags)
+
+
 def _without_nogil(flags):
     """What numba.cfunc takes of the flags: its functions hold no lock in the first place."""
     return {key: value for key, value in flags.items() if key != "nogil"}
@@ -120,12 +127,13 @@ def unit_for(function, *examples, lean: bool = False) -> int:
     """Compile ``function`` for the types of the example arguments as a unit of its own; returns its address.
 
     For ``call_unit``: the arguments may be arrays and NamedTuples of them. Kept on disk like kernels. ``lean`` for
-    functions that allocate nothing (see ``LEAN``).
+    functions that allocate nothing (see ``WITHOUT_COUNTS``).
     """
     kinds = tuple(numba.typeof(example) for example in examples)
     if (function, kinds) not in _units:
         with _cached() as cache:
-            decorate = numba.cfunc(numba_types.void(*kinds), cache=cache, **_without_nogil(LEAN if lean else EXACT))
+            flags = _without_nogil({**EXACT, **(WITHOUT_COUNTS if lean else {})})
+            decorate = numba.cfunc(numba_types.void(*kinds), cache=cache, **flags)
             _units[function, kinds] = decorate(function)
     return _units[function, kinds].address
 
@@ -153,7 +161,7 @@ def compile_body(*modules: types.ModuleType, **replacements):
                 namespace = {**vars(module), **compiled}
                 copy = types.FunctionType(value.__code__, namespace, name, value.__defaults__, value.__closure__)
                 copy.__module__, copy.__qualname__ = value.__module__, value.__qualname__
-                compiled[name] = numba.njit(copy, forceinline=True, **EXACT)
+                compiled[name] = inner(copy, always_inline=True)
     return types.SimpleNamespace(**compiled)
 
 

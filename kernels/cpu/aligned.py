@@ -1,20 +1,19 @@
 """Arrays that begin where a cache line does: a vector that straddles two lines costs twice to load or store."""
 
 import numpy as np
-from numba import njit
 
-from .._jit import EXACT
+from .._jit import inner
 
 LINE = 16  # float32 numbers of a cache line of 64 bytes
 
 
-@njit(**EXACT)
+@inner(allocates=True)
 def whole_lines(length):
     """``length`` rounded up to whole cache lines, so that rows of that many floats all begin at one."""
     return (length + LINE - 1) // LINE * LINE
 
 
-@njit(**EXACT)
+@inner(allocates=True)
 def empty_floats(length):
     """An uninitialised flat float32 array that begins at a cache line."""
     raw = np.empty(length + LINE, np.float32)

@@ -9,9 +9,8 @@ docs/theory.md derives it; exact at every width.
 import math
 
 import numpy as np
-from numba import njit
 
-from .._jit import INSIDE, LEAN, compile_body
+from .._jit import compile_body, inner
 from ..body import chain as body
 from ..body import rng
 from ..body.rng import CHAIN
@@ -31,7 +30,7 @@ chi_square, fair_coins, normal_deviate = _compiled.chi_square, _compiled.fair_co
 COINS, ABOVE, BELOW, ACROSS, BACK_ABOVE, BACK_BELOW, TOP_ABOVE, TOP_BELOW = range(8)
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _forward(network, architecture, squares, slope, above, below, heads, key_0, key_1, row):
     """Sums of squares of h and x of every layer; ``squares[l]`` is |x_l|^2, ``above`` and ``below`` its two parts."""
     for layer in range(len(architecture.width)):
@@ -49,7 +48,7 @@ def _forward(network, architecture, squares, slope, above, below, heads, key_0, 
         row[ACTIVATION_SECOND_MOMENT, layer] = squares[layer + 1] / n
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _backward(network, architecture, squares, slope, above, below, heads, key_0, key_1, row):
     last = len(architecture.width) - 1
     gradient, along = 0.0, 0.0  # |delta_(l+1)|^2, and delta . h, the same for all layers

@@ -12,9 +12,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
-from .._jit import EXACT, INSIDE, LEAN, call
+from .._jit import call, inner
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
 from .aligned import empty_floats, whole_lines
 from .bodies import key_of, place_of
@@ -52,7 +52,7 @@ class Tape(NamedTuple):
     tau_of_block: np.ndarray
 
 
-@njit(**EXACT, **INSIDE)
+@inner(allocates=True)
 def _make_tape(architecture, batch, backward):
     layers = len(architecture.width)
     widest = 0
@@ -73,7 +73,7 @@ def _make_tape(architecture, batch, backward):
     )
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _rows_of_inputs(layer, architecture):
     """How many rows the factored inputs have: with the row of biases, or padded to a square for orthogonal weights."""
     n_in = architecture.fan_in[layer]
@@ -82,7 +82,7 @@ def _rows_of_inputs(layer, architecture):
     return n_in + (1 if architecture.bias_std[layer] > np.float32(0.0) else 0)
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _load_inputs(layer, architecture, space, basis, batch, rows, longest):
     n_in = architecture.fan_in[layer]
     exponent, lowering = scale_of(space, layer, architecture)
@@ -100,7 +100,7 @@ def _load_inputs(layer, architecture, space, basis, batch, rows, longest):
     return exponent
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _forward(walk, tape, network, counts, row):
     architecture, space, batch = walk.architecture, walk.space, walk.inputs.values.shape[0]
     longest = tape.longest
@@ -131,7 +131,7 @@ def _forward(walk, tape, network, counts, row):
         finish_forward(walk, walk.space, layer, exponent, network, counts, row)
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _factor_gradients(walk, tape, layer, r, rows):
     """The triangle C of the gradients of a layer, or of what they have beside the frame of an orthogonal layer."""
     architecture, space, batch, longest = walk.architecture, walk.space, walk.inputs.values.shape[0], tape.longest
@@ -158,7 +158,7 @@ def _factor_gradients(walk, tape, layer, r, rows):
     return factor(tape.block, 0, length, batch, longest, tape.tau_of_block, tape.triangle)
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _back_through(walk, tape, layer, network):
     """delta of a layer into W_l^T delta, times ``weight_std`` but not its exponent, in place."""
     architecture, space, batch, longest = walk.architecture, walk.space, walk.inputs.values.shape[0], tape.longest
@@ -187,7 +187,7 @@ def _back_through(walk, tape, layer, network):
             space.delta[to + i] = scale * tape.block[at + i]
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _backward(walk, tape, network, counts, row):
     last = len(walk.architecture.width) - 1
     batch = walk.inputs.values.shape[0]

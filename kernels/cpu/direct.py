@@ -7,9 +7,9 @@ backward pass they are kept where one network fits the budget of a thread, else 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
-from .._jit import EXACT, INSIDE, LEAN, call, kernel
+from .._jit import call, inner, kernel
 from ..body.rng import WEIGHTS
 from .aligned import empty_floats, whole_lines
 from .bodies import key_of, place_of
@@ -26,7 +26,7 @@ MANY_INPUTS = 24
 WHOLE = 1 << 20
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _rows_at_a_time(layer, architecture, batch):
     n, stride = architecture.width[layer], padded(architecture.fan_in[layer], architecture.padding)
     if architecture.whole or (batch >= MANY_INPUTS and n * stride <= WHOLE):
@@ -34,7 +34,7 @@ def _rows_at_a_time(layer, architecture, batch):
     return min(n, max(LEAST_ROWS, PANEL // stride // 4 * 4))
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _make_weights(w, offset, layer, first, rows, architecture, network, key_0, key_1):
     """Unit-variance weights of rows ``first`` .. of a layer (from 0) into the flat float32 ``w`` from ``offset``."""
     place, low = place_of(network, layer, WEIGHTS)
@@ -42,7 +42,7 @@ def _make_weights(w, offset, layer, first, rows, architecture, network, key_0, k
     call(architecture.weights, arguments)
 
 
-@njit(**LEAN)
+@inner
 def _pad(x, out, batch, n, stride):
     for k in range(batch):
         for i in range(n):
@@ -64,7 +64,7 @@ class Panels(NamedTuple):
     scratch: np.ndarray
 
 
-@njit(**EXACT, **INSIDE)
+@inner(allocates=True)
 def _places(architecture, batch, budget, offsets):
     """Where the weights of each layer are kept (into ``offsets``), the floats kept, and those of the largest panel.
 
@@ -94,7 +94,7 @@ def floats_for(architecture, batch, budget):
     return whole_lines(kept + panel)
 
 
-@njit(**EXACT, **INSIDE)
+@inner(allocates=True)
 def _make_panels(architecture, batch, weights, longest):
     """Panels in the floats of ``floats_for``: what they hold beside one panel was meant for kept weights."""
     offsets = np.empty(len(architecture.width), np.int64)
@@ -103,7 +103,7 @@ def _make_panels(architecture, batch, weights, longest):
     return Panels(weights, offsets, kept, empty_floats(longest), empty_floats(2 * longest))
 
 
-@njit(**EXACT, **INSIDE)
+@inner(allocates=True)
 def _forward(walk, panels, network, counts, row):
     architecture, space, batch = walk.architecture, walk.space, walk.inputs.values.shape[0]
     start_forward(space, walk.inputs)
@@ -121,7 +121,7 @@ def _forward(walk, panels, network, counts, row):
         finish_forward(walk, walk.space, layer, exponent, network, counts, row)
 
 
-@njit(**EXACT, **INSIDE)
+@inner(allocates=True)
 def _backward(walk, panels, network, counts, row):
     architecture, space, batch = walk.architecture, walk.space, walk.inputs.values.shape[0]
     last = len(architecture.width) - 1

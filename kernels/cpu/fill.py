@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
-from numba import carray, int64, njit, uint64
+from numba import carray, int64, uint64
 
-from .._jit import LEAN, copy_with, loop
+from .._jit import copy_with, inner, loop
 from .bodies import normal_pair, philox, sign_weight, truncated_pair, uniform_pair
 
 FLOATS = numba.types.CPointer(numba.float32)
@@ -23,7 +23,7 @@ SIGNATURE = (FLOATS, int64, uint64, int64, uint64, uint64, uint64, uint64)
 FEW_GROUPS = 16
 
 
-@njit(**LEAN)
+@inner
 def padded(n, padding):
     """Length of a row of n numbers with its padding."""
     return (n + padding - 1) // padding * padding

@@ -8,9 +8,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from .._jit import INSIDE, LEAN, LEAN_SUMS, call
+from .._jit import call, inner
 
 # Rows of the statistics, in the order of mcflow.blocks.QUANTITIES.
 PREACTIVATION_MEAN = 0
@@ -46,7 +45,7 @@ class Nonlinearity(NamedTuple):
     asymptotes: np.ndarray
 
 
-@njit(**LEAN_SUMS)
+@inner(sums=True)
 def sum_of_squares(values, start, length):
     """Sum of squares of ``values[start : start + length]`` in float64; two halves, so that no addition waits."""
     half = np.uint64(length // 2)
@@ -63,7 +62,7 @@ def sum_of_squares(values, start, length):
     return one + two
 
 
-@njit(**LEAN_SUMS)
+@inner(sums=True)
 def _sums(values, length):
     one, two, four = 0.0, 0.0, 0.0
     for i in range(np.uint64(length)):
@@ -75,7 +74,7 @@ def _sums(values, length):
     return one, two, four
 
 
-@njit(**LEAN_SUMS)
+@inner(sums=True)
 def _mean_sums(values, length):
     one, two = 0.0, 0.0
     for i in range(np.uint64(length)):
@@ -85,7 +84,7 @@ def _mean_sums(values, length):
     return one, two
 
 
-@njit(**LEAN)
+@inner
 def _counts_of_slopes(d, length, saturation):
     """How many are not zero, and how many are small; 32-bit counts have the lanes of the float32 that they look at.
 
@@ -99,7 +98,7 @@ def _counts_of_slopes(d, length, saturation):
     return active, saturated
 
 
-@njit(**LEAN)
+@inner
 def rescale(values, length, exponent):
     """Multiply by 2**exponent in place; zero and infinity where that leaves float32."""
     half = exponent // 2  # two factors: one alone may leave float32 where the product does not
@@ -109,7 +108,7 @@ def rescale(values, length, exponent):
         values[i] = values[i] * low * high
 
 
-@njit(**LEAN)
+@inner
 def exponent_of(mean_square):
     """The power of two nearest below the root of a mean square; 0 where it is zero or not finite."""
     if not (0.0 < mean_square < math.inf):
@@ -117,7 +116,7 @@ def exponent_of(mean_square):
     return (math.frexp(mean_square)[1] - 1) // 2
 
 
-@njit(**LEAN)
+@inner
 def _apply_asymptote(h, x, d, length, exponent, negative, positive, degree):
     """x and d of phi(h) = c |h|^degree; x carries 2^(exponent degree) then, and d 2^(exponent (degree - 1))."""
     if degree == np.float32(1.0):
@@ -134,7 +133,7 @@ def _apply_asymptote(h, x, d, length, exponent, negative, positive, degree):
             d[i] = np.float32(2.0) * (c * size if above else -c * size)
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def activate(h, x, d, length, exponent, mean_square, nonlinearity):
     """x = phi(h) and d = phi'(h) of flat arrays; returns the exponents of h, x and d.
 
@@ -161,13 +160,13 @@ def activate(h, x, d, length, exponent, mean_square, nonlinearity):
     return size, size * whole, size * (whole - 1)
 
 
-@njit(**LEAN)
+@inner
 def shifted(value, exponent):
     """value * 2**exponent; most exponents are zero, and ldexp is a call into the C library."""
     return value if exponent == 0 else math.ldexp(value, exponent)
 
 
-@njit(**LEAN)
+@inner
 def preactivation_statistics(row, layer, h, length):
     """Sums of h into ``row[:, layer]`` (unscaled); returns the mean square."""
     one, two, four = _sums(h, length)
@@ -177,7 +176,7 @@ def preactivation_statistics(row, layer, h, length):
     return two / length
 
 
-@njit(**LEAN)
+@inner
 def activation_statistics(row, layer, x, d, length, saturation, h_exponent, x_exponent):
     """Sums of x and phi' into ``row[:, layer]``, and the scales of the preactivation's sums put right.
 
@@ -199,13 +198,13 @@ def activation_statistics(row, layer, x, d, length, saturation, h_exponent, x_ex
     return two
 
 
-@njit(**LEAN_SUMS)
+@inner(sums=True)
 def _add_scaled(total, values, start, length, factor):
     for i in range(np.uint64(length)):
         total[i] += factor * np.float64(values[np.uint64(start) + i])
 
 
-@njit(**LEAN_SUMS)
+@inner(sums=True)
 def _sum_squares_of_doubles(values, length):
     total = 0.0
     for i in range(np.uint64(length)):
@@ -213,7 +212,7 @@ def _sum_squares_of_doubles(values, length):
     return total
 
 
-@njit(**LEAN)
+@inner
 def mean_cosine(h, inputs, n, group, direction):
     """Mean cosine over all pairs within groups of ``group`` consecutive inputs; NaN where an input is zero.
 
@@ -234,7 +233,7 @@ def mean_cosine(h, inputs, n, group, direction):
     return (total - groups * group) / (groups * group * (group - 1))
 
 
-@njit(**LEAN)
+@inner
 def count(counts, values, length, exponent, unit_exponent):
     """Add ``values * 2**exponent`` to the bins of a layer whose unit is 2**unit_exponent; NaN goes to the first bin."""
     scale = np.float32(math.ldexp(1.0, max(-120, min(120, exponent - unit_exponent)))) * BINS_PER_UNIT

@@ -10,9 +10,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
-from .._jit import EXACT, INSIDE, LEAN, LEAN_SUMS, call
+from .._jit import call, inner
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
 from .aligned import empty_floats, whole_lines
 from .bodies import key_of, place_of
@@ -55,7 +55,7 @@ class Reflection(NamedTuple):
     last: float
 
 
-@njit(**EXACT, **INSIDE)
+@inner(allocates=True)
 def _make_tape(architecture, backward):
     widest = 0
     for layer in range(len(architecture.width)):
@@ -69,7 +69,7 @@ def _make_tape(architecture, backward):
     )
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _reflection(x, space, layer, architecture):
     """The reflection that takes a layer's input, with its entry for the biases, to (beta, 0, ..., 0)."""
     n_in = architecture.fan_in[layer]
@@ -91,7 +91,7 @@ def _reflection(x, space, layer, architecture):
     return Reflection(rows, exponent, beta, (beta - lead) / beta, lowering * inverse, below * inverse)
 
 
-@njit(**LEAN_SUMS)
+@inner(sums=True)
 def _combine(delta, normals, x, slope, of_normals, of_x, length):
     """delta_i = (of_normals normals_(i-1) + of_x x_i) slope_i for i >= 1; returns their sum of squares."""
     total = 0.0
@@ -103,7 +103,7 @@ def _combine(delta, normals, x, slope, of_normals, of_x, length):
     return total
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _with_x(space, x):
     """The same space with another place for the activations."""
     return Space(
@@ -112,7 +112,7 @@ def _with_x(space, x):
     )  # fmt: skip
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _forward(walk, tape, network, counts, row):
     architecture, space = walk.architecture, walk.space
     start_forward(_with_x(space, tape.x[0]), walk.inputs)
@@ -129,7 +129,7 @@ def _forward(walk, tape, network, counts, row):
         finish_forward(walk, _with_x(space, tape.x[above]), layer, reflection.exponent, network, counts, row)
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _back_through(walk, tape, layer, network):
     """delta of a layer into phi' W^T delta of the one below, in place; its exponent lacks that of the weights."""
     architecture, space = walk.architecture, walk.space
@@ -155,7 +155,7 @@ def _back_through(walk, tape, layer, network):
     space.delta_squares[0] = total + np.float64(delta[0]) * np.float64(delta[0])
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def _backward(walk, tape, network, counts, row):
     last = len(walk.architecture.width) - 1
     start_backward(walk.space, walk.architecture, 1, network, walk.key_0, walk.key_1)

@@ -4,9 +4,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
-from .._jit import EXACT, INSIDE, LEAN, call, call_unit, unit_for
+from .._jit import call, call_unit, inner, unit_for
 from ..body.rng import BIASES, OUTPUT_GRADIENT
 from .aligned import empty_floats, whole_lines
 from .bodies import place_of
@@ -128,7 +128,7 @@ class Walk(NamedTuple):
     space: Space
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def finish_forward(walk, space, layer, exponent, network, counts, row):
     """``finish_forward_layer`` of h in ``space``, which carries ``exponent``."""
     batch, n = walk.inputs.values.shape[0], walk.architecture.width[layer]
@@ -139,7 +139,7 @@ def finish_forward(walk, space, layer, exponent, network, counts, row):
     )  # fmt: skip
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def finish_backward(walk, layer, exponent, network, counts, row):
     """delta *= phi' in ``walk.space``, where delta carries ``exponent``, and all that is recorded of it."""
     space, n = walk.space, walk.architecture.width[layer]
@@ -152,7 +152,7 @@ def finish_backward(walk, layer, exponent, network, counts, row):
     record_backward(walk, layer, exponent, network, counts, row)
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def record_backward(walk, layer, exponent, network, counts, row):
     """``record_backward_layer`` of delta in ``walk.space``, which carries ``exponent`` before that of phi'."""
     batch = walk.inputs.values.shape[0]
@@ -160,7 +160,7 @@ def record_backward(walk, layer, exponent, network, counts, row):
     call_unit(walk.steps.backward, arguments)
 
 
-@njit(**EXACT, **INSIDE)
+@inner(allocates=True)
 def make_space(architecture, inputs, backward):
     """Scratch for one network at a time."""
     layers, batch = len(architecture.width), inputs.values.shape[0]
@@ -186,7 +186,7 @@ def make_space(architecture, inputs, backward):
     )
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def start_forward(space, inputs):
     """x_0: the inputs."""
     batch, n = inputs.values.shape
@@ -197,7 +197,7 @@ def start_forward(space, inputs):
     space.x_exponent[0] = inputs.exponent
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def scale_of(space, layer, architecture):
     """The exponent that h of a layer carries, and 2**-lift that W x is to be multiplied by to be in that scale.
 
@@ -212,7 +212,7 @@ def scale_of(space, layer, architecture):
     return exponent, 1.0
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def make_biases(space, layer, architecture, exponent, network, key_0, key_1):
     """The biases of a layer into ``space.bias``, times 2**-exponent: in the scale that the preactivations carry."""
     n = architecture.width[layer]
@@ -223,7 +223,7 @@ def make_biases(space, layer, architecture, exponent, network, key_0, key_1):
         space.bias[i] = scale * space.bias[i]
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def scale_and_shift(space, layer, architecture, batch, network, key_0, key_1):
     """h = std h + b of a layer, in place; returns the exponent that h carries."""
     n = architecture.width[layer]
@@ -262,7 +262,7 @@ def finish_forward_layer(
             space.x_squares[layer + 1, k] = sum_of_squares(space.x, k * n, n)
 
 
-@njit(**LEAN, **INSIDE)
+@inner
 def start_backward(space, architecture, batch, network, key_0, key_1):
     """delta = v of the last layer, v ~ N(0, 1) per network and input, before phi' is applied."""
     last = len(architecture.width) - 1

@@ -4,22 +4,21 @@ A panel is flat float32 of rows x stride; vectors are inputs major, (K, stride) 
 """
 
 import numpy as np
-from numba import njit
 
-from .._jit import EXACT, LEAN
+from .._jit import inner
 from .vectors import add, add_four, dot, dot_four
 
 # Up to this many inputs own loops beat sgemm (measured: docs/benchmarks.md).
 FEW_INPUTS = 1
 
 
-@njit(**LEAN)
+@inner
 def _add(y, values, start, length):
     for i in range(np.uint64(length)):
         y[i] += values[np.uint64(start) + i]
 
 
-@njit(**EXACT)
+@inner(allocates=True)
 def multiply(w, offset, first, rows, stride, x, inputs, h, n, scratch):
     """h[k, first : first + rows] = panel @ x[k] for each input k; h is (inputs, n) flat."""
     if inputs <= FEW_INPUTS:
@@ -44,7 +43,7 @@ def multiply(w, offset, first, rows, stride, x, inputs, h, n, scratch):
             h[k * n + first + r] = product[k, r]
 
 
-@njit(**EXACT)
+@inner(allocates=True)
 def multiply_transposed(w, offset, first, rows, stride, d, inputs, n, y, scratch):
     """y[k] += d[k, first : first + rows] @ panel for each input k; d is (inputs, n) flat, y (inputs, stride) flat."""
     if inputs <= FEW_INPUTS:

@@ -7,14 +7,14 @@ taken at a time, so that a loaded vector is used four times.
 import math
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
-from .._jit import LEAN
+from .._jit import inner
 from .layers import sum_of_squares
 from .vectors import add, add_four, add_to_four, dot, dot_four
 
 
-@njit(**LEAN)
+@inner
 def reflect(v, p, tau, b, q, stride, columns, length):
     """b -= tau v (v . b) for each column of b: one reflection."""
     k = 0
@@ -27,7 +27,7 @@ def reflect(v, p, tau, b, q, stride, columns, length):
         k += 1
 
 
-@njit(**LEAN)
+@inner
 def factor(a, offset, rows, columns, stride, tau, triangle):
     """QR by Householder reflections in place; returns their number r = min(rows, columns).
 
@@ -59,7 +59,7 @@ def factor(a, offset, rows, columns, stride, tau, triangle):
     return r
 
 
-@njit(**LEAN)
+@inner
 def unreflect(a, offset, rows, r, stride, tau, b, columns, b_stride):
     """b = Q b in place, Q = H_1 ... H_r of ``factor``: from coordinates along its basis back to the space."""
     for j in range(r - 1, -1, -1):
@@ -67,7 +67,7 @@ def unreflect(a, offset, rows, r, stride, tau, b, columns, b_stride):
             reflect(a, offset + j * stride + j, tau[j], b, j, b_stride, columns, rows - j)
 
 
-@njit(**LEAN)
+@inner
 def combine(z, offset, z_stride, triangle, r, columns, out, start, out_stride, length):
     """out column k = sum over j <= min(k, r - 1) of triangle[j, k] times z column j."""
     for k in range(columns):
@@ -84,7 +84,7 @@ def combine(z, offset, z_stride, triangle, r, columns, out, start, out_stride, l
             j += 1
 
 
-@njit(**LEAN)
+@inner
 def project(z, offset, z_stride, r, b, b_stride, columns, length, out, start, out_stride):
     """out column k, entry j = z column j . b column k."""
     for j in range(r):
@@ -101,7 +101,7 @@ def project(z, offset, z_stride, r, b, b_stride, columns, length, out, start, ou
             k += 1
 
 
-@njit(**LEAN)
+@inner
 def orthonormalize(z, offset, stride, columns, length):
     """Gram-Schmidt in place, each column twice: Gaussian columns become a uniformly distributed frame.
 

@@ -5,34 +5,33 @@ computes a network changes no bit of it.
 """
 
 import numpy as np
-from numba import njit
 
-from .._jit import LEAN, add_atomically
+from .._jit import add_atomically, inner
 
 # Shares are small enough for the last ones to end together, and large enough for the counter to stay out of the way.
 SHARES_OF_A_LANE = 64
 LARGEST_SHARE = 64
 
 
-@njit(**LEAN)
+@inner
 def share_of(networks, lanes):
     """How many networks a thread takes at once."""
     return max(1, min(LARGEST_SHARE, networks // (SHARES_OF_A_LANE * lanes)))
 
 
-@njit(**LEAN)
+@inner
 def first_turn(counter, share):
     """The first network of a fresh share; ``counter`` is int64 (1,)."""
     return add_atomically(counter, share)
 
 
-@njit(**LEAN)
+@inner
 def next_turn(done, counter, share):
     """The network after ``done``: of the same share, or of a fresh one."""
     return done + 1 if (done + 1) % share else first_turn(counter, share)
 
 
-@njit(**LEAN)
+@inner
 def clear(row):
     """NaN for all that may not be recorded; ``row`` is float64 (quantities, L)."""
     for quantity in range(row.shape[0]):
@@ -40,7 +39,7 @@ def clear(row):
             row[quantity, layer] = np.nan
 
 
-@njit(**LEAN)
+@inner
 def store(row, rows, i):
     """A finished row into ``rows`` float64 (quantities, networks, L)."""
     for quantity in range(row.shape[0]):

@@ -1,12 +1,12 @@
 """Sums of products and of multiples of stretches of flat float32 arrays, four at a time where four share a vector."""
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
-from .._jit import LEAN, LEAN_SUMS
+from .._jit import inner
 
 
-@njit(**LEAN_SUMS)
+@inner(sums=True)
 def dot(a, p, b, q, length):
     """a[p :] . b[q :] over ``length`` numbers, in float32."""
     i, j = uint64(p), uint64(q)
@@ -16,7 +16,7 @@ def dot(a, p, b, q, length):
     return total
 
 
-@njit(**LEAN_SUMS)
+@inner(sums=True)
 def dot_four(a, p, b, q, stride, length):
     """The dots of one vector with four columns."""
     i, j0 = uint64(p), uint64(q)
@@ -31,7 +31,7 @@ def dot_four(a, p, b, q, stride, length):
     return t0, t1, t2, t3
 
 
-@njit(**LEAN)
+@inner
 def add(y, q, a, p, factor, length):
     """y[q :] += factor * a[p :]."""
     i, j = uint64(p), uint64(q)
@@ -39,7 +39,7 @@ def add(y, q, a, p, factor, length):
         y[j + t] += factor * a[i + t]
 
 
-@njit(**LEAN)
+@inner
 def add_to_four(y, q, stride, a, p, f0, f1, f2, f3, length):
     """Add multiples of one vector to four columns."""
     i, j0 = uint64(p), uint64(q)
@@ -52,7 +52,7 @@ def add_to_four(y, q, stride, a, p, f0, f1, f2, f3, length):
         y[j3 + t] += f3 * v
 
 
-@njit(**LEAN)
+@inner
 def add_four(y, q, a, p, stride, f0, f1, f2, f3, length):
     """Add multiples of four columns to one vector."""
     j, i0 = uint64(q), uint64(p)

@@ -4,6 +4,7 @@ import types
 
 import numpy as np
 import pytest
+from compiled import entry
 from mcflow.kernels.body import activations, elementary, normal, rng, weights
 from mcflow.kernels.cpu import bodies
 
@@ -35,7 +36,7 @@ def assert_twins(compiled, plain, arguments, tolerance=2e-6, least=1e-3):
 @pytest.mark.parametrize("name", sorted(set(functions_of(activations)) - {"_logistic"}))
 def test_activation_is_its_own_twin(name):
     pairs = [(h, np.float32(0.7)) for h in SIGNED]
-    assert_twins(getattr(bodies.nonlinearities, name), getattr(activations, name), pairs)
+    assert_twins(entry(getattr(bodies.nonlinearities, name)), getattr(activations, name), pairs)
 
 
 def test_every_plain_body_returns_float32_alone():
@@ -63,7 +64,7 @@ def test_every_plain_body_returns_float32_alone():
     ],
 )
 def test_elementary_function_is_its_own_twin(name, points):
-    assert_twins(getattr(bodies.scalars, name), getattr(elementary, name), [(x,) for x in points])
+    assert_twins(entry(getattr(bodies.scalars, name)), getattr(elementary, name), [(x,) for x in points])
 
 
 @pytest.mark.parametrize(
@@ -71,25 +72,25 @@ def test_elementary_function_is_its_own_twin(name, points):
 )
 def test_pair_of_numbers_is_its_own_twin(module, name):
     words = [(np.uint32(a), np.uint32(b)) for a, b in zip(WORDS, WORDS[::-1], strict=True)]
-    assert_twins(getattr(bodies.scalars, name), getattr(module, name), words, tolerance=1e-6, least=1.0)
+    assert_twins(entry(getattr(bodies.scalars, name)), getattr(module, name), words, tolerance=1e-6, least=1.0)
 
 
 def test_sign_is_its_own_twin_to_the_bit():
     for word in WORDS:
         for bit in (0, 1, 30, 31):
-            found = bodies.sign_weight(np.uint32(word), bit)
+            found = entry(bodies.sign_weight)(np.uint32(word), bit)
             assert found == weights.sign_weight(np.uint32(word), bit) == (-1.0 if word << bit & 0x80000000 else 1.0)
 
 
 def test_random_words_are_their_own_twins_to_the_bit():
     for _ in range(50):
         address = [np.uint64(word) for word in GENERATOR.integers(0, 1 << 32, 6)]
-        assert [int(w) for w in bodies.philox(*address)] == [int(w) for w in rng.philox(*address)]
+        assert [int(w) for w in entry(bodies.philox)(*address)] == [int(w) for w in rng.philox(*address)]
 
 
 @pytest.mark.parametrize("words", [(0, 0), (0, 0x80000000), (0xFFFFFFFF, 0), (0xFFFFFFFF, 0x7FFFFFFF), (1, 0x40000000)])
 def test_extreme_words_give_finite_numbers_inside_the_stated_bounds(words):
     words = tuple(np.uint32(word) for word in words)
-    assert max(abs(z) for z in bodies.normal_pair(*words)) < 6.67
-    assert max(abs(z) for z in bodies.truncated_pair(*words)) <= np.float32(2.27374)
-    assert max(abs(z) for z in bodies.uniform_pair(*words)) <= np.float32(np.sqrt(3.0))
+    assert max(abs(z) for z in entry(bodies.normal_pair)(*words)) < 6.67
+    assert max(abs(z) for z in entry(bodies.truncated_pair)(*words)) <= np.float32(2.27374)
+    assert max(abs(z) for z in entry(bodies.uniform_pair)(*words)) <= np.float32(np.sqrt(3.0))

@@ -7,6 +7,7 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 import pytest
+from compiled import entry
 from mcflow.kernels._jit import copy_with, loop
 from mcflow.kernels.body.activations import BY_KIND
 from mcflow.kernels.cpu import activations, bodies, fill, layers, one_input, vectors
@@ -52,6 +53,7 @@ def test_activation_is_vector_code(kind):
 
 
 def assembly_of(function, *arguments):
+    function = entry(function)
     function.compile(tuple(numba.typeof(argument) for argument in arguments))
     return "\n".join(function.inspect_asm().values())
 

@@ -1,0 +1,16 @@
+"""The kernels' inner functions, which only compiled code calls, with an entry for Python."""
+
+import functools
+
+import numba
+from mcflow.kernels._jit import JIT_IS_OFF
+from mcflow.kernels._pipelines import WholeRegisters
+
+
+@functools.cache
+def entry(function):
+    """An inner function compiled by itself, with the flags it has and what it calls inside it."""
+    if JIT_IS_OFF:
+        return function
+    options = {**function.targetoptions, "no_cpython_wrapper": False, "forceinline": False}
+    return numba.jit(function.py_func, pipeline_class=WholeRegisters, **options)
