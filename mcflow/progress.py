@@ -54,7 +54,7 @@ class Lines(Silent):
             return None
         done, since = self._first
         elapsed = time.monotonic() - since
-        return (self._done - done) / elapsed if elapsed >= _SHORTEST else None
+        return (self._done - done) / elapsed if elapsed > _SHORTEST else None
 
     def advance(self, case: str, count: int) -> None:
         rate = self._rate(count)

@@ -77,10 +77,26 @@ def test_lines_come_from_a_run_in_a_pipe(capsys, monkeypatch, tmp_path):
     from mcflow.cli import call
 
     monkeypatch.setattr(progress, "_EVERY", 0.0)
+    monkeypatch.setattr(progress, "_SHORTEST", 0.0)  # so few networks may take less than what tells a user a rate
     assert call([*RUN, "--networks", "40", "-o", str(tmp_path / "a.h5")]) == 0
     said = capsys.readouterr().err
     assert "\x1b" not in said
     assert re.search(r"mcflow: xavier_normal-relu: 40 of 40 networks, 100 %, .*/s, 0 s left", said)
+
+
+def test_two_blocks_at_once_tell_no_rate(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    watch = progress.watcher(quiet=False)
+    watch.begin(total=100, done=0)
+    for _ in range(2):
+        now[0] += 0.001
+        watch.advance("xavier_normal-relu", 30)
+    assert capsys.readouterr().err.splitlines() == [
+        "mcflow: xavier_normal-relu: 30 of 100 networks, 30 %",
+        "mcflow: xavier_normal-relu: 60 of 100 networks, 60 %",
+    ]
 
 
 @pytest.mark.parametrize("quiet", [True, False])
