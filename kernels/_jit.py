@@ -94,7 +94,7 @@ def inner(function=None, *, sums: bool = False, allocates: bool = False, always_
     np.int64(0).
     """
     if function is None:
-        return lambda function: inner(function, sums=sums, allocates=allocates)
+        return lambda function: inner(function, sums=sums, allocates=allocates, always_inline=always_inline)
     flags = {**(SUMS if sums else EXACT), **({} if allocates else WITHOUT_COUNTS)}
     flags |= {"no_cpython_wrapper": True, "forceinline": always_inline, "pipeline_class": InsideOthers}
     return numba.njit(function, **flags)
