@@ -15,6 +15,7 @@ from pathlib import Path
 from mcflow.errors import InputError
 
 NAME = "lock"
+_ASIDE = ".aside"  # not a temporary of the folder, which the holder removes: it may be the lock of that holder
 _PATIENCE = 2.0  # seconds after which a lock without content is one whose writer was killed while making it
 
 
@@ -32,7 +33,7 @@ def hold(folder: Path, say: Callable[[str], None] = lambda sentence: None) -> It
     """Hold the lock of ``folder`` for the time of a with block.
 
     A lock whose process on this host is dead is taken over, and ``say`` is told. Raises InputError where another
-    writer holds it, on this host or another.
+    writer holds it, on this host or another; OSError where the folder is not there or takes no file.
     """
     path = folder / NAME
     mine = Owner(socket.gethostname(), os.getpid(), _start_of(os.getpid()))
@@ -55,6 +56,8 @@ def hold(folder: Path, say: Callable[[str], None] = lambda sentence: None) -> It
         with contextlib.suppress(OSError):  # where the folder has gone, or is read only now, the lock is stale
             if _read(path) == mine:
                 path.unlink(missing_ok=True)
+            for aside in folder.glob(f"{NAME}.*{_ASIDE}"):  # of one killed while it took a lock over
+                aside.unlink(missing_ok=True)
 
 
 def holder(folder: Path) -> str | None:
@@ -75,6 +78,9 @@ def _make(path: Path, content: str) -> bool:
     try:
         os.write(descriptor, content.encode())
         os.fsync(descriptor)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
     finally:
         os.close(descriptor)
     return True
@@ -120,14 +126,14 @@ def _start_of(pid: int) -> str | None:
 
 def _take_over(path: Path, owner: Owner) -> bool:
     """Remove a dead process's lock; False where another was quicker (its lock is put back)."""
-    aside = path.with_name(f"{NAME}.{uuid.uuid4().hex}.tmp")
+    aside = path.with_name(f"{NAME}.{uuid.uuid4().hex}{_ASIDE}")
     try:
         os.rename(path, aside)
     except FileNotFoundError:
         return False
     stale = _read(aside) == owner
     if not stale:
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
             os.link(aside, path)
     aside.unlink(missing_ok=True)
     return stale

@@ -65,6 +65,7 @@ def run_to_file(prepared: Prepared, target: Target, options: Options, watch: Sil
         estimates.check(prepared, target.folder, options.threads_here)
     options.workers.check(prepared.jobs)
     with store.opened(target, watch.say) as parts, caught() as interrupts, _closing(watch):
+        target.refuse_existing()  # again: another run may have made it between the first look and the lock
         if options.shard is not None and target.resume and target.path.exists():
             refuse_other_shard(target.path, seal_of(prepared), options.shard)
             watch.say(f"{target.path} already holds shard {options.shard}; nothing to do")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import h5py
 
 SUFFIX = ".parts"
+_TRIES = 1000  # each takes microseconds, and loses only to a writer that comes or goes in them
 
 
 def parts_folder(path: Path) -> Path:
@@ -65,20 +66,32 @@ class Target:
 def opened(target: Target, say: Callable[[str], None]) -> Iterator[FolderParts]:
     """The target's parts, locked against a second writer. The folder goes when nothing is left in it."""
     folder = target.folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".probe.tmp"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"cannot write to {folder.parent}: {error.strerror or error}; name another -o") from None
-    try:
-        with locks.hold(folder, say):
-            remove_temporaries(folder)
-            yield FolderParts(folder)
-    finally:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+    with contextlib.ExitStack() as stack:
+        stack.callback(_remove_if_empty, folder)
+        _make_and_lock(folder, stack, say)
+        remove_temporaries(folder)
+        yield FolderParts(folder)
+
+
+def _make_and_lock(folder: Path, stack: contextlib.ExitStack, say: Callable[[str], None]) -> None:
+    """Make the folder and lock it; InputError where the disk does not let us, or another writer is there."""
+    tries = 0
+    while True:
+        tries += 1
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locks.hold(folder, say))
+            return
+        except OSError as error:
+            # a writer that ends or was refused may remove the empty folder between the two steps, or within the first
+            if tries < _TRIES and isinstance(error, (FileNotFoundError, FileExistsError)):
+                continue
+            raise InputError(f"cannot write to {folder.parent}: {error.strerror or error}; name another -o") from None
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def adopt(target: Target, prepared: Prepared, parts: FolderParts) -> bool:
