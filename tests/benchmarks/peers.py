@@ -23,7 +23,8 @@ import sys
 import numpy as np
 import timing
 
-PEERS = ("mcflow", "torch", "torch-naive", "jax", "numpy")
+PEERS = ("mcflow", "torch", "torch-naive", "jax", "numpy", "numpy-collapsed")
+ONLY = {"torch-naive": ("direct", "collapsed"), "numpy-collapsed": ("collapsed",)}  # the cases that a peer is for
 CASES = {"direct": (1, 16, 128), "uniform": (1, 16), "collapsed": (1, 16)}
 
 
@@ -199,12 +200,52 @@ def make_numpy(law, n, depth, batch, chunk):
     return lambda networks: np.stack([one() for _ in range(networks)]), ("numpy",)
 
 
+def make_numpy_collapsed(law, n, depth, batch, chunk):
+    """mcflow's own collapsed algorithm as a plain NumPy loop: what the kernels add to the idea."""
+    generator = np.random.Generator(np.random.SFC64(3))
+    timing.one_thread_of_blas()
+    x0, std = inputs(n, batch), np.float32(math.sqrt(2.0 / n))
+
+    def normals():
+        return generator.standard_normal((batch, n), dtype=np.float32)
+
+    def square(values):
+        return np.dot(values.ravel(), values.ravel()) / values.size
+
+    def factors(rows):
+        """(q, r) with orthonormal columns of q and rows = r.T @ q.T; for one row its direction and its norm."""
+        if batch > 1:
+            return np.linalg.qr(rows.T)
+        norm = np.sqrt(np.dot(rows[0], rows[0]))
+        return rows.T / norm, norm.reshape(1, 1)
+
+    def one():
+        out, x, tape = np.empty((4, depth)), x0, []
+        for layer in range(depth):
+            (q, r), z = factors(x), normals()
+            h = (std * r.T) @ z
+            x = np.maximum(h, 0)
+            tape.append((q, z, h > 0))
+            out[:3, layer] = h.mean(), square(h), square(x)
+        d = normals() * tape[-1][2]
+        out[3, -1] = square(d)
+        for layer in range(depth - 1, 0, -1):
+            q, z, _ = tape[layer]
+            free = factors(d)[1].T @ normals()  # W is known along q alone; elsewhere it is drawn as d meets it
+            d = std * (free + (d @ z.T - free @ q) @ q.T) * tape[layer - 1][2]
+            out[3, layer - 1] = square(d)
+        return out
+
+    return lambda networks: np.stack([one() for _ in range(networks)]), ("numpy",)
+
+
 MAKERS = {
     "mcflow": make_mcflow,
     "torch": make_torch,
     "torch-naive": make_torch_naive,
     "jax": make_jax,
     "numpy": make_numpy,
+    "numpy-collapsed": make_numpy_collapsed,
 }
 
 
@@ -263,12 +304,12 @@ def ask(peer, law, batch, options):
 
 def compare(options):
     print(f"width {options.width}, depth {options.depth}, forward and backward, one core, {options.clock} time")
-    print(f"{'case':20s} {'peer':12s} {'layers/s':>12s} {'mcflow over it':>15s}")
+    print(f"{'case':20s} {'peer':15s} {'layers/s':>12s} {'mcflow over it':>15s}")
     told = set()
     for name in options.cases.split(","):
         for batch in CASES[name]:
             law = name if name != "direct" else "normal"
-            peers = [peer for peer in options.peers.split(",") if not (peer == "torch-naive" and law == "uniform")]
+            peers = [peer for peer in options.peers.split(",") if name in ONLY.get(peer, CASES)]
             answers = {peer: [] for peer in ["mcflow", *peers]}
             for _ in range(options.rounds):
                 for peer, found in answers.items():
@@ -281,7 +322,7 @@ def compare(options):
                 own = [answer["rate"] for answer in answers["mcflow"] if answer]
                 ratio = "" if peer == "mcflow" or not own else f"{statistics.median(own) / rate:.2f} x"
                 noisy = "  noisy" if min(answer["clean"] for answer in found) < 3 else ""
-                print(f"{name + f', K = {batch}':20s} {peer:12s} {rate:12,.0f} {ratio:>15s}{noisy}", flush=True)
+                print(f"{name + f', K = {batch}':20s} {peer:15s} {rate:12,.0f} {ratio:>15s}{noisy}", flush=True)
                 told |= {answer["machine"] for answer in found}
     print(*sorted(told), sep="\n")
 
