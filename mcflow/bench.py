@@ -49,6 +49,7 @@ def measure(width: int = 512, depth: int = 50, threads: int | None = None) -> di
 
     Each rate is the median of five repeats of at least a quarter of a second, forward and backward, ReLU.
     """
+    devices.require_compiler()
     devices.set_threads(1)
     ceilings = Ceilings(**devices.ceilings(_rate))
     rates = []

@@ -35,10 +35,19 @@ FEW_INPUTS_TO_KEEP = 16  # with more inputs the products want the caches for the
 PLAIN_EXPONENT = 32
 
 
+def require_compiler() -> None:
+    """InputError where Numba was told not to compile: kernels call each other by machine addresses."""
+    import numba
+
+    if numba.config.DISABLE_JIT:
+        raise InputError("NUMBA_DISABLE_JIT is set, and mcflow's kernels run only compiled; unset it")
+
+
 def choose_device(requested: str) -> str:
-    """``cpu`` or ``cuda``; InputError with the reason where CUDA is asked for and does not work."""
+    """``cpu`` or ``cuda``; InputError with the reason where neither compiles, or CUDA is asked for and fails."""
     from mcflow import cuda_detection
 
+    require_compiler()
     if requested == "cpu" or (requested == "auto" and cuda_detection.quick_reason()):
         return "cpu"
     reason = cuda_detection.reason()
@@ -364,7 +373,7 @@ def describe() -> dict[str, Any]:
         "simd": simd,
         "cores": os.cpu_count(),
         "threads": numba.config.NUMBA_NUM_THREADS,
-        "threading_layer": _threading_layer(),
+        "threading_layer": "none: NUMBA_DISABLE_JIT is set" if numba.config.DISABLE_JIT else _threading_layer(),
         "kernel_cache": str(_jit.CACHE_FOLDER) if _jit.CACHE_FOLDER else None,
         "cuda": _describe_cuda(cuda_detection.examine()),
     }

@@ -45,6 +45,7 @@ def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> N
         raise InputError(f"seed = {seed} is out of range; it must be between 0 and {MAX_SEED}")
     if not 0 <= network < MAX_NETWORKS:
         raise InputError(f"network = {network} is out of range; it must be between 0 and {MAX_NETWORKS - 1}")
+    devices.require_compiler()
     from mcflow.inputs import inputs_of
 
     inputs = np.array(inputs_of(case, seed))

@@ -186,3 +186,17 @@ def test_memory_limits_are_respected(monkeypatch):
 
     monkeypatch.setattr(resource, "getrlimit", lambda which: (1 << 20, 1 << 20))
     assert machine.available_memory() == 0
+
+
+@pytest.mark.parametrize("verb", [["run", "-o", "a.h5"], ["bench"]])
+def test_a_numba_that_does_not_compile_is_refused(mcflow_command, tmp_path, verb):
+    done = mcflow_command(*verb, environment={"NUMBA_DISABLE_JIT": "1"})
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "NUMBA_DISABLE_JIT is set" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_doctor_says_that_numba_does_not_compile(mcflow_command):
+    done = mcflow_command("doctor", environment={"NUMBA_DISABLE_JIT": "1"})
+    assert done.returncode == 0, done.stderr
+    assert "NUMBA_DISABLE_JIT is set" in done.stdout
