@@ -86,6 +86,8 @@ def _make_and_lock(folder: Path, stack: contextlib.ExitStack, say: Callable[[str
             # a writer that ends or was refused may remove the empty folder between the two steps, or within the first
             if tries < _TRIES and isinstance(error, (FileNotFoundError, FileExistsError)):
                 continue
+            if folder.is_file():
+                raise InputError(f"{folder} is a file where mcflow keeps parts; name another -o") from None
             raise InputError(f"cannot write to {folder.parent}: {error.strerror or error}; name another -o") from None
 
 

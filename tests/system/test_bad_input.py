@@ -188,6 +188,11 @@ def test_memory_limits_are_respected(monkeypatch):
     assert machine.available_memory() == 0
 
 
+def test_a_file_in_the_place_of_the_parts_is_refused_by_name(capsys):
+    open("a.h5.parts", "w").close()
+    refused(capsys, [*RUN, "-o", "a.h5"], "a.h5.parts is a file")
+
+
 @pytest.mark.parametrize("verb", [["run", "-o", "a.h5"], ["bench"]])
 def test_a_numba_that_does_not_compile_is_refused(mcflow_command, tmp_path, verb):
     done = mcflow_command(*verb, environment={"NUMBA_DISABLE_JIT": "1"})
