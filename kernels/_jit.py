@@ -76,13 +76,13 @@ def _cached():
         numba.config.CACHE_DIR = before
 
 
-def kernel(*, parallel: bool = False, sums: bool = False):
+def kernel(*, sums: bool = False):
     """Decorate a loop of ``kernels/cpu``; the compiled code is kept on disk."""
 
     def decorate(function):
         with _cached() as cache:
             flags = SUMS if sums else EXACT
-            return numba.njit(function, parallel=parallel, cache=cache, **flags)
+            return numba.njit(function, cache=cache, **flags)
 
     return decorate
 

@@ -8,6 +8,7 @@ import importlib.util
 import math
 import os
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,13 +34,26 @@ LAST_CACHE = Path("/sys/devices/system/cpu/cpu0/cache/index3/size")  # "32768K"
 FEW_INPUTS_TO_KEEP = 16  # with more inputs the products want the caches for themselves
 # In a scale of 2^+-32 an input needs no exponent.
 PLAIN_EXPONENT = 32
+_held = threading.local()  # of each thread that calls: how many threads its kernels run on, and their memory
+
+
+def compiler() -> Any:
+    """Numba; InputError where the environment gives it settings that it cannot take."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Environment variable", RuntimeWarning)
+            import numba
+    except (RuntimeWarning, ValueError) as error:
+        found = {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        settings = ", ".join(f"{name}={value}" for name, value in sorted(found.items()))
+        raise InputError(f"Numba does not start with {settings}: {reason.rstrip('.')}; correct or unset it") from None
+    return numba
 
 
 def require_compiler() -> None:
     """InputError where Numba was told not to compile: kernels call each other by machine addresses."""
-    import numba
-
-    if numba.config.DISABLE_JIT:
+    if compiler().config.DISABLE_JIT:
         raise InputError("NUMBA_DISABLE_JIT is set, and mcflow's kernels run only compiled; unset it")
 
 
@@ -73,21 +87,17 @@ def device_for(case: Case, method: str, device: str) -> str:
 
 
 def set_threads(threads: int | None) -> int:
-    """Set how many threads kernels run on (None: all that this process may use); returns the number."""
-    import numba
-
-    most = numba.config.NUMBA_NUM_THREADS
+    """Set how many threads kernels run on that this thread calls (None: all it may use); returns the number."""
+    most = most_threads()
     if threads is not None and not 1 <= threads <= most:
         raise InputError(f"threads = {threads} is out of range; this process may use 1 to {most}")
-    numba.set_num_threads(threads or most)
+    _held.threads = threads or most
     return threads or most
 
 
 def most_threads() -> int:
-    """How many threads this process may use."""
-    import numba
-
-    return int(numba.config.NUMBA_NUM_THREADS)
+    """How many threads this process may use: NUMBA_NUM_THREADS, or as many as it may have cores."""
+    return int(compiler().config.NUMBA_NUM_THREADS)
 
 
 def kernels_digest() -> str:
@@ -120,7 +130,6 @@ def simulate(
         from mcflow import cuda
 
         return cuda.simulate(case, inputs, seed, first, count, method=method, backward=backward, plan=plan)
-    import numba
     from threadpoolctl import threadpool_limits
 
     from mcflow.kernels.cpu import chain, collapsed, direct, lanes, one_input
@@ -129,7 +138,7 @@ def simulate(
 
     features = inputs.shape[1]
     layers = len(case.widths)
-    threads = max(1, min(numba.get_num_threads(), count))
+    threads = max(1, min(getattr(_held, "threads", None) or most_threads(), count))
     rows = np.empty((len(QUANTITIES), count, layers))
     counts = np.zeros((threads, 2, layers, BINS), np.int64)
     architecture = _architecture(case, features)
@@ -191,9 +200,6 @@ def _kept_weights(case: Case) -> int:
     if case.batch > FEW_INPUTS_TO_KEEP:
         return 0
     return KEPT_DEAR if distribution in ("normal", "truncated_normal") else _kept_in_cache()
-
-
-_held = threading.local()
 
 
 def _lines(rows: int, length: int) -> NDArray[np.float32]:
@@ -360,8 +366,8 @@ def ceilings(rate: Callable[[Callable[[int], float]], tuple[float, float]]) -> d
 
 def describe() -> dict[str, Any]:
     """What this machine has, for ``mcflow doctor``: processor, threads, instruction sets, cache of compiled kernels."""
+    numba = compiler()
     import llvmlite.binding as llvm
-    import numba
 
     from mcflow import cuda_detection
     from mcflow.kernels import _jit
@@ -373,7 +379,7 @@ def describe() -> dict[str, Any]:
         "simd": simd,
         "cores": os.cpu_count(),
         "threads": numba.config.NUMBA_NUM_THREADS,
-        "threading_layer": "none: NUMBA_DISABLE_JIT is set" if numba.config.DISABLE_JIT else _threading_layer(),
+        "threading_layer": "none: NUMBA_DISABLE_JIT is set" if numba.config.DISABLE_JIT else "threads of Python",
         "kernel_cache": str(_jit.CACHE_FOLDER) if _jit.CACHE_FOLDER else None,
         "cuda": _describe_cuda(cuda_detection.examine()),
     }
@@ -383,17 +389,3 @@ def _describe_cuda(found: dict[str, Any]) -> dict[str, Any]:
     devices = [", ".join(f"{key} {value}" for key, value in device.items()) for device in found["devices"]]
     works = "yes" if not found["reason"] else f"no: {found['reason']}"
     return {"works": works, "devices": devices, "numba_cuda": found["numba_cuda"]}
-
-
-def _threading_layer() -> str:
-    import numba
-
-    @numba.njit(parallel=True)
-    def touch(n: int) -> int:
-        total = 0
-        for i in numba.prange(n):
-            total += i
-        return total
-
-    touch(2)
-    return str(numba.threading_layer())

@@ -11,7 +11,7 @@ import numpy as np
 
 from mcflow.blocks import QUANTITIES
 from mcflow.errors import InputError
-from mcflow.files import TEMPORARY
+from mcflow.files import TEMPORARY, behind_links
 from mcflow.schema import STATISTICS
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def export(result: Result, path: Path, summary: bool = False) -> int:
     write = {".csv": _write_csv, ".parquet": _write_parquet}.get(path.suffix)
     if write is None:
         raise InputError(f"{path}: unknown kind of table; name it .csv or .parquet")
+    path = behind_links(path)
     temporary = path.with_name(path.name + TEMPORARY)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,8 +13,14 @@ _TRAILER_MARK = b"\nmcflow-sha256 "
 TRAILER_SIZE = len(_TRAILER_MARK) + 64 + 1
 
 
+def behind_links(path: Path) -> Path:
+    """The file that ``path`` stands for: a symbolic link stays, and what it points to is replaced."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Write ``data`` to ``path``: all of it on the disk, or, with an OSError, none of it."""
+    path = behind_links(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:

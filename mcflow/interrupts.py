@@ -14,8 +14,11 @@ class Interrupted(Exception):
     """A signal asked for the end; whole parts are kept. ``number`` is the signal's."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
+        super().__init__(number)  # what it is made of again where it is unpickled, on its way from a worker
         self.number = number
+
+    def __str__(self) -> str:
+        return signal.Signals(self.number).name
 
 
 class Interrupts:

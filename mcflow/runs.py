@@ -21,6 +21,8 @@ from mcflow.shards import Shard, refuse_other_shard, write_shard
 from mcflow.store import Target
 from mcflow.study import Study
 
+_LONGEST_STEM = 120  # letters of a name that nobody chose
+
 
 @dataclass(frozen=True)
 class Options:
@@ -139,7 +141,7 @@ def _closing(watch: Silent) -> Iterator[None]:
 def new_path(study: Study) -> Path:
     """A name under runs/ that no file has."""
     stem = study.names[0] if len(study.cases) == 1 else f"{len(study.cases)}-cases"
-    stem = stem.replace(":", "_").replace(",", "_")
+    stem = stem.replace(":", "_").replace(",", "_").replace("/", "_")[:_LONGEST_STEM]
     number = 1
     while True:
         path = Path("runs") / (f"{stem}.h5" if number == 1 else f"{stem}-{number}.h5")
@@ -169,7 +171,7 @@ def merge_to_file(paths: Sequence[Path], output: Path, partial: bool, overwrite:
         if parts.names():
             raise InputError(f"{parts.folder} holds parts of an unfinished run; finish it, or name another -o")
         try:
-            lacking = shards.merge(files, output, parts.folder, partial)
+            lacking = shards.merge(files, target.path, parts.folder, partial)
         except OSError as error:
             raise Unfinished(f"cannot write {output}: {error.strerror or error}; the shards are as they were") from None
     return f"merged {len(files)} shards" + (f"; {lacking}" if lacking else "")

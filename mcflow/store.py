@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from mcflow import assembly, inspection, locks, part_images
 from mcflow.errors import InputError
-from mcflow.files import remove_temporaries, write_atomically
+from mcflow.files import behind_links, remove_temporaries, write_atomically
 from mcflow.head import Seal, case_names, difference, head_image, read_seal, seal_of
 from mcflow.part_images import Part
 from mcflow.parts import HEAD, FolderParts, usable
@@ -23,14 +24,24 @@ if TYPE_CHECKING:
     import h5py
 
 SUFFIX = ".parts"
+_LONGEST_NAME = 200  # bytes: file systems take 255, and parts and temporary files have longer ones
 _TRIES = 1000  # each takes microseconds, and loses only to a writer that comes or goes in them
 
 
 def parts_folder(path: Path) -> Path:
-    """Where the parts of the file ``path`` lie until it is made."""
+    """Where the parts of the file ``path`` lie until it is made: beside it, and not beside a link to it."""
+    path = _real(path)
+    return path.with_name(path.name + SUFFIX)
+
+
+def _real(path: Path) -> Path:
+    """The file that ``path`` names, behind links; InputError where it is no name of a file, or too long a one."""
     if not path.name:
         raise InputError(f"{str(path)!r} is a folder, not a file of mcflow")
-    return path.with_name(path.name + SUFFIX)
+    length = len(os.fsencode(path.name))
+    if length > _LONGEST_NAME:
+        raise InputError(f"{path.name[:40]}... is a name of {length} bytes; give one of at most {_LONGEST_NAME}")
+    return behind_links(path)
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,9 @@ class Target:
     path: Path
     resume: bool = False
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", _real(self.path))
 
     @property
     def folder(self) -> Path:

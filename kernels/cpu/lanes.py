@@ -1,22 +1,25 @@
-"""The one parallel loop: lanes of networks, each walked through by one thread."""
+"""Lanes of networks, each walked through by one thread of Python's, without the interpreter's lock.
+
+Not by Numba's parallel loops: their threads belong to OpenMP or TBB, which kill a forked child that computes, forbid
+calls from two threads at once, or are not there; a thread that starts costs 50 us, a block of networks takes 0.1 s.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import prange
 
 from .._jit import call_unit, kernel, unit_for
 from .passes import steps_for
 from .turns import share_of
 
 
-@kernel(parallel=True)
-def _in_lanes(walk, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
-    lanes = counts.shape[0]
-    counter, share = np.zeros(1, np.int64), share_of(rows.shape[1], lanes)
-    for lane in prange(lanes):
-        arguments = (
-            lane, counter, share, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts,
-        )  # fmt: skip
-        call_unit(walk, arguments)
+@kernel()
+def _in_lane(walk, lane, counter, share, steps, address, architecture, inputs, nonlinearity, counting, memory, rows,
+             counts):  # fmt: skip
+    arguments = (
+        lane, counter, share, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts,
+    )  # fmt: skip
+    call_unit(walk, arguments)
 
 
 def simulate(walk, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
@@ -27,6 +30,16 @@ def simulate(walk, address, architecture, inputs, nonlinearity, counting, memory
     ``memory`` is a ``Memory``: whether to go backward, and where direct simulation makes and keeps weights.
     A network's numbers do not depend on which lane takes it, or how many there are: sums never cross networks.
     """
+    lanes = counts.shape[0]
     steps = steps_for(architecture, inputs, nonlinearity, counting)
-    arguments = (steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts)
-    _in_lanes(unit_for(walk, 0, np.zeros(1, np.int64), 0, *arguments), *arguments)
+    counter, share = np.zeros(1, np.int64), share_of(rows.shape[1], lanes)
+    shared = (counter, share, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts)
+    unit = unit_for(walk, 0, *shared)
+    if lanes == 1:
+        _in_lane(unit, 0, *shared)
+        return
+    with ThreadPoolExecutor(lanes - 1) as others:
+        waiting = [others.submit(_in_lane, unit, lane, *shared) for lane in range(1, lanes)]
+        _in_lane(unit, 0, *shared)
+        for lane in waiting:
+            lane.result()

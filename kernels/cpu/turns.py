@@ -13,7 +13,6 @@ SHARES_OF_A_LANE = 64
 LARGEST_SHARE = 64
 
 
-@inner
 def share_of(networks, lanes):
     """How many networks a thread takes at once."""
     return max(1, min(LARGEST_SHARE, networks // (SHARES_OF_A_LANE * lanes)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 import mcflow
+from mcflow.cli import streams
 from mcflow.errors import InputError, Unfinished, nearest
 
 VERBS = {  # in the order of the help; a verb is there when its file is
@@ -34,6 +36,9 @@ Examples:
   mcflow run
   mcflow run --scheme kaiming_normal --activation relu --depth 50 --width 512
   mcflow show runs/9-cases.h5"""
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)  # the work could not be finished; all else is bad input
 
 
 class LazyGroup(click.Group):
@@ -71,7 +76,12 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and end the process with its exit code; a user's mistake is one line on stderr."""
-    sys.exit(call(arguments))
+    streams.prepare()
+    code = call(arguments)
+    unsaid = streams.failure()
+    if unsaid is not None:
+        code = _say(f"cannot write to standard output: {unsaid.strerror}", 3)
+    sys.exit(code)
 
 
 def call(arguments: Sequence[str] | None = None) -> int:
@@ -89,12 +99,16 @@ def call(arguments: Sequence[str] | None = None) -> int:
         return _say(error.format_message(), 2)
     except (click.Abort, KeyboardInterrupt):
         return _say("interrupted", 130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone; the interpreter must not complain while it flushes
-        return 0
+    except OSError as error:  # what no reader or writer of files has put into better words
+        place = f"{_short(str(error.filename))}: " if error.filename is not None else ""
+        return _say(f"{place}{error.strerror or error}", 3 if error.errno in _FULL else 2)
     except MemoryError:
         return _say("out of memory; give a smaller width, depth, batch or number of networks", 2)
     return result if isinstance(result, int) else 0
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 100 else f"{name[:60]}...{name[-30:]}"
 
 
 def _say(what: object, code: int) -> int:
