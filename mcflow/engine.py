@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from mcflow import part_images
 from mcflow.blocks import Block
+from mcflow.division import Division
 from mcflow.errors import Unfinished
 from mcflow.executors import Crew
 from mcflow.interrupts import Interrupts
@@ -19,22 +20,6 @@ from mcflow.shards import Shard
 _FOLD = 16  # whole parts of a summary study that wait before they are folded into one
 
 
-def pieces(prepared: Prepared) -> list[Piece]:
-    """Every part of a study, in the order in which they are computed and dealt to shards."""
-    networks = prepared.study.networks
-    found = [
-        Piece(case, number, number * job.part, min(job.part, networks - number * job.part))
-        for case, job in enumerate(prepared.jobs)
-        for number in range(-(-networks // job.part))
-    ]
-    return sorted(found, key=lambda piece: (piece.first, piece.case))
-
-
-def share(prepared: Prepared, shard: Shard | None) -> list[Piece]:
-    """The pieces of a shard: every ``of``-th of all; all of them where there is no shard."""
-    return [piece for place, piece in enumerate(pieces(prepared)) if shard is None or place % shard.of == shard.number]
-
-
 def compute(
     prepared: Prepared, parts: Parts, crew: Crew, watch: Silent, interrupts: Interrupts, shard: Shard | None
 ) -> None:
@@ -45,7 +30,7 @@ def compute(
     present = _Present(parts, watch, prepared.study.keep)
     missing = (
         assign(prepared, piece, present.start(piece))
-        for piece in share(prepared, shard)
+        for piece in Division.of(prepared, shard).pieces()
         if present.networks(piece) < piece.count
     )
     with contextlib.closing(crew.compute(missing, watch, interrupts)) as computed:
@@ -58,17 +43,21 @@ def compute(
 
 def networks_done(prepared: Prepared, parts: Parts, shard: Shard | None) -> int:
     """Networks that lie in whole parts, over all cases, up to the number asked for."""
-    present = _Present(parts, Silent(), prepared.study.keep)
-    return sum(min(piece.count, present.networks(piece)) for piece in share(prepared, shard))
+    division = Division.of(prepared, shard)
+    present, prefixes, _ = usable(parts.names())
+    folded = sum(min(name.number * division.sizes[name.case], division.networks) for name in prefixes.values())
+    return folded + sum(
+        min(name.networks, division.piece(name.case, name.number).count)
+        for name in present.values()
+        if division.has(name)
+    )
 
 
 def holds_more(prepared: Prepared, parts: Parts) -> bool:
     """Whether some case has networks beyond the number asked for."""
-    present = _Present(parts, Silent(), prepared.study.keep)
-    return any(present.networks(piece) > piece.count for piece in pieces(prepared)) or any(
-        name.number * prepared.jobs[name.case].part >= prepared.study.networks and not name.is_prefix
-        for name in parts.names()
-    )
+    division = Division.of(prepared)
+    present, _, _ = usable(parts.names())
+    return any(name.networks > division.piece(name.case, name.number).count for name in present.values())
 
 
 class _Present:

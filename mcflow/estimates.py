@@ -11,11 +11,14 @@ from mcflow.errors import InputError
 
 if TYPE_CHECKING:
     from mcflow.preparation import Prepared
+    from mcflow.shards import Shard
     from mcflow.study import Case
 
 _PROGRAM = 200 << 20  # the interpreter with Numba, SciPy and HDF5 loaded
 _KEPT_WEIGHTS = 64 << 20  # weights that a thread may keep between the passes
-_PAIR_BYTES = 50  # of theory for one pair of inputs, measured at 4 000 and 12 000 inputs
+_PAIRS = 1 << 14  # pairs of inputs that theory lists: more are counted in bins of their angle
+_PAIR_BYTES = 60  # of one of them, a layer
+_COUNTING = 64 << 20  # while more are counted
 _SLACK = 1.05  # HDF5's own structures and the dimension scales
 _PER_PART = 40_000  # HDF5's structures in one part
 _WAITING_PARTS = 18
@@ -36,7 +39,8 @@ def memory_needed(
     each thread's layers and weights.
     """
     pairs = case.batch * (case.batch - 1) // 2 if case.correlation is None else case.batch // 2
-    inputs = 3 * 8 * case.batch * features + _PAIR_BYTES * pairs
+    inputs = 3 * 8 * case.batch * features + _PAIR_BYTES * len(case.widths) * min(pairs, _PAIRS)
+    inputs += _COUNTING if pairs > _PAIRS else 0
     rows = 3 * networks * row_bytes(case, backward)
     widest = max(*case.widths, features)
     if method == "direct":
@@ -62,21 +66,24 @@ def refuse_large(name: str, needed: int) -> None:
         )
 
 
-def disk_needed(prepared: Prepared) -> int:
-    """Bytes of parts and file together while the file is made."""
-    networks = prepared.study.networks
+def disk_needed(prepared: Prepared, shard: Shard | None = None) -> int:
+    """Bytes of parts and file together while the file (or the shard's) is made."""
     total = 0
     for job in prepared.jobs:
-        parts = -(-networks // job.part)
+        parts = -(-prepared.study.networks // job.part)
+        if shard is not None:
+            parts = -(-parts // shard.of)
+        networks = min(prepared.study.networks, parts * job.part)
         if prepared.study.keep == "networks":
             total += 2 * int(_SLACK * row_bytes(job.case, prepared.study.backward) * networks) + _PER_PART * parts
-        else:  # few parts wait to be folded, and a sketch is as large as the spread of its values
-            total += min(parts, _WAITING_PARTS) * len(job.layers.width) * _SKETCH_BYTES
+        else:  # few parts wait to be folded, a shard's all; a sketch is as large as the spread of its values
+            waiting = min(parts, _WAITING_PARTS) if shard is None else 2 * parts
+            total += waiting * len(job.layers.width) * _SKETCH_BYTES
     return total
 
 
-def check(prepared: Prepared, folder: Path | None, threads: int) -> None:
-    """InputError where this machine has too little memory, or the disk of ``folder`` too little room."""
+def check(prepared: Prepared, folder: Path | None, threads: int, shard: Shard | None = None) -> None:
+    """InputError where this machine has too little memory, or the disk of ``folder`` too little room (for a shard)."""
     study = prepared.study
     for job in prepared.jobs:
         networks = min(job.part, study.networks)
@@ -87,12 +94,13 @@ def check(prepared: Prepared, folder: Path | None, threads: int) -> None:
     if folder is None:
         return
     there = sum(path.stat().st_size for path in folder.glob("*.h5")) if folder.is_dir() else 0
-    room, needed = machine.available_disk(folder), max(0, disk_needed(prepared) - there)
+    room, needed = machine.available_disk(folder), max(0, disk_needed(prepared, shard) - there)
     if room == 0:
         raise InputError(f"cannot write to {folder.parent}: the disk there has no free space; name another -o")
     if needed > room:
+        what = "the study" if shard is None else f"shard {shard}"
         raise InputError(
-            f"the study needs about {_size(needed)} of disk at {folder.parent} and {_size(room)} are free; "
+            f"{what} needs about {_size(needed)} of disk at {folder.parent} and {_size(room)} are free; "
             "give fewer networks, --keep summary, or another -o"
         )
 

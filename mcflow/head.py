@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import h5py
 
 
+_OLDEST_FORMAT = 60_000  # bytes of an attribute: it takes 64 kB, that of HDF5 1.8 any number
+_REFERENCE = 16  # bytes of an attribute for each of its strings
+
+
 @dataclass(frozen=True)
 class Seal:
     """What a file or folder of parts says it belongs to; two that are to be joined must agree in it."""
@@ -100,7 +104,13 @@ def head_image(prepared: Prepared) -> bytes:
     """The head of a study's file."""
     import h5py
 
-    with h5py.File.in_memory() as file:
+    longest = max(
+        len(prepared.study.to_toml()),
+        sum(len(job.name) + _REFERENCE for job in prepared.jobs),
+        max(8 * len(job.layers.width) for job in prepared.jobs),
+    )
+    options: dict[str, Any] = {"libver": ("v108", "v108")} if longest > _OLDEST_FORMAT else {}
+    with h5py.File.in_memory(**options) as file:
         _put_root(file, prepared)
         for job in prepared.jobs:
             _put_case(file, job, prepared)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mcflow import assembly, engine, estimates, machine, shards, store
+from mcflow.division import Division
 from mcflow.errors import InputError, Unfinished
 from mcflow.executors import Crew, ThisProcess
 from mcflow.head import difference, head_image, seal_of
@@ -64,7 +65,7 @@ def run_to_file(prepared: Prepared, target: Target, options: Options, watch: Sil
     """
     target.refuse_existing()
     if not target.path.exists() or not target.resume:
-        estimates.check(prepared, target.folder, options.threads_here)
+        estimates.check(prepared, target.folder, options.threads_here, options.shard)
     options.workers.check(prepared.jobs)
     with store.opened(target, watch.say) as parts, caught() as interrupts, _closing(watch):
         target.refuse_existing()  # again: another run may have made it between the first look and the lock
@@ -111,10 +112,7 @@ def run_in_memory(prepared: Prepared, options: Options, watch: Silent) -> bytes:
 
 
 def _work(prepared: Prepared, parts: Parts, options: Options, watch: Silent, interrupts: Interrupts) -> Stop | None:
-    total = prepared.study.networks * len(prepared.jobs)
-    if options.shard is not None:
-        total = sum(piece.count for piece in engine.share(prepared, options.shard))
-    watch.begin(total, engine.networks_done(prepared, parts, options.shard))
+    watch.begin(Division.of(prepared, options.shard).total(), engine.networks_done(prepared, parts, options.shard))
     if options.until_error is None:
         engine.compute(prepared, parts, options.workers, watch, interrupts, options.shard)
         return None

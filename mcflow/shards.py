@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import re
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from mcflow.files import TEMPORARY, TRAILER_SIZE, ReservedFile, digest, read_tra
 from mcflow.head import Seal, case_names, difference, read_seal
 from mcflow.parts import PartName, Parts
 from mcflow.schema import FORMAT_VERSION, SHARD_FORMAT
+
+_NAMED = 20  # missing shards that a sentence names
 
 
 @dataclass(frozen=True)
@@ -190,26 +193,28 @@ def missing(files: Sequence[ShardFile]) -> str:
     """Which shards are missing, in words; empty where every part of the study is there."""
     wanted = _wanted(files[0])
     present = {(name.case, name.number) for file in files for name in file.names}
-    lacking = wanted - present
+    lacking = sum(wanted) - sum(number < wanted[case] for case, number in present)
     if not lacking:
         return ""
     counts = {file.shard.of for file in files}
-    words = f"{len(lacking)} of {len(wanted)} parts are missing"
+    words = f"{lacking} of {sum(wanted)} parts are missing"
     if len(counts) == 1:
         of = counts.pop()
-        absent = sorted(set(range(of)) - {file.shard.number for file in files})
+        there = {file.shard.number for file in files}
+        absent = list(itertools.islice((number for number in range(of) if number not in there), _NAMED + 1))
         if absent:
-            words += "; missing shards: " + ", ".join(f"{number}/{of}" for number in absent)
+            words += "; missing shards: " + ", ".join(f"{number}/{of}" for number in absent[:_NAMED])
+            words += f" and {of - len(there) - _NAMED} more" if len(absent) > _NAMED else ""
     return words
 
 
-def _wanted(file: ShardFile) -> set[tuple[int, int]]:
+def _wanted(file: ShardFile) -> list[int]:
+    """How many parts each case of the whole study has."""
     import h5py
 
     with h5py.File(io.BytesIO(file.head), "r") as head:
         sizes = [int(head[name].attrs["part_networks"]) for name in case_names(head)]
-    networks = file.seal.networks
-    return {(case, number) for case, size in enumerate(sizes) for number in range(-(-networks // size))}
+    return [-(-file.seal.networks // size) for size in sizes]
 
 
 def merge(files: Sequence[ShardFile], output: Path, folder: Path, partial: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from mcflow.errors import InputError, nearest
 
 _LARGEST_TEXT = 1 << 20  # bytes of a study: the widths of the deepest network fit twice
+_NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])|(?<![\w.])\d+\.\d+e[+-]?\d+(?![\w.])")
 _MOST_DOTS = 10_000  # tomllib takes quadratic time on dotted keys: two seconds for so many
 _GRID = ("scheme", "activation", "gain")  # lists of these make a grid of cases
 
@@ -40,7 +42,7 @@ def parse(text: str, case_keys: Collection[str]) -> tuple[list[dict[str, Any]], 
 
     Raises InputError for text that is not TOML, unknown keys (with the nearest ones) or values that are not plain.
     """
-    if text.count(".") > _MOST_DOTS:
+    if _NUMBER.sub("", text).count(".") > _MOST_DOTS:
         raise InputError("the study is not TOML of mcflow: it has too many dots to be read in a reasonable time")
     try:
         document = tomllib.loads(text)

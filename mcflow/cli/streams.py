@@ -42,6 +42,9 @@ class _Sink(io.FileIO):
         return len(data)
 
 
+_sinks: dict[str, _Sink] = {}
+
+
 def prepare() -> None:
     """Put streams that take anything in the place of stdout and stderr; closed ones take it and lose it."""
     codecs.register_error(_ERRORS, _plainly)
@@ -57,14 +60,15 @@ def prepare() -> None:
         sink = _Sink(descriptor, "w", closefd=False)
         encoding = getattr(before, "encoding", None) or "utf-8"
         lines = descriptor == 2 or sink.isatty()
-        stream = io.TextIOWrapper(io.BufferedWriter(sink), encoding, _ERRORS, line_buffering=lines)
-        setattr(sys, name, stream)
+        buffered = io.BufferedWriter(sink)  # type: ignore[type-var]
+        setattr(sys, name, io.TextIOWrapper(buffered, encoding, _ERRORS, line_buffering=lines))
+        _sinks[name] = sink
 
 
 def failure() -> OSError | None:
     """Why stdout did not take all that was printed; None where it did, or where its reader has gone."""
     sys.stdout.flush()
-    found: OSError | None = sys.stdout.buffer.raw.failure  # type: ignore[attr-defined]
+    found = _sinks["stdout"].failure
     return None if found is None or found.errno == errno.EPIPE else found
 
 

@@ -41,9 +41,9 @@ def pairs(stack: Stack, path: Trajectory, responses: Mapping[str, Array]) -> Pai
     ``responses`` (row, layer), by quantity: K F'(K), what a relative change of K does to the average F.
     None for one input, orthogonal weights, uniform biases (h is not Gaussian then), inputs of many different norms.
     """
-    if len(stack.pair) == 0 or stack.distribution == "orthogonal" or (stack.uniform_bias and stack.has_bias):
+    if len(stack.pairs) == 0 or stack.distribution == "orthogonal" or (stack.uniform_bias and stack.has_bias):
         return None
-    rows = np.sort(path.row[stack.pair], axis=1)
+    rows = np.sort(path.row[stack.pairs.index], axis=1)
     norms, group = np.unique(rows, axis=0, return_inverse=True)
     if len(norms) > GROUPS:
         return None
@@ -51,25 +51,32 @@ def pairs(stack: Stack, path: Trajectory, responses: Mapping[str, Array]) -> Pai
     total = {name: np.zeros(stack.depth) for name in COVARIANCES}
     for i, (a, b) in enumerate(norms.tolist()):
         members = np.flatnonzero(group.ravel() == i)
-        found = _follow(stack, path, a, b, stack.cosine[members])
-        measured = stack.followed[members]
-        cosine += (found.cosine + found.shift)[measured].sum(axis=0)
-        variance += found.variance[measured].sum(axis=0)
-        square += (found.cosine**2).sum(axis=0)
-        wander += found.variance.sum(axis=0)
+        found = _follow(stack, path, a, b, stack.pairs.cosine[members])
+        times = stack.pairs.count[members]
+        measured = times * stack.pairs.followed[members]
+        cosine += _total(measured, found.cosine + found.shift)
+        variance += _total(measured, found.variance)
+        square += _total(times, found.cosine**2)
+        wander += _total(times, found.variance)
         k = np.exp(path.preactivation[[a, b]])
         for name, own in COVARIANCES.items():
             response = responses[name][a] * responses[name][b] if name in responses else 0.0
-            total[name] += (response * found.covariance + own(found, k[0], k[1]) / stack.width).sum(axis=0)
-    count = int(np.count_nonzero(stack.followed))
+            total[name] += times @ (response * found.covariance + own(found, k[0], k[1]) / stack.width)
+    measured_pairs, all_pairs = (float((stack.pairs.count * of).sum()) for of in (stack.pairs.followed, 1.0))
     others = len(stack.input_moment) - 1
-    doubt = others * wander / (len(stack.pair) + others * square)
+    doubt = others * wander / (all_pairs + others * square)
     return Pairs(
-        cosine / count,
-        np.sqrt(variance) if count == 1 else None,
+        cosine / measured_pairs,
+        np.sqrt(variance) if measured_pairs == 1 else None,
         doubt,
-        {name: value / len(stack.pair) for name, value in total.items()} if stack.has_every_pair else {},
+        {name: value / all_pairs for name, value in total.items()} if stack.pairs.complete else {},
     )
+
+
+def _total(times: Array, values: Array) -> Array:
+    """(layer,) sum over pairs of (pair, layer) values, each as often as it stands for a pair; but those of none."""
+    there = times > 0
+    return np.asarray(times[there] @ values[there])
 
 
 # Cov(f(h_a), f(h_b)) of one unit, given the layers below: (pair, layer)

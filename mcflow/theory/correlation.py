@@ -22,18 +22,19 @@ def mean_cosine(stack: Stack, path: Trajectory) -> Array | None:
 
     c' = (sigma_w^2 E[phi(h_a) phi(h_b)] + sigma_b^2) / sqrt(V(q_a) V(q_b)) (the correlation map of Poole et al. 2016).
     """
-    followed = stack.cosine[stack.followed]
+    followed = stack.pairs.cosine[stack.pairs.followed]
     if len(followed) == 0:
         return None
-    rows = np.sort(path.row[stack.pair[stack.followed]], axis=1)
+    count = stack.pairs.count[stack.pairs.followed]
+    rows = np.sort(path.row[stack.pairs.index[stack.pairs.followed]], axis=1)
     norms, group = np.unique(rows, axis=0, return_inverse=True)
     if len(norms) > GROUPS:
         return None
     total = np.zeros(stack.depth)
     for i, (a, b) in enumerate(norms.tolist()):
-        cosine = followed[group.ravel() == i]
-        total += _follow(stack, path, a, b, cosine).sum(axis=1)
-    return total / len(followed)
+        mine = group.ravel() == i
+        total += _follow(stack, path, a, b, followed[mine]) @ count[mine]
+    return total / count.sum()
 
 
 def _follow(stack: Stack, path: Trajectory, a: int, b: int, cosine: Array) -> Array:

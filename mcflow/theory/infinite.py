@@ -10,8 +10,9 @@ import numpy as np
 from mcflow.activations import Activation
 from mcflow.study import Case
 from mcflow.theory import expectations, fractions, quadrature
+from mcflow.theory.input_pairs import Index
 from mcflow.theory.quadrature import Array
-from mcflow.theory.stack import Index, Stack, log_add, log_mean, log_or_minus_infinity, of_case
+from mcflow.theory.stack import Stack, log_add, log_mean, log_or_minus_infinity, of_case
 
 DISTINCT = 12  # more input norms than this: the maps are interpolated between Chebyshev points in log q
 DIGITS = 13  # inputs whose log second moments agree to this many decimals share one trajectory

@@ -6,17 +6,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcflow.activations import Activation
 from mcflow.errors import InputError
 from mcflow.schemes import EXCESS_KURTOSIS
 from mcflow.study import Case
+from mcflow.theory import input_pairs
+from mcflow.theory.input_pairs import InputPairs
 from mcflow.theory.quadrature import Array
-
-Index = NDArray[np.int64]
-
-EVERY_PAIR = 64  # inputs that come in pairs: of more, only those pairs are kept
 
 
 @dataclass(frozen=True)
@@ -38,9 +35,7 @@ class Stack:
     uniform_bias: bool
     input_moment: Array
     input_fourth: Array
-    cosine: Array  # (pair,) of the inputs
-    pair: Index  # (pair, 2) their indices
-    followed: NDArray[np.bool_]  # (pair,) whether the correlation of a pair is measured
+    pairs: InputPairs
 
     @property
     def depth(self) -> int:
@@ -53,11 +48,6 @@ class Stack:
     @property
     def backward(self) -> Array:
         return np.append(self.width[1:] * self.weight_variance[1:], 1.0)
-
-    @property
-    def has_every_pair(self) -> bool:
-        batch = len(self.input_moment)
-        return len(self.pair) == batch * (batch - 1) // 2
 
     @property
     def has_bias(self) -> bool:
@@ -74,16 +64,14 @@ def of_case(case: Case, inputs: Array | None = None, gain: float | None = None) 
         features = case.features or case.widths[0]
         moment = np.ones(case.batch)
         fourth = np.full(case.batch, 3.0 * features / (features + 2.0))  # x_0 uniform on the sphere
-        pair, followed = _pairs(case.batch, case.correlation is not None)
-        cosine = np.where(followed, case.correlation or 0.0, 0.0)
+        pairs = input_pairs.of_correlated(case.batch, case.correlation)
     else:
         inputs = np.asarray(inputs, dtype=np.float64)
         if inputs.ndim != 2 or inputs.size == 0 or not np.isfinite(inputs).all():
             raise InputError(f"inputs of shape {inputs.shape} do not fit; give finite (batch, features)")
         features = inputs.shape[1]
         moment, fourth = np.mean(inputs**2, axis=1), np.mean(inputs**4, axis=1)
-        pair, followed = _pairs(len(inputs), case.correlation is not None)
-        cosine = _cosines(inputs, pair)
+        pairs = input_pairs.of_inputs(inputs, case.correlation is not None)
     width = np.asarray(case.widths, dtype=np.int64)
     fan_in = np.concatenate([[features], width[:-1]])
     chosen = case.numeric_gain if gain is None else gain
@@ -100,31 +88,8 @@ def of_case(case: Case, inputs: Array | None = None, gain: float | None = None) 
         case.biases_are_uniform,
         moment,
         fourth,
-        cosine,
-        pair,
-        followed,
+        pairs,
     )
-
-
-def _pairs(batch: int, correlated: bool) -> tuple[Index, NDArray[np.bool_]]:
-    """Every pair of inputs, and whether its cosine is measured: only of inputs 0 and 1, 2 and 3, ... if correlated."""
-    if correlated and batch > EVERY_PAIR:
-        first = np.arange(0, batch - 1, 2)
-        return np.stack([first, first + 1], axis=1), np.ones(len(first), dtype=bool)
-    pair = np.stack(np.triu_indices(batch, 1), axis=1)
-    followed = (pair[:, 0] % 2 == 0) & (pair[:, 1] == pair[:, 0] + 1)
-    return pair, followed if correlated else np.ones(len(pair), dtype=bool)
-
-
-def _cosines(inputs: Array, pair: Index) -> Array:
-    length = np.sqrt(np.sum(inputs**2, axis=1, keepdims=True))
-    unit = inputs / np.where(length > 0, length, 1.0)
-    if len(pair) > 1 + 2 * len(inputs):
-        gram = unit @ unit.T
-        cosine = gram[pair[:, 0], pair[:, 1]]
-    else:
-        cosine = np.sum(unit[pair[:, 0]] * unit[pair[:, 1]], axis=1)
-    return np.clip(cosine, -1.0, 1.0)
 
 
 def log_or_minus_infinity(values: Array) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from conftest import assert_same_bits, command_line, datasets
 
+import mcflow
 from mcflow import schema
 from mcflow.flow import CRITERION, KEPT, verdict
 
@@ -201,3 +202,25 @@ def test_case_inputs_of_another_size_stand_in_its_own_group(mcflow_command, tmp_
         (other,) = [name for name in tree.children if "width12" in name]
         assert tree[other]["inputs"].shape == (3, 5)
         assert tree[other]["fan_in"].values.tolist() == [5, 12]
+
+
+def test_a_study_whose_text_and_biases_fill_more_than_an_attribute_of_the_oldest_format(tmp_path):
+    depth = 9000
+    case = mcflow.Case("torch_default", "linear", width=[1, 2] * (depth // 2), features=1)
+    study = mcflow.Study([case], networks=2, backward=False, keep="summary")
+    path = tmp_path / "deep.h5"
+    result = mcflow.run(study, path)
+    assert result.study == study
+    assert len(result["torch_default-identity"].attrs["bias_std"]) == depth
+    assert mcflow.open(path)["torch_default-identity"]["activation_second_moment_mean"].shape == (depth,)
+
+
+@pytest.mark.slow
+def test_a_study_of_more_than_four_thousand_cases(tmp_path):
+    cases = [mcflow.Case("lecun_normal", "linear", depth=1, width=1, gain=1 + i / 4096) for i in range(4200)]
+    study = mcflow.Study(cases, networks=2, keep="summary")
+    path = tmp_path / "many.h5"
+    mcflow.run(study, path).close()
+    from mcflow.store import seal_of_file
+
+    assert mcflow.Study.from_toml(seal_of_file(path).study) == study
