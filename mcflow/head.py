@@ -186,6 +186,8 @@ def _put_case(file: h5py.File, job: Job, prepared: Prepared) -> None:
     }
     if case.correlation is not None:
         attributes["correlation"] = case.correlation
+    if job.inputs_note:
+        attributes["inputs_note"] = job.inputs_note
     if not case.nonlinearity.is_builtin:
         attributes["activation_sha256"] = definitions.values_sha256(case.nonlinearity)
     for key, value in attributes.items():
