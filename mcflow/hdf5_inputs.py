@@ -52,7 +52,7 @@ def _dataset(file: Any, path: str, name: str, limit: int) -> tuple[NDArray[Any],
 
     found = _names(file)
     wanted = [each for each in found if not _is_axis(file.get(each))]
-    name = name.strip("/") or (wanted[0] if len(wanted) == 1 else "")
+    name = name.strip("/") or (wanted[0] if len({file[each] for each in wanted}) == 1 else "")  # links to one are one
     if not name:
         raise InputError(f"say which dataset of {path!r}, as in {path}:NAME; it has {', '.join(wanted) or 'none'}")
     link = file.get(name, getlink=True) if name in file or name in found else None

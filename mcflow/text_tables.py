@@ -16,7 +16,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,7 @@ _NO_NAMES = _MISSING | {"inf", "+inf", "-inf", "infinity", "true", "false"}
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", " ": "spaces"}
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """The fields of one line; lines count from one."""
 
     line: int
@@ -193,6 +192,9 @@ def _separator(line: str) -> str:
 
 
 def _row(number: int, line: str, separator: str, path: str) -> Row:
+    if '"' not in line:
+        fields = line.split(separator) if separator.strip(" ") else line.split() if separator else [line]
+        return Row(number, [field.strip() for field in fields])
     text = line.strip(" ") if separator in ("", " ") else line
     try:
         fields = next(csv.reader([text], delimiter=separator or "\t", skipinitialspace=True, strict=True))
