@@ -136,8 +136,9 @@ def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[fl
     """Make a user's own activation known under ``name``.
 
     ``phi`` and ``dphi`` are plain Python functions of one float that return one float and use only arithmetic and
-    ``math``: they are compiled into the kernels. Without ``dphi`` a central difference stands in. ``kinks`` are the
-    points where phi or phi' jumps; quadrature is exact when it knows them.
+    ``math``: they are compiled into the kernels, with the values that their globals have now. Without ``dphi`` a
+    central difference stands in. ``kinks`` are the points where phi or phi' jumps; quadrature is exact when it knows
+    them.
 
     Raises InputError where phi or dphi is not a finite real scalar function, dphi is not the derivative of phi, or
     the name is that of a built-in activation.
@@ -145,10 +146,12 @@ def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[fl
     if name.partition(":")[0] in {*PLAIN, *PARAMETRIC, *ALIASES}:
         raise InputError(f"activation {name!r} is built in; register yours under another name")
     _check_scalar(name, "phi", phi)
+    phi = _as_it_is(phi)
     if dphi is not None:
         _check_scalar(name, "dphi", dphi)
+        dphi = _as_it_is(dphi)
         _check_derivative(name, phi, dphi)
-    derivative = dphi if dphi is not None else _difference(phi)
+    derivative = dphi if dphi is not None else difference_quotient(phi)
     vector_phi, vector_dphi = _vectorize(phi), _vectorize(derivative)
     slopes = np.abs(vector_dphi(np.linspace(-30.0, 30.0, 6001)))
     activation = Activation(
@@ -167,12 +170,20 @@ def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[fl
     return activation
 
 
+def _as_it_is(function: Scalar) -> Scalar:
+    """The function with the globals and closure of now: kernels take them as constants, theory must see the same."""
+    assert isinstance(function, types.FunctionType)
+    cells = tuple(types.CellType(cell.cell_contents) for cell in function.__closure__ or ())
+    kept = dict(function.__globals__)
+    return types.FunctionType(function.__code__, kept, function.__name__, function.__defaults__, cells)
+
+
 def _vectorize(function: Scalar) -> Elementwise:
     vectorized = np.vectorize(function, otypes=[np.float64])
     return lambda x: np.asarray(vectorized(np.asarray(x, dtype=np.float64)), dtype=np.float64)
 
 
-def _difference(phi: Scalar) -> Scalar:
+def difference_quotient(phi: Scalar) -> Scalar:
     """The central difference that stands in for a derivative that was not given; the kernels make the same step."""
 
     def dphi(x: float) -> float:
@@ -204,7 +215,7 @@ def _check_scalar(name: str, what: str, function: Scalar) -> None:
 
 def _check_derivative(name: str, phi: Scalar, dphi: Scalar) -> None:
     """Refuse a dphi that differs from the central difference; up to four probes may sit on a kink."""
-    difference = _difference(phi)
+    difference = difference_quotient(phi)
     wrong = []
     for x in PROBES:
         stated, found = dphi(x), difference(x)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import sys
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 import mcflow
-from mcflow import devices
+from mcflow import definitions, devices
+from mcflow.definitions import Definition
 from mcflow.errors import InputError
 from mcflow.preparation import Job
 
@@ -18,12 +20,12 @@ from mcflow.preparation import Job
 class Agreement:
     """What the coordinator has and every worker must have.
 
-    ``versions`` are pairs of a name and its version; ``cases`` says of each case's activation and scheme, which are
-    sent by name, what they are here.
+    ``versions`` are pairs of a name and its version; ``cases`` says by name what each case's activation and scheme,
+    which are sent by name, are here.
     """
 
     versions: tuple[tuple[str, str], ...]
-    cases: tuple[tuple[str, str], ...]
+    cases: tuple[tuple[str, Definition], ...]
 
     def check(self, jobs: Sequence[Job]) -> None:
         """Run on a worker: InputError where it differs in anything that the bits of these jobs depend on."""
@@ -35,27 +37,27 @@ class Agreement:
             if job.device == "cuda":
                 devices.choose_device("cuda")
             try:
-                found = _content(job)
+                found = _definition(job)
             except InputError as error:
                 raise InputError(
                     f"a worker cannot have case {job.name}: {error}; functions registered in Python are not sent to "
                     "workers: put an activation into a module that they can import and name it module:phi,dphi"
                 ) from None
-            if found != stated[job.name]:
-                raise InputError(
-                    f"the activation or scheme of case {job.name} is another on a worker; give it the same modules"
-                )
+            words = definitions.difference(found, stated[job.name])
+            if not words and not np.array_equal(found.weight_std, stated[job.name].weight_std):
+                words = f"scheme {job.case.scheme!r} gives standard deviations that differ in their last bits"
+            if words:
+                raise InputError(f"case {job.name} is another on a worker: {words}; give it the same functions")
 
 
 def agreement(jobs: Sequence[Job]) -> Agreement:
     """What this process has."""
-    return Agreement(_versions(), tuple((job.name, _content(job)) for job in jobs))
+    return Agreement(_versions(), tuple((job.name, _definition(job)) for job in jobs))
 
 
 @functools.cache
 def _versions() -> tuple[tuple[str, str], ...]:
     import numba
-    import numpy as np
 
     python = ".".join(map(str, sys.version_info[:2]))
     return (
@@ -67,7 +69,6 @@ def _versions() -> tuple[tuple[str, str], ...]:
     )
 
 
-def _content(job: Job) -> str:
-    """The activation's fingerprint and the standard deviations of weights, from the functions that this process has."""
-    layers = job.case.layers(job.inputs.shape[1])
-    return f"{job.case.nonlinearity.fingerprint()} {zlib.crc32(layers.weight_std.tobytes()):08x}"
+def _definition(job: Job) -> Definition:
+    """What the functions of this process make of a case's scheme and activation."""
+    return definitions.definition_of(job.case, job.case.layers(job.inputs.shape[1]))

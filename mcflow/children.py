@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import mcflow
 from mcflow.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 REFUSED = 2  # the exit code with which a child hands back an InputError's sentence on stderr
 _PATIENCE = 600.0  # seconds; reading every byte of a large file takes minutes, a hang takes for ever
@@ -34,7 +39,7 @@ def run(module: str, arguments: Sequence[str], about: str) -> bytes:
         raise InputError(lines[-1])
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
-        raise InputError(f"{about} is damaged: the HDF5 library crashed on it ({name}); give a whole file")
+        raise InputError(f"{about} is damaged: the library that reads it crashed ({name}); give a whole file")
     raise InputError(f"cannot read {about}: {lines[-1]}")
 
 
@@ -42,6 +47,24 @@ def refuse(error: Exception) -> int:
     """Print the sentence of ``error`` for the parent; returns the exit code to end with."""
     print(" ".join(str(error).split()), file=sys.stderr)
     return REFUSED
+
+
+def hand_over(values: NDArray[Any], note: str) -> None:
+    """Print an array and a line about it for the parent, which takes them by ``received``."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, np.asarray(values, order="C"), allow_pickle=False)
+    sys.stdout.buffer.write(" ".join(note.split()).encode("utf-8", "replace") + b"\n")
+    sys.stdout.buffer.write(buffer.getbuffer())
+
+
+def received(image: bytes) -> tuple[NDArray[Any], str]:
+    """The array and the line that a child handed over."""
+    import numpy as np
+
+    note, _, values = image.partition(b"\n")
+    return np.load(io.BytesIO(values), allow_pickle=False), note.decode()
 
 
 def _search_path() -> str:

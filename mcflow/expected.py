@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import theory
+from mcflow import schemes, theory
 from mcflow.blocks import QUANTITIES
 from mcflow.errors import InputError, nearest
 from mcflow.study import Case
@@ -66,11 +66,12 @@ def predict(case: Case, inputs: Floats, tier: str | None = None) -> Prediction:
     if tier is not None and tier not in TIERS:
         raise InputError(f"unknown tier {tier!r}; {nearest(str(tier), TIERS)}")
     values = np.ascontiguousarray(inputs, dtype=np.float64)
-    return _predict(case, case.nonlinearity.scalar, values.tobytes(), values.shape, tier)
+    scheme = None if schemes.is_builtin(case.scheme) else case.rule
+    return _predict(case, (case.nonlinearity.scalar, scheme), values.tobytes(), values.shape, tier)
 
 
 @lru_cache(maxsize=64)
-def _predict(case: Case, scalar: object, data: bytes, shape: tuple[int, ...], tier: str | None) -> Prediction:
+def _predict(case: Case, functions: object, data: bytes, shape: tuple[int, ...], tier: str | None) -> Prediction:
     """The same, remembered: an exact law takes seconds, and every picture of a study asks again."""
     inputs = np.frombuffer(data).reshape(shape)
     layers = stack.of_case(case, inputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import mcflow
-from mcflow import histograms
+from mcflow import definitions, histograms, schemes
 from mcflow.blocks import HISTOGRAM_BINS
+from mcflow.definitions import Definition, definition_of, is_own
 from mcflow.layout import put, put_index
 from mcflow.preparation import Job, Prepared
 from mcflow.schema import FORMAT, FORMAT_VERSION, entry
@@ -37,9 +38,12 @@ class Seal:
     device: str
     inputs_sha256: str
     keep: str
+    definitions: dict[str, Definition] = field(default_factory=dict)  # of cases with functions of the user's own
+    former_identity: str = ""  # what an earlier mcflow would have called it
 
 
 def seal_of(prepared: Prepared) -> Seal:
+    own = [job for job in prepared.jobs if is_own(job.case)]
     return Seal(
         prepared.identity,
         prepared.study.to_toml(),
@@ -48,6 +52,8 @@ def seal_of(prepared: Prepared) -> Seal:
         prepared.devices,
         prepared.inputs_sha256,
         prepared.study.keep,
+        {job.name: definition_of(job.case, job.layers) for job in own},
+        prepared.former_identity if all(schemes.is_builtin(job.case.scheme) for job in own) else "",
     )
 
 
@@ -59,6 +65,7 @@ def read_seal(file: h5py.File) -> Seal:
     if int(version.partition(".")[0]) > int(FORMAT_VERSION.partition(".")[0]):
         raise ValueError(f"its format {version} is newer than this mcflow, which reads {FORMAT_VERSION}")
     attrs = file.attrs
+    own = [name for name in case_names(file) if _states_own(file[name])]
     methods = {name: str(file[name].attrs["method"]) for name in case_names(file)}
     return Seal(
         str(attrs["identity"]),
@@ -68,7 +75,12 @@ def read_seal(file: h5py.File) -> Seal:
         str(attrs["device"]),
         str(attrs["inputs_sha256"]),
         str(attrs["keep"]),
+        {name: definitions.stated(file[name].attrs, file[name]["weight_std"][()]) for name in own},
     )
+
+
+def _states_own(group: h5py.Group) -> bool:
+    return "activation_sha256" in group.attrs or not schemes.is_builtin(str(group.attrs["scheme"]))
 
 
 def case_names(file: h5py.File) -> list[str]:
@@ -78,7 +90,9 @@ def case_names(file: h5py.File) -> list[str]:
 
 def difference(there: Seal, here: Seal) -> str:
     """The first thing in which two studies differ, in words; empty where they agree."""
-    if there.identity == here.identity:
+    coarse = not any(each.activation_sha256 for each in there.definitions.values())
+    earlier = coarse and there.identity == here.former_identity
+    if there.identity == here.identity or earlier:
         return ""
     old, new = tomllib.loads(there.study), tomllib.loads(here.study)
     old.pop("networks", None), new.pop("networks", None)
@@ -97,7 +111,14 @@ def difference(there: Seal, here: Seal) -> str:
             return f"method of {name} is {there.methods.get(name)} there and {here.methods[name]} here"
     if there.inputs_sha256 != here.inputs_sha256:
         return "the inputs' values differ (inputs_sha256)"
-    return "an activation's code, a registered scheme or the version of mcflow differs"
+    for name, definition in here.definitions.items():
+        before = there.definitions.get(name)
+        words = definitions.difference(before, definition) if before else ""
+        if words:
+            return words
+        if before and not before.distribution:
+            return f"it does not say what scheme {before.scheme!r} drew (an earlier mcflow made it)"
+    return "an activation's code or the version of mcflow differs"
 
 
 def head_image(prepared: Prepared) -> bytes:
@@ -158,6 +179,7 @@ def _put_case(file: h5py.File, job: Job, prepared: Prepared) -> None:
     bias_std = [float(np.sqrt(case.bias_variance(int(fan_in)))) for fan_in in job.layers.fan_in]
     attributes: dict[str, Any] = {
         "scheme": case.scheme,
+        "distribution": case.rule.distribution,
         "activation": case.activation,
         "gain": case.numeric_gain,
         "gain_rule": str(case.gain),
@@ -174,6 +196,10 @@ def _put_case(file: h5py.File, job: Job, prepared: Prepared) -> None:
     }
     if case.correlation is not None:
         attributes["correlation"] = case.correlation
+    if job.inputs_note:
+        attributes["inputs_note"] = job.inputs_note
+    if not case.nonlinearity.is_builtin:
+        attributes["activation_sha256"] = definitions.values_sha256(case.nonlinearity)
     for key, value in attributes.items():
         group.attrs[key] = value
     depth = len(job.layers.width)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import devices, estimates, histograms, inputs, methods
+from mcflow import definitions, devices, estimates, histograms, inputs, methods
 from mcflow.errors import InputError, nearest
 from mcflow.histograms import Plan
 from mcflow.methods import Choice
@@ -25,8 +25,8 @@ from mcflow.theory import infinite
 class Job:
     """One case made ready.
 
-    ``inputs`` is (batch, features); ``reason`` says why this method was taken; ``predicted`` is what
-    ``theory.infinite.propagate`` says of the case for these inputs.
+    ``inputs`` is (batch, features), and ``inputs_note`` says how a file of them was read; ``reason`` says why this
+    method was taken; ``predicted`` is what ``theory.infinite.propagate`` says of the case for these inputs.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Job:
     part: int
     plan: Plan
     predicted: dict[str, NDArray[np.float64]]
+    inputs_note: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,15 @@ class Prepared:
 
         Not of the device: all devices walk the same networks, and what one began another may finish.
         """
+        jobs = [job for job in self.jobs if definitions.is_own(job.case)]
+        if not jobs:
+            return self.former_identity
+        own = [definitions.definition_of(job.case, job.layers).text() for job in jobs]
+        return hashlib.sha256(json.dumps([self.former_identity, own]).encode()).hexdigest()
+
+    @cached_property
+    def former_identity(self) -> str:
+        """The identity in files of mcflow 0.1.0, which knew a user's scheme by name and an activation by few values."""
         chosen: list[Any] = [self.study.identity(), self.inputs_sha256]
         for job in self.jobs:
             exponents = [job.plan.preactivation_exponent.tolist(), job.plan.gradient_exponent.tolist()]
@@ -97,25 +107,26 @@ def prepare(
         if value not in known:
             raise InputError(f"unknown {what} {value!r}; {nearest(str(value), known)}")
     device = devices.choose_device(device)
-    read: dict[tuple[Any, ...], NDArray[np.float64]] = {}
+    read: dict[tuple[Any, ...], tuple[NDArray[np.float64], str]] = {}
     jobs = []
     for name, case in zip(study.names, study.cases, strict=True):
         source = (case.inputs, case.batch, case.features or case.widths[0], case.correlation, case.raw)
         if source not in read and case.inputs not in inputs.DRAWN:
-            read[source] = inputs.inputs_of(case, study.seed)
-        features = read[source].shape[1] if source in read else case.features or case.widths[0]
+            read[source] = inputs.read(case, study.seed)
+        features = read[source][0].shape[1] if source in read else case.features or case.widths[0]
         asked = (begun or {}).get(name, method) if method == "auto" else method
         choice = methods.choose(case, features, asked)
         part = part_size(case, features, choice.method)
         networks = min(part, study.networks)  # refused before inputs are drawn and theory goes over them
         estimates.refuse_large(name, estimates.memory_needed(case, features, choice.method, networks, study.backward))
         if source not in read:
-            read[source] = inputs.inputs_of(case, study.seed)
+            read[source] = inputs.read(case, study.seed)
         jobs.append(_job(name, case, read[source], choice, part, device))
     return Prepared(study, tuple(jobs), device)
 
 
-def _job(name: str, case: Case, values: NDArray[np.float64], choice: Choice, part: int, device: str) -> Job:
+def _job(name: str, case: Case, found: tuple[NDArray[np.float64], str], choice: Choice, part: int, device: str) -> Job:
+    values, note = found
     devices.compile_activation(case.nonlinearity)
     layers = case.layers(values.shape[1])
     on = devices.device_for(case, choice.method, device)
@@ -125,4 +136,4 @@ def _job(name: str, case: Case, values: NDArray[np.float64], choice: Choice, par
         histograms.unit_exponent(predicted["preactivation_second_moment_log10"]),
         histograms.unit_exponent(predicted["gradient_second_moment_log10"]),
     )
-    return Job(name, case, values, layers, choice.method, choice.reason, on, part, plan, predicted)
+    return Job(name, case, values, layers, choice.method, choice.reason, on, part, plan, predicted, note)

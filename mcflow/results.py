@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcflow import definitions
 from mcflow.errors import InputError, nearest
 from mcflow.study import Case, Study
 
@@ -50,8 +51,24 @@ class Result:
 
     @property
     def study(self) -> Study:
-        """The study of the file; InputError where it uses a registered activation that is not registered here."""
-        return Study.from_toml(str(self.attrs["study"]))
+        """The study of the file.
+
+        InputError where it uses a registered activation or scheme that is not registered here, or is another here.
+        """
+        study = Study.from_toml(str(self.attrs["study"]))
+        for name, case in zip(self.names, study.cases, strict=True):
+            if definitions.is_own(case):
+                self._refuse_other_functions(name, case)
+        return study
+
+    def _refuse_other_functions(self, name: str, case: Case) -> None:
+        node: Any = self.tree[name]
+        there = definitions.stated(node.attrs, node["weight_std"].values)
+        here = definitions.definition_of(case, case.layers(int(node["fan_in"].values[0])))
+        words = definitions.difference(there, here)
+        if words:
+            where = "the result" if self.path is None else self.path
+            raise InputError(f"{where} was made with other functions: {words}; register the same here")
 
     def case(self, name: str) -> Case:
         """The case of that group."""

@@ -108,6 +108,11 @@ def names() -> list[str]:
     return sorted({*BUILTIN, *_registered})
 
 
+def is_builtin(name: str) -> bool:
+    """Whether a scheme's name says all of it: it is not one that was registered."""
+    return name in BUILTIN or ":" in name
+
+
 def get(name: str) -> Scheme:
     """The scheme called ``name``; InputError with the nearest names where there is none."""
     if name in _registered:

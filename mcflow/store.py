@@ -125,7 +125,7 @@ def adopt(target: Target, prepared: Prepared, parts: FolderParts) -> bool:
         _refuse_other(head, mine)
     if target.resume and target.path.exists():
         there = seal_of_file(target.path)
-        same = there.identity == mine.identity
+        same = not difference(there, mine)
         if not same and not head.exists():  # beside a head of this study it may go: --overwrite began it
             _refuse_other(target.path, mine)
         if same:

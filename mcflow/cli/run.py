@@ -94,6 +94,9 @@ def _announce(prepared: Any, path: Path, watch: Any, requested: str) -> None:
         f"{count} case{'s' if count > 1 else ''} x {study.networks} networks on {sources} inputs, "
         f"{methods}, {prepared.device}{devices.why_not_cuda(requested, prepared.device)} -> {path}"
     )
+    for note in dict.fromkeys(job.inputs_note for job in prepared.jobs):
+        if note:
+            watch.announce(note)
     for method, reason in dict.fromkeys((job.method, job.reason) for job in prepared.jobs):
         names = [job.name for job in prepared.jobs if (job.method, job.reason) == (method, reason)]
         which = "all cases" if len(names) == count else ", ".join(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +58,16 @@ def command(tier: str, fixed: bool, diagram: str | None, as_json: bool, **option
 
 def _show_predictions(study: Study, tier: str, as_json: bool) -> None:
     from mcflow.cli import tables
-    from mcflow.inputs import inputs_of
+    from mcflow.inputs import read
     from mcflow.theory import predict
 
-    found = {}
+    found, notes = {}, dict[str, None]()
     for name, case in zip(study.names, study.cases, strict=True):
-        found[name] = predict(case, inputs_of(case, study.seed), tier=tier)
+        values, note = read(case, study.seed)
+        found[name] = predict(case, values, tier=tier)
+        notes[note] = None
+    for note in filter(None, notes):
+        print(note, file=sys.stderr)
     if as_json:
         tables.print_json({"cases": {name: _record(dataset) for name, dataset in found.items()}})
         return

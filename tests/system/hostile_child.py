@@ -3,6 +3,7 @@
 The line is ``right``, ``refused: SENTENCE`` for an InputError, or ``wrong: ERROR`` for anything else.
 """
 
+import contextlib
 import os
 import resource
 import sys
@@ -11,7 +12,7 @@ import warnings
 
 import numpy as np
 
-from mcflow import hdf5_inputs, inputs, inspection, machine, part_images, results, shards, store
+from mcflow import hdf5_inputs, inputs, inspection, machine, parquet_inputs, part_images, results, shards, store
 from mcflow.errors import InputError
 from mcflow.study import Case, Study
 
@@ -26,7 +27,11 @@ def read_inputs(path):
 
 
 def read_hdf5_inputs(path):
-    np.asarray(hdf5_inputs.read(path, "", machine.available_memory() // 2))
+    np.asarray(hdf5_inputs.read(path, "", machine.available_memory() // 2)[0])
+
+
+def read_parquet_inputs(path):
+    parquet_inputs.read(path, machine.available_memory() // 2)
 
 
 def read_study(path):
@@ -55,6 +60,11 @@ def main():
     import h5netcdf
     import h5py
 
+    with contextlib.suppress(ImportError):
+        import pyarrow.parquet
+
+        pyarrow.set_cpu_count(1)  # threads reserve address space
+        pyarrow.set_io_thread_count(1)
     assert h5netcdf
     assert h5py
     assert inspection

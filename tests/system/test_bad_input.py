@@ -98,9 +98,9 @@ def test_bad_inputs_are_one_line(capsys, tmp_path):
     rows = np.ones((3, 4))
     rows[1, 2] = np.nan
     np.save(tmp_path / "nan.npy", rows)
-    refused(capsys, [*RUN, "--inputs", "nan.npy"], "row 1, column 2")
-    np.save(tmp_path / "cube.npy", np.ones((2, 2, 2)))
-    refused(capsys, [*RUN, "--inputs", "cube.npy"], "shape")
+    refused(capsys, [*RUN, "--inputs", "nan.npy"], "row 2, column 3")
+    (tmp_path / "missing.csv").write_text("1,,3\n4,5,6\n")
+    refused(capsys, [*RUN, "--inputs", "missing.csv"], "line 1, column 2")
     np.save(tmp_path / "one.npy", np.ones(4))
     refused(capsys, [*RUN, "--inputs", "one.npy"], "(inputs, features)", "(1, 4)")
     np.save(tmp_path / "good.npy", np.ones((3, 4)))
@@ -123,7 +123,7 @@ def test_a_junk_array_file_is_refused_without_advice_on_pickle(capsys, tmp_path,
 def test_a_large_batch_is_refused_before_inputs_are_drawn(capsys, monkeypatch):
     from mcflow import inputs
 
-    monkeypatch.setattr(inputs, "inputs_of", lambda case, seed: pytest.fail("inputs were drawn"))
+    monkeypatch.setattr(inputs, "read", lambda case, seed: pytest.fail("inputs were drawn"))
     refused(capsys, [*RUN, "--batch", "100000000"], "needs about", "memory")
 
 

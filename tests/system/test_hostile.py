@@ -1,6 +1,7 @@
 """Hostile files: an error sentence or a right answer, never another exception, a hang, a crash or a memory blow-up."""
 
 import contextlib
+import gzip
 import io
 import os
 import select
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas
 import pytest
+import xarray
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +27,7 @@ CHILD = Path(__file__).parent / "hostile_child.py"
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # files of bytes are long
 PATIENCE = 30  # seconds for one file
 
+fewer = [pytest.param(50, id="50"), pytest.param(2000, id="2000", marks=pytest.mark.hostile)]
 often = [pytest.param(100, id="100"), pytest.param(2000, id="2000", marks=pytest.mark.hostile)]
 
 
@@ -117,7 +121,11 @@ SEEDS = {
     ".npy": npy(np.arange(12.0).reshape(3, 4) + 1),
     ".npz": npz(),
     ".csv": b"a,b,c\n1,2,3\n4.5,-1e3,2\n",
+    ".tsv": '\ufeff\t0\t1\r\n0\t1,5\t-2\r\n1\t3\t"4,25"\r\n'.encode(),
+    ".txt": '"a" "b" # two\n"r" 1 2.5e-3\n\n"s" 3 4\n'.encode("utf-16"),
+    ".csv.gz": gzip.compress(b"x;y\n1,5;2\n3;4\n", mtime=0),
 }
+TABLE_LETTERS = st.text(st.sampled_from('0123456789.,;\t "#\n\r-+eEna_?%$:x\x00\u2212\ufeff'), max_size=60)
 
 
 def expect(answer):
@@ -138,6 +146,19 @@ def test_damaged_input_files(reader, tmp_path, suffix, count):
     check()
 
 
+@pytest.mark.parametrize("count", fewer)
+def test_any_text_as_a_table(reader, tmp_path, count):
+    path = tmp_path / "a.csv"
+
+    @examples(count)
+    @given(TABLE_LETTERS)
+    def check(text):
+        path.write_bytes(text.encode())
+        expect(reader.read("inputs", path))
+
+    check()
+
+
 @pytest.mark.parametrize("count", often)
 def test_declared_shapes_and_kinds_of_arrays(reader, tmp_path, count):
     path = tmp_path / "a.npy"
@@ -153,16 +174,58 @@ def test_declared_shapes_and_kinds_of_arrays(reader, tmp_path, count):
     check()
 
 
-@pytest.mark.parametrize("count", often)
-def test_damaged_hdf5_inputs(reader, tmp_path, count):
-    """The library may crash on such a file: mcflow reads it in a child process, for which that is a sentence."""
-    path, whole = tmp_path / "a.h5", hdf5()
+def matlab():
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", userblock_size=512) as file:
+        file["X"] = np.arange(1.0, 41.0).reshape(10, 4)
+        file["X"].attrs["MATLAB_class"] = np.bytes_("double")
+        file["link"] = h5py.SoftLink("/X")
+        file.create_group("S").attrs["MATLAB_sparse"] = 3
+    content = bytearray(buffer.getvalue())
+    content[:10] = b"MATLAB 7.3"
+    return bytes(content)
+
+
+def netcdf(folder):
+    path = folder / "seed.nc"
+    axes = {"n": np.arange(4), "f": np.arange(3)}
+    data = xarray.DataArray(np.arange(12.0).reshape(4, 3) + 1, axes, ("n", "f"), "x")
+    data.to_netcdf(path, engine="h5netcdf")
+    return path.read_bytes()
+
+
+def parquet(folder):
+    path = folder / "seed.parquet"
+    pandas.DataFrame({"a": [1.0, 2.0], "b": [3, 4]}, index=["x", "y"]).to_parquet(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "seed", "count"),
+    [
+        pytest.param(*case, *count.values, marks=count.marks, id=f"{case[1]}-{count.id}")
+        for case, counts in [
+            (("hdf5_inputs", "a.h5", lambda folder: hdf5()), often),
+            (("hdf5_inputs", "a.mat", lambda folder: matlab()), fewer),
+            (("hdf5_inputs", "a.nc", netcdf), fewer),
+            (("parquet_inputs", "a.parquet", parquet), fewer),
+        ]
+        for count in counts
+    ],
+)
+def test_damaged_files_that_a_child_process_reads(reader, tmp_path, kind, name, seed, count):
+    """A library may crash on such a file: mcflow reads it in a child process, for which that is a sentence."""
+    if kind == "parquet_inputs":
+        pytest.importorskip("pyarrow")
+    path, whole = tmp_path / name, seed(tmp_path)
+    path.write_bytes(whole)
+    assert reader.read(kind, path) == "right"
 
     @examples(count)
     @given(damaged(whole))
     def check(content):
         path.write_bytes(content)
-        answer = reader.read("hdf5_inputs", path)
+        answer = reader.read(kind, path)
         if not answer.startswith("crashed: -"):
             expect(answer)
 

@@ -1,0 +1,244 @@
+"""A scheme or an activation of one's own is what it computes, not its name: other networks never join a study."""
+
+import math
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+
+import numpy as np
+import pytest
+from conftest import assert_same_bits
+
+import mcflow
+from mcflow import activations, definitions, expected, head, preparation, runs, schemes
+from mcflow.errors import InputError
+from mcflow.runs import Options
+from mcflow.shards import Shard
+from mcflow.store import Target
+
+SIZE = {"depth": 3, "width": [6, 10, 8], "features": 7}
+
+
+@pytest.fixture(autouse=True)
+def own_names():
+    yield
+    schemes._registered.pop("m", None)
+    activations._registered.pop("mine", None)
+
+
+def study(networks=8, scheme="m", activation="tanh"):
+    return mcflow.Study([mcflow.Case(scheme, activation, **SIZE)], networks=networks)
+
+
+def register(law):
+    schemes.register("m", law.get("variance", lambda i, o: 1 / i), law.get("distribution", "normal"))
+
+
+def seal(of=None):
+    return head.seal_of(preparation.prepare(of or study(), device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"variance": lambda i, o: 1.02 / i}, "weights of layer 1 standard deviation 0.377964473 there and 0.38172"),
+        ({"variance": lambda i, o: 1.02 / i if o == 8 else 1 / i}, "weights of layer 3 standard deviation"),
+        ({"distribution": "uniform"}, "draws normal weights there and uniform here"),
+    ],
+)
+def test_another_law_under_a_scheme_s_name_is_another_study(other, words):
+    register({})
+    there = seal()
+    register(other)
+    assert words in head.difference(there, seal())
+    register({})
+    assert head.difference(there, seal()) == ""
+
+
+def test_resume_shards_and_merge_refuse_another_law(tmp_path):
+    register({})
+    mcflow.run(study(), tmp_path / "a.h5").close()
+    shard(tmp_path / "0.h5", 0)
+    before = (tmp_path / "a.h5").read_bytes()
+    register({"variance": lambda i, o: 1.02 / i})
+    with pytest.raises(InputError, match="another study: scheme 'm' gives the weights of layer 1"):
+        mcflow.run(study(16), tmp_path / "a.h5", resume=True)
+    with pytest.raises(InputError, match="another run: scheme 'm' gives"):
+        shard(tmp_path / "0.h5", 0, resume=True)
+    shard(tmp_path / "1.h5", 1)
+    with pytest.raises(InputError, match="scheme 'm' gives"):
+        runs.merge_to_file([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "all.h5", False, False)
+    assert (tmp_path / "a.h5").read_bytes() == before
+    assert not (tmp_path / "all.h5").exists()
+
+
+def shard(path, number, resume=False):
+    prepared = preparation.prepare(study(), device="cpu")
+    runs.run_to_file(prepared, Target(path, resume=resume), Options(shard=Shard(number, 2)), runs.Silent())
+
+
+def test_the_same_law_written_otherwise_goes_on(tmp_path):
+    register({})
+    mcflow.run(study(16), tmp_path / "whole.h5").close()
+    mcflow.run(study(8), tmp_path / "a.h5").close()
+    schemes.register("m", lambda fan_in, fan_out: fan_in**-1.0)
+    mcflow.run(study(16), tmp_path / "a.h5", resume=True).close()
+    assert_same_bits(tmp_path / "whole.h5", tmp_path / "a.h5")
+
+
+def scaled(a):
+    return lambda x: math.tanh(a * x)
+
+
+def with_default(a):
+    def phi(x, b=a):
+        return math.tanh(b * x)
+
+    return phi
+
+
+FACTOR = 1.0
+
+
+def with_global(a):
+    global FACTOR
+    FACTOR = a
+    return lambda x: math.tanh(FACTOR * x)
+
+
+def step(a):
+    """Two levels: an edge that moves between two of the few points at which a fingerprint used to look."""
+    return lambda x: 1.0 if x > 0.9 + 0.1 * a else -1.0
+
+
+@pytest.mark.parametrize("make", [scaled, with_default, with_global, step])
+def test_another_activation_under_the_same_name_is_another_study(make):
+    activations.register("mine", make(1.0))
+    mine = study(activation="mine", scheme="lecun_normal")
+    there = seal(mine)
+    activations.register("mine", make(1.02))
+    assert head.difference(there, seal(mine)) == "activation 'mine' has other values there than here"
+    activations.register("mine", make(1.0))
+    assert head.difference(there, seal(mine)) == ""
+
+
+def test_answers_refuse_a_result_of_other_functions():
+    """Their predictions would be those of another scheme, and the networks be blamed."""
+    register({})
+    activations.register("mine", scaled(1.0))
+    result = mcflow.run(study(activation="mine"))
+    assert result.study == study(activation="mine")
+    activations.register("mine", scaled(1.02))
+    with pytest.raises(InputError, match="the result was made with other functions: activation 'mine'"):
+        mcflow.verify(result)
+    register({"distribution": "rademacher"})
+    with pytest.raises(InputError, match="other functions: scheme 'm' draws normal weights there"):
+        mcflow.verify(result)
+
+
+def test_a_function_is_what_it_was_when_it_was_registered():
+    """Kernels compile a global as a constant; theory and the fingerprint must not see another one."""
+    activations.register("mine", with_global(1.0))
+    before = activations.get("mine").fingerprint()
+    with_global(3.0)
+    assert activations.get("mine").fingerprint() == before
+
+
+def test_an_edited_module_is_another_study(tmp_path, mcflow_command):
+    module = tmp_path / "own_phi.py"
+    arguments = ["run", "--scheme", "lecun_normal", "--activation", "own_phi:phi", "--depth", 2, "--width", 4]
+    arguments += ["-o", "a.h5", "--quiet", "--resume", "--networks"]
+    module.write_text("A = 1.0\ndef phi(x):\n    return A * x / (1.0 + abs(x))\n")
+    assert mcflow_command(*arguments, 4).returncode == 0
+    module.write_text("A = 1.02\ndef phi(x):\n    return A * x / (1.0 + abs(x))\n")
+    done = mcflow_command(*arguments, 8)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "activation 'own_phi:phi' has other values" in done.stderr
+
+
+def register_on_a_worker(factor, distribution):
+    schemes.register("m", lambda i, o: factor / i, distribution)
+
+
+@pytest.mark.parametrize(
+    ("initializer", "arguments", "words"),
+    [
+        (None, (), "unknown scheme 'm'.*registered in Python are not sent"),
+        (register_on_a_worker, (1.02, "normal"), "standard deviation .* there and .* here"),
+        (register_on_a_worker, (1.0, "uniform"), "draws uniform weights there and normal here"),
+    ],
+)
+def test_a_worker_with_another_law_or_none_is_refused(tmp_path, initializer, arguments, words):
+    register({})
+    context = get_context("spawn")
+    with (
+        ProcessPoolExecutor(1, mp_context=context, initializer=initializer, initargs=arguments) as pool,
+        pytest.raises(InputError, match=words),
+    ):
+        mcflow.run(study(), tmp_path / "a.h5", executor=pool)
+
+
+def test_a_prediction_follows_the_scheme_that_is_registered_now():
+    inputs = np.ones((1, 7))
+
+    def predicted():
+        found = expected.predict(study().cases[0], inputs, "infinite-width")
+        return found.of["preactivation_second_moment"].mean[0]
+
+    register({})
+    assert predicted() == pytest.approx(1.0)
+    register({"variance": lambda i, o: 9 / i})
+    assert predicted() == pytest.approx(9.0)
+
+
+def as_an_earlier_mcflow(monkeypatch):
+    """Write files as they were before a definition stood in them."""
+    real = head._put_case
+
+    def put_case(file, job, prepared):
+        real(file, job, prepared)
+        for name in ("distribution", "activation_sha256"):
+            file[job.name].attrs.pop(name, None)
+
+    monkeypatch.setattr(head, "_put_case", put_case)
+    monkeypatch.setattr(preparation.Prepared, "identity", property(lambda self: self.former_identity))
+
+
+def test_a_file_of_an_earlier_mcflow_goes_on_where_the_scheme_is_built_in(tmp_path, monkeypatch):
+    activations.register("mine", scaled(0.5))
+    path = tmp_path / "a.h5"
+    with monkeypatch.context() as patch:
+        as_an_earlier_mcflow(patch)
+        mcflow.run(study(8, "kaiming_normal", "mine"), path).close()
+    mcflow.run(study(16, "kaiming_normal", "mine"), path, resume=True).close()
+    mcflow.run(study(16, "kaiming_normal", "mine"), tmp_path / "whole.h5").close()
+    assert_same_bits(tmp_path / "whole.h5", path)
+
+
+def test_a_file_of_an_earlier_mcflow_with_a_registered_scheme_opens_and_is_not_continued(monkeypatch):
+    register({})
+    with monkeypatch.context() as patch:
+        as_an_earlier_mcflow(patch)
+        result = mcflow.run(study())
+        there = replace(
+            seal(), definitions={"m-tanh": definitions.stated({"scheme": "m"}, seal().definitions["m-tanh"].weight_std)}
+        )
+    assert result.study == study()
+    assert "does not say what scheme 'm' drew" in head.difference(there, seal())
+
+
+def test_kinks_are_no_part_of_a_definition():
+    """They steer quadrature alone: the networks are the same."""
+    activations.register("mine", lambda x: max(x, 0.0))
+    mine = study(8, "lecun_normal", "mine")
+    there = seal(mine)
+    activations.register("mine", lambda x: max(x, 0.0), kinks=(0.0,))
+    assert head.difference(there, seal(mine)) == ""
+
+
+def test_a_formula_without_a_value_at_a_point_has_a_fingerprint():
+    activations.register("mine", lambda x: x / (1.0 + abs(x)))
+    first = definitions.values_sha256(activations.get("mine"))
+    probe = definitions._PROBES[100]
+    activations.register("mine", lambda x: x / (1.0 + abs(x)) if x != probe else 1.0 / (x - probe))
+    assert definitions.values_sha256(activations.get("mine")) != first
