@@ -26,7 +26,7 @@ Numbers = Callable[[str, tuple[int, int]], Matrix]
 
 # Directions of the inputs with less than this share of their length stay as round-off has them: to put them right would
 # take changes that are not small. Of orthogonal weights less can be changed before they are not orthogonal.
-LEAST_SHARE, LEAST_SHARE_OF_ORTHOGONAL = 1e-4, 0.03
+LEAST_SHARE, LEAST_SHARE_OF_ORTHOGONAL = 1e-3, 0.03
 LEAST_SPAN = 1e-5
 ROUND_OFF = 1e-3  # what differs by more was not rounded: it left float32
 

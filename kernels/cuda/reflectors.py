@@ -1,7 +1,7 @@
 """Householder reflections and frames by one block of threads; the twin of ``kernels/cpu/reflectors.py``.
 
 A matrix is flat float32 of rows x BATCH, rows major, of which the first columns may be all that is used. Every function
-begins with its arrays complete and ends with a barrier. ``dots`` is scratch of BATCH numbers. Matrices that are factored
+begins with its arrays complete and ends with a barrier. ``dots`` is scratch of BATCH numbers. Columns that are factored
 are of size one (see ``level``), so that squares stay inside float32.
 """
 
@@ -21,7 +21,7 @@ NEGLIGIBLE = float32(2.0**-40)  # as on the processor
 
 
 def level(a, rows, levels, dots, room):
-    """Columns whose squares leave float32 to the size of one, the exponents taken out to ``levels``; whether one did."""
+    """Columns to the size of one where a square leaves float32, their exponents to ``levels``; returns whether so."""
     t = cuda.threadIdx.x
     column_squares(a, rows, ONE, dots, room)
     outside = False
