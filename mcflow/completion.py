@@ -2,94 +2,171 @@
 
 The collapsed sampler knows a Gaussian W only as s Z Q_1^T along the inputs, and W^T D = s Q [Z^T D; Xi C] for the
 gradients D = U C. With Q = (Q_1, Q_2) orthonormal, W = s (Z Q_1^T + (U Xi^T + (1 - U U^T) G) Q_2^T) with fresh normal G
-satisfies both and is distributed as the scheme says (docs/theory.md, the theorem read backwards).
+satisfies both and is distributed as the scheme says (docs/theory.md, the theorem read backwards). Q and U are the
+sampler's own reflections: made again in float64 they could fall otherwise where inputs nearly depend on each other.
+What float32 has rounded is put right at the end, so that no layer hands its round-off on to the next.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import devices
+from mcflow import drawn
+from mcflow.drawn import Record
 from mcflow.study import Case
 
 Matrix = NDArray[np.float64]
+Numbers = Callable[[str, tuple[int, int]], Matrix]
+
+# Directions of the inputs with less than this share of their length stay as round-off has them: to put them right would
+# take changes that are not small. Of orthogonal weights less can be changed before they are not orthogonal.
+LEAST_SHARE, LEAST_SHARE_OF_ORTHOGONAL = 1e-3, 0.03
+LEAST_SPAN = 1e-5
+ROUND_OFF = 1e-3  # what differs by more was not rounded: it left float32
 
 
 def complete(
     case: Case, inputs: Matrix, output_gradient: Matrix, seed: int, network: int
 ) -> tuple[list[Matrix], list[Matrix]]:
     """Weights (width_l, fan_in_l) and biases (width_l,) of collapsed network ``network``, float64."""
-    layers, activation = case.layers(inputs.shape[1]), case.nonlinearity
-    numbers = lambda layer, stream, shape: devices.draw_numbers(seed, network, layer, stream, shape)  # noqa: E731
-    x, forward, slopes = inputs, [], []
-    for layer, (n_in, n) in enumerate(zip(layers.fan_in.tolist(), layers.width.tolist(), strict=True)):
-        step = _Layer(case, layer, n_in, n, float(np.float32(layers.weight_std[layer])), x.T)
-        step.go_forward(numbers)
-        h = step.preactivations.T
-        x = activation.phi(h) + 0.0  # -0.0 would turn the sign of a reflection
-        forward.append(step)
-        slopes.append(activation.dphi(h))
-    d = output_gradient * slopes[-1]
-    for layer in range(len(forward) - 1, -1, -1):
-        back = forward[layer].go_backward(d.T, numbers)
-        d = back.T * slopes[layer - 1] if layer else back.T
-    return [step.weights for step in forward], [step.biases for step in forward]
+    layers, activation = drawn.scales_of(case, inputs.shape[1]), case.nonlinearity
+    records = drawn.records_of(case, inputs, seed, network)
+    x, weights, biases = inputs.T, [], []
+    with np.errstate(all="ignore"):  # far outside float64 the weights stay as the sampler knows them
+        for i, (record, scale) in enumerate(zip(records, layers, strict=True)):
+            n = case.widths[i]
+            h = record.preactivations[:n]
+            above = records[i + 1].back[:n] if i + 1 < len(records) else output_gradient.T
+            numbers = partial(drawn.draw_numbers, seed, network, i)
+            whole = case.rule.distribution == "orthogonal"
+            d = activation.dphi(h) * above if i > 0 else np.zeros((n, 0))  # nothing goes back through the first layer
+            known = _Known(x, h, d, record.back[: len(x)] if i > 0 else np.zeros((len(x), 0)))
+            make = _orthogonal_weights if whole else _normal_weights
+            w, b = make(known, record, numbers, *scale)
+            weights.append(w)
+            biases.append(b)
+            x = activation.phi(h)
+    return weights, biases
 
 
-class _Layer:
-    """One layer: factors its inputs (columns), samples along them, and completes its weights on the way back."""
+@dataclass(frozen=True)
+class _Known:
+    """What a layer does: x (n_in, K) to h (n, K), d (n, K) back to ``back`` (n_in, K); the first layer has no d."""
 
-    def __init__(self, case: Case, layer: int, n_in: int, n: int, std: float, x: Matrix) -> None:
-        self.layer, self.n_in, self.n, self.batch = layer, n_in, n, x.shape[1]
-        self.whole = case.rule.distribution == "orthogonal"
-        bias_std = float(np.float32(math.sqrt(case.bias_variance(n_in))))
-        self.bias_std = bias_std
-        if self.whole:
-            self.rows = max(n_in, n)
-            self.scale = std * math.sqrt(self.rows)
-            below = np.zeros((self.rows - n_in, self.batch))
-        else:
-            self.rows = n_in + (1 if bias_std > 0.0 else 0)
-            self.scale = std
-            below = np.full((self.rows - n_in, self.batch), bias_std / std)
-        self.basis, self.triangle = np.linalg.qr(np.concatenate([x, below]), mode="complete")
-        self.r = min(self.rows, self.batch)
+    x: Matrix
+    h: Matrix
+    d: Matrix
+    back: Matrix
 
-    def go_forward(self, numbers) -> None:  # type: ignore[no-untyped-def]
-        length = self.rows if self.whole else self.n
-        z = numbers(self.layer, "COLLAPSED_FORWARD", (self.r, length)).T
-        self.frame = _frame(z) if self.whole else z
-        self.preactivations = self.scale * (self.frame @ self.triangle[: self.r])[: self.n]
-        self.biases = np.zeros(self.n)
-        if self.whole and self.bias_std > 0.0:
-            self.biases = self.bias_std * numbers(self.layer, "BIASES", (1, self.n))[0]
-            self.preactivations = self.preactivations + self.biases[:, np.newaxis]
 
-    def go_backward(self, d: Matrix, numbers) -> Matrix:  # type: ignore[no-untyped-def]
-        """The gradient of the inputs (n_in, batch); leaves ``weights`` and ``biases``."""
-        if self.whole:
-            d = np.concatenate([d, np.zeros((self.rows - self.n, self.batch))])
-        beside = d - self.frame @ (self.frame.T @ d) if self.whole else d
-        u, c = np.linalg.qr(beside + 0.0)
-        if self.batch == 1 and not self.whole:  # the kernel takes the norm itself, without a reflection's sign
-            u, c = (-u, -c) if c[0, 0] < 0.0 else (u, c)
-        left = self.rows - self.r
-        free = numbers(self.layer, "COLLAPSED_BACKWARD", (len(c), left)).T if left else np.zeros((0, len(c)))
-        fresh = numbers(self.layer, "COMPLETION", (len(d), left)) if left else np.zeros((len(d), 0))
-        if self.whole:
-            free = _frame(free)
-            beside_weights = u @ free.T + _isometry_between(fresh, self.frame, u, free)
-        else:
-            beside_weights = u @ free.T + fresh - u @ (u.T @ fresh)
-        known = np.concatenate([self.frame, beside_weights], axis=1)
-        whole = self.scale * known @ self.basis.T
-        self.weights = whole[: self.n, : self.n_in]
-        if not self.whole and self.rows > self.n_in:
-            self.biases = whole[:, self.n_in] * (self.bias_std / self.scale)
-        return np.asarray(self.weights.T @ d[: self.n])
+def _normal_weights(
+    known: _Known, record: Record, numbers: Numbers, std: float, bias_std: float
+) -> tuple[Matrix, Matrix]:
+    (n_in, batch), n = known.x.shape, len(known.h)
+    rows = n_in + (1 if bias_std > 0.0 else 0)
+    ratio = bias_std / std
+    basis = _product(*record.basis, rows)
+    r = min(rows, batch)
+    z = numbers("COLLAPSED_FORWARD", (r, n)).T
+    u = _basis_of_gradients(known.d, record)
+    free = numbers("COLLAPSED_BACKWARD", (u.shape[1], rows - r)).T
+    fresh = numbers("COMPLETION", (n, rows - r))
+    beside = u @ free.T + fresh - u @ (u.T @ fresh)
+    w = std * np.concatenate([z, beside], axis=1) @ basis.T
+    met = np.concatenate([known.x, np.full((rows - n_in, batch), ratio)])
+    back = np.concatenate([known.back, (w.T @ known.d)[n_in:]])
+    w += _correction(w, _Known(met, known.h, known.d, back), LEAST_SHARE)
+    return w[:, :n_in], w[:, n_in] * ratio if rows > n_in else np.zeros(n)
+
+
+def _orthogonal_weights(
+    known: _Known, record: Record, numbers: Numbers, std: float, bias_std: float
+) -> tuple[Matrix, Matrix]:
+    (n_in, batch), n = known.x.shape, len(known.h)
+    rows = max(n_in, n)
+    basis = _product(*record.basis, rows)
+    r = min(rows, batch)
+    frame = _frame(numbers("COLLAPSED_FORWARD", (r, rows)).T)
+    u, free = np.zeros((rows, 0)), np.zeros((rows - r, 0))
+    if known.d.any() and np.isfinite(known.d).all():
+        d = np.concatenate([known.d, np.zeros((rows - n, batch))])
+        for _ in range(2):
+            d = d - frame @ (frame.T @ d)
+        u = _product(*record.basis_of_gradients, rows, min(rows, batch))
+        free = _frame(numbers("COLLAPSED_BACKWARD", (u.shape[1], rows - r)).T)
+        u, free = _met(u, d, free)
+    fresh = numbers("COMPLETION", (rows, rows - r))
+    beside = u @ free.T + _isometry_between(fresh, frame, u, free)
+    w = (std * math.sqrt(rows) * np.concatenate([frame, beside], axis=1) @ basis.T)[:n, :n_in]
+    b = bias_std * numbers("BIASES", (1, n))[0]
+    known = _Known(known.x, known.h - b[:, np.newaxis], known.d, known.back)
+    return w + _correction(w, known, LEAST_SHARE_OF_ORTHOGONAL), b
+
+
+def _product(vectors: Matrix, tau: Matrix, rows: int, columns: int | None = None) -> Matrix:
+    """The first columns of H_1 ... H_r, the sampler's reflections; orthogonal to float64 accuracy."""
+    q = np.eye(rows, columns)
+    for j in range(min(rows, len(tau)) - 1, -1, -1):
+        if tau[j] != 0.0:
+            v = vectors[j:rows, j]
+            q[j:] -= np.outer((2.0 / (v @ v)) * v, v @ q[j:])
+    return q
+
+
+def _basis_of_gradients(d: Matrix, record: Record) -> Matrix:
+    """U of D = U C, of as many columns as C has rows."""
+    n, batch = d.shape
+    if batch != 1:  # or none
+        return _product(*record.basis_of_gradients, n, min(d.shape))
+    size = np.abs(d).max()  # the sampler takes C = |D| without a reflection
+    return d / size / np.linalg.norm(d / size) if 0.0 < size < math.inf else np.eye(n, 1)
+
+
+def _met(u: Matrix, d: Matrix, free: Matrix) -> tuple[Matrix, Matrix]:
+    """What of U the gradients D = U C really span, all of it beside the frame as they are, and what belongs to that."""
+    unit = d / np.maximum(_lengths(d), np.finfo(float).tiny)
+    a, s, bt = np.linalg.svd(u.T @ unit)
+    keep = s > LEAST_SPAN * s[0]
+    return _frame(unit @ bt[: len(s)][keep].T / s[keep]), free @ a[:, : len(s)][:, keep]
+
+
+def _correction(w: Matrix, known: _Known, least: float) -> Matrix:
+    """A small change of W that makes W X = H and W^T D = V to float64 accuracy, where round-off alone is in the way."""
+    miss, x = _misses(known.h - w @ known.x, known.h, known.x)
+    u, s, vt = _span(x, least)
+    change = (miss @ vt.T / s) @ u.T
+    miss, d = _misses(known.back - (w + change).T @ known.d, known.back, known.d)
+    miss -= u @ (u.T @ miss)  # W X stays as it is
+    u, s, vt = _span(d, least)
+    return np.asarray(change + u @ ((miss @ vt.T / s).T))
+
+
+def _misses(miss: Matrix, wanted: Matrix, columns: Matrix) -> tuple[Matrix, Matrix]:
+    """By how much is missed what is wanted of ``columns``, and these, at length one: those that round-off explains."""
+    lengths = _lengths(columns)
+    rounded = (lengths > 0.0) & np.isfinite(lengths) & (_lengths(miss) <= ROUND_OFF * _lengths(wanted))
+    return miss[:, rounded] / lengths[rounded], columns[:, rounded] / lengths[rounded]
+
+
+def _lengths(columns: Matrix) -> Matrix:
+    """Euclidean lengths; of the smallest and largest float64 too, whose squares leave it."""
+    largest = np.abs(columns).max(axis=0, initial=0.0)
+    return np.asarray(largest * np.linalg.norm(columns / np.where(largest > 0.0, largest, 1.0), axis=0))
+
+
+def _span(columns: Matrix, least: float) -> tuple[Matrix, Matrix, Matrix]:
+    """The singular value decomposition without the values below ``least`` of the largest."""
+    if columns.shape[1] == 0:
+        return np.zeros((len(columns), 0)), np.zeros(0), np.zeros((0, 0))
+    u, s, vt = np.linalg.svd(columns, full_matrices=False)
+    keep = s > least * s[0]
+    return u[:, keep], s[keep], vt[keep]
 
 
 def _frame(columns: Matrix) -> Matrix:

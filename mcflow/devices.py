@@ -134,25 +134,17 @@ def simulate(
 
     from mcflow.kernels.cpu import chain, collapsed, direct, lanes, one_input
     from mcflow.kernels.cpu.layers import BINS
-    from mcflow.kernels.cpu.passes import Address, Memory
+    from mcflow.kernels.cpu.passes import Memory
 
-    features = inputs.shape[1]
     layers = len(case.widths)
     threads = max(1, min(getattr(_held, "threads", None) or most_threads(), count))
     rows = np.empty((len(QUANTITIES), count, layers))
     counts = np.zeros((threads, 2, layers, BINS), np.int64)
-    architecture = _architecture(case, features)
-    arguments = (
-        Address(np.uint64(seed), first),
-        architecture,
-        _inputs(case, inputs),
-        _nonlinearity(case.nonlinearity),
-        _counting(plan),
-    )
+    arguments = kernel_arguments(case, inputs, seed, first, plan)
     size = 0
     if method == "direct":
-        size = direct.floats_for(architecture, len(inputs), _kept_weights(case) if backward else 0)
-    memory = Memory(backward, _lines(threads, size))
+        size = direct.floats_for(arguments[1], len(inputs), _kept_weights(case) if backward else 0)
+    memory = Memory(backward, _lines(threads, size), np.empty((0, 0, 0, 0), np.float32))
     walk = {"direct": direct.walk, "collapsed": collapsed.walk, "chain": chain.walk}[method]
     if method == "collapsed" and len(inputs) == 1 and case.rule.distribution == "normal":
         walk = one_input.walk  # the same numbers, sooner
@@ -162,34 +154,17 @@ def simulate(
     return _block(first, rows, counts, case, backward, absent)
 
 
-def draw_weights(case: Case, features: int, seed: int, network: int) -> list[NDArray[np.float64]]:
-    """The weights of every layer of a directly simulated network, (width_l, fan_in_l) float64."""
-    from threadpoolctl import threadpool_limits
-
-    from mcflow.kernels.cpu import direct
+def kernel_arguments(case: Case, inputs: NDArray[np.float64], seed: int, first: int, plan: Plan) -> Any:
+    """The ``Address``, ``Architecture``, ``Inputs``, ``Nonlinearity`` and ``Counting`` of the processor's kernels."""
     from mcflow.kernels.cpu.passes import Address
 
-    address, architecture = Address(np.uint64(seed), network), _architecture(case, features)
-    weights = []
-    for layer, n_in in enumerate(architecture.fan_in.tolist()):
-        with threadpool_limits(1, "blas"):
-            unit = direct.draw_weights(address, architecture, layer)[:, :n_in]
-        std = math.ldexp(float(architecture.weight_std[layer]), int(architecture.weight_exponent[layer]))
-        weights.append(std * unit.astype(np.float64))
-    return weights
-
-
-def draw_numbers(
-    seed: int, network: int, layer: int, stream: str, shape: tuple[int, int], distribution: str = "normal"
-) -> NDArray[np.float64]:
-    """(rows, n) unit-variance numbers of one stream of a network (a name in ``kernels/body/rng.py``)."""
-    from mcflow.kernels.body import rng
-    from mcflow.kernels.cpu import direct, fill
-    from mcflow.kernels.cpu.passes import Address
-
-    rows, n = shape
-    law, place = fill.distribution(distribution), getattr(rng, stream)
-    return direct.draw_rows(Address(np.uint64(seed), network), law, n, layer, place, rows).astype(np.float64)
+    return (
+        Address(np.uint64(seed), first),
+        architecture_of(case, inputs.shape[1]),
+        _inputs(case, inputs),
+        _nonlinearity(case.nonlinearity),
+        _counting(plan),
+    )
 
 
 def _kept_weights(case: Case) -> int:
@@ -245,7 +220,8 @@ def _block(
     return Block(first, kept, total[0], total[1] if backward else None)
 
 
-def _architecture(case: Case, features: int) -> Any:
+def architecture_of(case: Case, features: int) -> Any:
+    """The layers of a case as the processor's kernels take them."""
     from mcflow.kernels.cpu.fill import distribution
     from mcflow.kernels.cpu.passes import Architecture
 

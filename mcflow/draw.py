@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import devices, methods
+from mcflow import devices, drawn, methods
 from mcflow.errors import InputError, nearest
 from mcflow.study import MAX_NETWORKS, MAX_SEED, Case
 
@@ -52,13 +52,13 @@ def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> N
     if method == "auto":
         method = methods.choose(case, inputs.shape[1], "auto").method
     shape = (case.batch, case.widths[-1])
-    gradient = devices.draw_numbers(seed, network, len(case.widths) - 1, "OUTPUT_GRADIENT", shape)
+    gradient = drawn.draw_numbers(seed, network, len(case.widths) - 1, "OUTPUT_GRADIENT", shape)
     if method == "collapsed":
         from mcflow import completion
 
         weights, biases = completion.complete(case, inputs, gradient, seed, network)
         return Network(weights, biases, inputs, gradient)
-    weights = devices.draw_weights(case, inputs.shape[1], seed, network)
+    weights = drawn.draw_weights(case, inputs.shape[1], seed, network)
     return Network(weights, draw_biases(case, inputs.shape[1], seed, network), inputs, gradient)
 
 
@@ -68,5 +68,5 @@ def draw_biases(case: Case, features: int, seed: int, network: int) -> list[NDAr
     biases = []
     for layer, (n_in, n) in enumerate(zip((features, *case.widths[:-1]), case.widths, strict=True)):
         std = float(np.float32(math.sqrt(case.bias_variance(n_in))))
-        biases.append(std * devices.draw_numbers(seed, network, layer, "BIASES", (1, n), law)[0])
+        biases.append(std * drawn.draw_numbers(seed, network, layer, "BIASES", (1, n), law)[0])
     return biases

@@ -19,6 +19,7 @@ from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
 from .aligned import empty_floats, whole_lines
 from .bodies import key_of, place_of
 from .fill import padded
+from .layers import sum_of_squares
 from .passes import (
     Walk,
     finish_backward,
@@ -29,9 +30,16 @@ from .passes import (
     start_backward,
     start_forward,
 )
-from .reflectors import combine, factor, orthonormalize, project, unreflect
+from .reflectors import NEGLIGIBLE, combine, factor, orthonormalize, project, unreflect
 from .turns import clear, first_turn, next_turn, store
 from .vectors import add, dot
+
+# What a layer leaves for its completion (mcflow/completion.py), each for every input: the reflections of its inputs and
+# of its gradients, h, and W^T delta; at the end of each a reflection's tau, and the exponent of what carries one.
+INPUTS, GRADIENTS, PREACTIVATIONS, BACK = range(4)
+PLANES = 4
+TAU, EXPONENT = -2, -1
+BESIDE = 2
 
 
 class Tape(NamedTuple):
@@ -39,7 +47,7 @@ class Tape(NamedTuple):
 
     basis (L, K * longest) and tau (L, K): the reflections that factor the layer's inputs. coordinates
     (L, K * longest): Z, or a frame for orthogonal weights. normals, block: scratch of K * longest. triangle (K, K): R
-    or C. ``longest`` numbers stand between the beginnings of columns.
+    or C. ``longest`` numbers stand between the beginnings of columns. ``record`` is that of the walk's ``Memory``.
     """
 
     longest: int
@@ -50,10 +58,11 @@ class Tape(NamedTuple):
     block: np.ndarray
     triangle: np.ndarray
     tau_of_block: np.ndarray
+    record: np.ndarray
 
 
 @inner(allocates=True)
-def _make_tape(architecture, batch, backward):
+def _make_tape(architecture, batch, backward, record):
     layers = len(architecture.width)
     widest = 0
     for layer in range(layers):
@@ -70,7 +79,30 @@ def _make_tape(architecture, batch, backward):
         empty_floats(size),
         np.empty((batch, batch), np.float32),
         np.empty(batch, np.float32),
+        record,
     )
+
+
+@inner
+def _keep(record, values, stride, length, batch):
+    """Columns of ``length`` numbers, ``stride`` apart, into a plane of a layer's record."""
+    for k in range(batch):
+        for i in range(length):
+            record[k, i] = values[k * stride + i]
+
+
+@inner
+def _keep_reflections(record, values, tau, stride, length, batch):
+    _keep(record, values, stride, length, batch)
+    for k in range(batch):
+        record[k, TAU] = tau[k]
+
+
+@inner
+def _keep_layer(record, values, n, exponent, batch):
+    _keep(record, values, n, n, batch)
+    for k in range(batch):
+        record[k, EXPONENT] = exponent
 
 
 @inner
@@ -101,33 +133,80 @@ def _load_inputs(layer, architecture, space, basis, batch, rows, longest):
 
 
 @inner
-def _forward(walk, tape, network, counts, row):
+def _sign_of_copy(x, a, b, length):
+    """The sign that makes x[b :] of x[a :] to the last bit, 0.0 where none does."""
+    for sign in (np.float32(1.0), np.float32(-1.0)):
+        i = 0
+        while i < length and x[a + i] == sign * x[b + i]:
+            i += 1
+        if i == length:
+            return sign
+    return np.float32(0.0)
+
+
+@inner
+def _copy_equal_inputs(space, layer, architecture, triangle, r, batch):
+    """h of an input that equals an earlier one, or its negative, is that one's: round-off would grow between them."""
+    n_in, n = architecture.fan_in[layer], architecture.width[layer]
+    lowest = np.float32(0.0 if architecture.bias_std[layer] > np.float32(0.0) else -1.0)
+    for k in range(1, batch):
+        if k < r and triangle[k, k] != np.float32(0.0):
+            continue  # it depends on none of them
+        for j in range(k):
+            sign = _sign_of_copy(space.x, k * n_in, j * n_in, n_in)
+            if sign != np.float32(0.0) and sign >= lowest:
+                for i in range(uint64(n)):
+                    space.h[uint64(k * n) + i] = sign * space.h[uint64(j * n) + i]
+                break
+
+
+@inner
+def _multiply(walk, tape, layer, network):
+    """h of a layer, biases included; returns the exponent that it carries."""
     architecture, space, batch = walk.architecture, walk.space, walk.inputs.values.shape[0]
-    longest = tape.longest
-    start_forward(space, walk.inputs)
-    for layer in range(len(architecture.width)):
-        n = architecture.width[layer]
-        rows = _rows_of_inputs(layer, architecture)
-        kept = layer if walk.backward else 0
-        basis, z = tape.basis[kept], tape.coordinates[kept]
-        exponent = _load_inputs(layer, architecture, space, basis, batch, rows, longest)
-        r = factor(basis, 0, rows, batch, longest, tape.tau[kept], tape.triangle)
-        length = rows if architecture.whole else n
-        place, low = place_of(network, layer, COLLAPSED_FORWARD)
-        stride = padded(length, 4)
-        call(architecture.normals, (z, length, uint64(0), r, place, low, walk.key_0, walk.key_1))
-        std = architecture.weight_std[layer]
-        if architecture.whole:
-            orthonormalize(z, 0, stride, r, length)
-            std *= np.float32(math.sqrt(rows) * scale_of(space, layer, architecture)[1])
-        for j in range(r):
-            for k in range(j, batch):
-                tape.triangle[j, k] *= std
-        combine(z, 0, stride, tape.triangle, r, batch, space.h, np.int64(0), n, n)
-        if architecture.whole and architecture.bias_std[layer] > np.float32(0.0):
-            make_biases(space, layer, architecture, exponent, network, walk.key_0, walk.key_1)
-            for k in range(batch):
-                add(space.h, k * n, space.bias, np.int64(0), np.float32(1.0), n)
+    longest, n = tape.longest, architecture.width[layer]
+    rows = _rows_of_inputs(layer, architecture)
+    kept = layer if walk.backward else 0
+    basis, z = tape.basis[kept], tape.coordinates[kept]
+    exponent = _load_inputs(layer, architecture, space, basis, batch, rows, longest)
+    r = factor(basis, 0, rows, batch, longest, tape.tau[kept], tape.triangle)
+    length = rows if architecture.whole else n
+    place, low = place_of(network, layer, COLLAPSED_FORWARD)
+    stride = padded(length, 4)
+    call(architecture.normals, (z, length, uint64(0), r, place, low, walk.key_0, walk.key_1))
+    std = architecture.weight_std[layer]
+    if architecture.whole:
+        orthonormalize(z, 0, stride, r, length)
+        std *= np.float32(math.sqrt(rows) * scale_of(space, layer, architecture)[1])
+    for j in range(r):
+        for k in range(j, batch):
+            tape.triangle[j, k] *= std
+    combine(z, 0, stride, tape.triangle, r, batch, space.h, np.int64(0), n, n)
+    if architecture.whole and architecture.bias_std[layer] > np.float32(0.0):
+        make_biases(space, layer, architecture, exponent, network, walk.key_0, walk.key_1)
+        for k in range(batch):
+            add(space.h, k * n, space.bias, np.int64(0), np.float32(1.0), n)
+    _copy_equal_inputs(space, layer, architecture, tape.triangle, r, batch)
+    return exponent
+
+
+@inner
+def _record_forward(walk, tape, layer, exponent):
+    batch, rows = walk.inputs.values.shape[0], _rows_of_inputs(layer, walk.architecture)
+    _keep_reflections(
+        tape.record[layer, INPUTS], tape.basis[layer], tape.tau[layer], tape.longest, rows, batch
+    )  # fmt: skip
+    n = walk.architecture.width[layer]
+    _keep_layer(tape.record[layer, PREACTIVATIONS], walk.space.h, n, exponent, batch)
+
+
+@inner
+def _forward(walk, tape, network, counts, row):
+    start_forward(walk.space, walk.inputs)
+    for layer in range(len(walk.architecture.width)):
+        exponent = _multiply(walk, tape, layer, network)
+        if len(tape.record) > 0:
+            _record_forward(walk, tape, layer, exponent)
         finish_forward(walk, walk.space, layer, exponent, network, counts, row)
 
 
@@ -155,7 +234,14 @@ def _factor_gradients(walk, tape, layer, r, rows):
                 for j in range(r):
                     along = dot(z, j * stride, tape.block, k * longest, rows)
                     add(tape.block, k * longest, z, j * stride, -along, rows)
-    return factor(tape.block, 0, length, batch, longest, tape.tau_of_block, tape.triangle)
+            if sum_of_squares(tape.block, k * longest, rows) <= NEGLIGIBLE * space.delta_squares[k]:
+                for i in range(rows):
+                    tape.block[k * longest + i] = np.float32(0.0)
+    found = factor(tape.block, 0, length, batch, longest, tape.tau_of_block, tape.triangle)
+    if len(tape.record) > 0:
+        record = tape.record[layer, GRADIENTS]
+        _keep_reflections(record, tape.block, tape.tau_of_block, longest, length, batch)
+    return found
 
 
 @inner
@@ -196,6 +282,9 @@ def _backward(walk, tape, network, counts, row):
     for layer in range(last, 0, -1):
         _back_through(walk, tape, layer, network)
         exponent = walk.space.delta_exponent[0] + walk.architecture.weight_exponent[layer]
+        if len(tape.record) > 0:
+            n_in = walk.architecture.fan_in[layer]
+            _keep_layer(tape.record[layer, BACK], walk.space.delta, n_in, exponent, batch)
         finish_backward(walk, layer - 1, exponent, network, counts, row)
 
 
@@ -209,7 +298,7 @@ def walk(lane, counter, share, steps, address, architecture, inputs, nonlinearit
     key_0, key_1 = key_of(address.seed)
     space = make_space(architecture, inputs, backward)
     this = Walk(steps, architecture, inputs, nonlinearity, counting, backward, key_0, key_1, space)
-    tape = _make_tape(architecture, inputs.values.shape[0], backward)
+    tape = _make_tape(architecture, inputs.values.shape[0], backward, memory.record)
     row = np.empty((rows.shape[0], rows.shape[2]))
     i = first_turn(counter, share)
     while i < rows.shape[1]:

@@ -1,7 +1,7 @@
 """Collapsed simulation of one input through normal weights: the law of ``collapsed.py`` in as few passes as it takes.
 
 For one input the basis is one reflection, H = 1 - tau v v^T with v = (1, x_2 / (x_1 - beta), ...), and the triangle is
-beta = -sign(x_1) |x|. The norms are known from the statistics, so nothing is factored or copied: h = s beta z forward,
+beta = -|x|. The norms are known from the statistics, so nothing is factored or copied: h = s beta z forward,
 and backward s H (z . delta, |delta| normals) is one multiple of the normals minus one multiple of x. The same numbers
 at the same addresses as in ``collapsed.py``. Biases are one more entry of x.
 """
@@ -28,6 +28,7 @@ from .passes import (
     start_backward,
     start_forward,
 )
+from .reflectors import reflection_of
 from .turns import clear, first_turn, next_turn, store
 from .vectors import dot
 
@@ -81,14 +82,10 @@ def _reflection(x, space, layer, architecture):
     lead = lowering * np.float64(x[0])
     square = lowering * lowering * space.x_squares[layer, 0] + below * below
     beside = square - lead * lead
-    if beside <= 1e-9 * square:  # round-off alone cannot tell it from zero, on which the sign of beta rests
+    if beside <= 1e-9 * square:  # round-off alone cannot tell it from zero
         beside = lowering * lowering * sum_of_squares(x, 1, n_in - 1) + below * below
-    if beside <= 0.0:
-        return Reflection(rows, exponent, lead, 0.0, 0.0, 0.0)
-    norm = math.sqrt(square)
-    beta = -norm if lead >= 0.0 else norm
-    inverse = 1.0 / (lead - beta)
-    return Reflection(rows, exponent, beta, (beta - lead) / beta, lowering * inverse, below * inverse)
+    beta, tau, inverse = reflection_of(lead, beside, 0.0)
+    return Reflection(rows, exponent, beta, tau, lowering * inverse, below * inverse)
 
 
 @inner(sums=True)

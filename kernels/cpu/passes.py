@@ -29,6 +29,8 @@ from .layers import (
 
 # A gradient is rescaled when its root mean square leaves 2^+-30.
 GRADIENT_EXPONENT = 30
+# Activations are rescaled when their root mean square falls below 2^-60, so that one over them is a float32.
+LEAST_ACTIVATION = -60
 # Biases of up to 2^40 times the scale are carried in it: float32 holds their square, and W x is far below.
 HIGHEST_BIAS = 40
 
@@ -72,11 +74,13 @@ class Counting(NamedTuple):
 class Memory(NamedTuple):
     """Whether gradients are wanted, and where a lane makes and keeps its weights: float32 (lanes, size).
 
-    ``direct.floats_for`` tells the size; it is 0 where no weights are made.
+    ``direct.floats_for`` tells the size; it is 0 where no weights are made. ``record`` (L, PLANES, K, length): what a
+    collapsed walk of one network leaves for its completion to weights (see ``collapsed``), of length 0 but for that.
     """
 
     backward: bool
     weights: np.ndarray
+    record: np.ndarray
 
 
 class Address(NamedTuple):
@@ -254,6 +258,11 @@ def finish_forward_layer(
     slope = space.slope[layer if backward else 0]
     _, x_exponent, slope_exponent = activate(space.h, space.x, slope, length, exponent, mean_square, nonlinearity)
     total = activation_statistics(row, layer, space.x, slope, length, nonlinearity.saturation, exponent, x_exponent)
+    size = exponent_of(total / length)
+    if size < LEAST_ACTIVATION:
+        rescale(space.x, length, -size)
+        x_exponent += size
+        total = math.ldexp(total, -2 * size)
     space.x_exponent[layer + 1], space.slope_exponent[layer] = x_exponent, slope_exponent
     if batch == 1:
         space.x_squares[layer + 1, 0] = total

@@ -13,6 +13,10 @@ from .._jit import inner
 from .layers import sum_of_squares
 from .vectors import add, add_four, add_to_four, dot, dot_four
 
+# The square of a column, relative to what it was before it was factored, at which it is round-off: (8 2^-23)^2.
+# Columns that depend on others leave up to 3.5 2^-23 (4096 rows, 128 columns).
+NEGLIGIBLE = 2.0**-40
+
 
 @inner
 def reflect(v, p, tau, b, q, stride, columns, length):
@@ -28,31 +32,45 @@ def reflect(v, p, tau, b, q, stride, columns, length):
 
 
 @inner
+def reflection_of(lead, below, removed):
+    """beta, tau and 1 / (lead - beta) of the reflection that takes (lead, rest) to (beta, 0), |rest|^2 = ``below``.
+
+    v = (1, rest / (lead - beta)), H = 1 - tau v v^T, and beta <= 0 always: a sign taken from ``lead``, as in LAPACK,
+    would be a matter of round-off where ``lead`` is zero, as the first unit of a layer often is. ``removed`` is what
+    earlier reflections took of the column's square: beside it a column of round-off is zero, with H = 1.
+    """
+    square = below + lead * lead
+    negligible = NEGLIGIBLE * (square + removed)
+    if square <= negligible:  # NaN passes
+        return 0.0, 0.0, 0.0
+    norm = math.sqrt(square)
+    difference = lead + norm
+    if lead < 0.0:
+        if below <= negligible:
+            return -norm, 0.0, 0.0
+        difference = below / (norm - lead)  # lead + norm without its cancellation
+    return -norm, difference / norm, 1.0 / difference
+
+
+@inner
 def factor(a, offset, rows, columns, stride, tau, triangle):
     """QR by Householder reflections in place; returns their number r = min(rows, columns).
 
     Column j < r becomes the vector v_j from entry j on, with H_j = 1 - tau_j v_j v_j^T, and ``triangle`` (float32,
-    [j, k]) gets R. Signs as in LAPACK. Zero, equal and collinear columns need no decision: H_j is the identity where
-    nothing is left below the diagonal.
+    [j, k]) gets R, whose diagonal is zero or negative. A column that is zero, or that depends on those before it but
+    for round-off, has H_j = 1 and R_jj = 0.
     """
     r = min(rows, columns)
     for j in range(r):
         at, left = offset + j * stride + j, rows - j
-        lead = np.float64(a[at])
-        below = sum_of_squares(a, at + 1, left - 1)
-        if below == 0.0:
-            tau[j] = np.float32(0.0)
-            triangle[j, j] = a[at]
-        else:
-            norm = math.sqrt(below + lead * lead)
-            beta = -norm if lead >= 0.0 else norm
-            inverse = np.float32(1.0 / (lead - beta))
-            for t in range(uint64(left)):
-                a[uint64(at) + t] *= inverse
-            tau[j] = np.float32((beta - lead) / beta)
-            triangle[j, j] = np.float32(beta)
-        a[at] = np.float32(1.0)
-        if tau[j] != np.float32(0.0):
+        removed = 0.0
+        for i in range(j):
+            removed += np.float64(triangle[i, j]) * np.float64(triangle[i, j])
+        beta, turn, inverse = reflection_of(np.float64(a[at]), sum_of_squares(a, at + 1, left - 1), removed)
+        for t in range(uint64(left)):  # in float64: the inverse of the smallest float32 is not one
+            a[uint64(at) + t] = np.float32(inverse * np.float64(a[uint64(at) + t]))
+        a[at], tau[j], triangle[j, j] = np.float32(1.0), np.float32(turn), np.float32(beta)
+        if turn != 0.0:
             reflect(a, at, tau[j], a, at + stride, stride, columns - j - 1, left)
         for k in range(j + 1, columns):
             triangle[j, k] = a[offset + k * stride + j]
@@ -113,6 +131,9 @@ def orthonormalize(z, offset, stride, columns, length):
         for _ in range(2):
             for i in range(j):
                 add(z, at, z, offset + i * stride, -dot(z, offset + i * stride, z, at, length), length)
-        inverse = np.float32(1.0 / math.sqrt(sum_of_squares(z, at, length)))
+        square = sum_of_squares(z, at, length)
+        if square == 0.0:  # a single normal number may be zero
+            z[at], square = np.float32(1.0), 1.0
+        inverse = np.float32(1.0 / math.sqrt(square))
         for t in range(uint64(length)):
             z[uint64(at) + t] *= inverse

@@ -48,7 +48,7 @@ def plan_for(method, distribution, biases_are_uniform, batch, backward, widths, 
     many = _has_tiles(method, distribution, batch)
     if threads is None:
         threads = MOST_THREADS if many else max(FEWEST_THREADS, min(MOST_THREADS, -(-widest // 32) * 32))
-    work = 2 * longest * batch if method == "direct" else 3 * longest * batch + batch * batch + batch
+    work = 2 * longest * batch if method == "direct" else 3 * longest * batch + batch * batch + 2 * batch
     other = 16 * threads + (_tile_bytes(threads, batch) if many else 0)
     return Plan(
         method, distribution, biases_are_uniform, batch, backward, longest, threads, work,

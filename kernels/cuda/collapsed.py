@@ -25,7 +25,17 @@ from .layers import (
     start_forward,
 )
 from .passes import begin, tape_of_network
-from .reflectors import combine, factor, orthonormalize, project, remove_frame, unreflect
+from .reflectors import (
+    NEGLIGIBLE,
+    combine,
+    factor,
+    level,
+    orthonormalize,
+    project,
+    remove_frame,
+    unlevel,
+    unreflect,
+)
 from .sums import binary_exponent, column_squares, exponent_of
 from .tuples import Tape
 
@@ -77,6 +87,43 @@ def _load_inputs(network, layers, layer, x, basis, rows):
     return exponent + shift
 
 
+def _factor_leveled(a, rows, tau, tape, network):
+    """``factor`` of columns of any sizes."""
+    is_leveled = BATCH > 1 and level(a, rows, tape.levels, network.norms, network.room)
+    r = factor(a, rows, tau, tape.triangle, network.norms, network.room)
+    if is_leveled:
+        unlevel(tape.triangle, r, tape.levels)
+    return r
+
+
+def _sign_of_copy(x, k, j, n_in):
+    """The sign that makes column j of x of column k to the last bit, zero where none does."""
+    is_copy, is_mirrored = True, True
+    i = 0
+    while i < n_in and (is_copy or is_mirrored):
+        a, b = x[i * BATCH + k], x[i * BATCH + j]
+        is_copy = is_copy and a == b
+        is_mirrored = is_mirrored and a == -b
+        i += 1
+    if is_copy:
+        return ONE
+    return -ONE if is_mirrored else ZERO
+
+
+def _copy_equal_inputs(x, n_in, triangle, r, has_mirrors):
+    """h of an input that equals an earlier one, or its negative, is that one's: round-off would grow between them."""
+    for k in range(1 + cuda.threadIdx.x, BATCH, THREADS):
+        is_open = k >= r or triangle[k * BATCH + k] == ZERO
+        for j in range(k):
+            if is_open:
+                sign = _sign_of_copy(x, k, j, n_in)
+                if sign == ONE or (sign == -ONE and has_mirrors):
+                    for i in range(r if r < k + 1 else k + 1):
+                        triangle[i * BATCH + k] = sign * triangle[i * BATCH + j] if i <= j else ZERO
+                    is_open = False
+    cuda.syncthreads()
+
+
 def _forward(network, tape, layers, layer, x, h):
     """h of a layer; returns the exponent it carries."""
     n, room = layers.width[layer], network.room
@@ -84,7 +131,8 @@ def _forward(network, tape, layers, layer, x, h):
     basis, z, tau = tape.basis[at:], tape.coordinates[at:], tape.tau[layer * BATCH :]
     rows = _rows_of_inputs(layers, layer)
     exponent = _load_inputs(network, layers, layer, x, basis, rows)
-    r = factor(basis, rows, tau, tape.triangle, network.norms, room)
+    r = _factor_leveled(basis, rows, tau, tape, network)
+    _copy_equal_inputs(x, layers.fan_in[layer], tape.triangle, r, layers.bias_std[layer] == ZERO)
     length = rows if WHOLE else n
     place, low = place_of(network.number, layer, COLLAPSED_FORWARD)
     fill_normals(z, length, r, BATCH, 1, place, low, network.key_0, network.key_1)
@@ -112,9 +160,20 @@ def _factor_gradients(network, tape, layers, layer, delta, r, rows):
     for e in range(cuda.threadIdx.x, length * BATCH, THREADS):
         tape.block[e] = delta[e] if e < n * BATCH else ZERO
     cuda.syncthreads()
-    if WHOLE:
-        remove_frame(tape.coordinates[layer * tape.stride :], r, tape.block, rows, norms, room)
-    return factor(tape.block, length, tape.tau_of_block, tape.triangle, norms, room)
+    if not WHOLE:
+        return _factor_leveled(tape.block, length, tape.tau_of_block, tape, network)
+    is_leveled = BATCH > 1 and level(tape.block, length, tape.levels, norms, room)
+    column_squares(tape.block, length, ONE, tape.tau_of_block, room)
+    remove_frame(tape.coordinates[layer * tape.stride :], r, tape.block, rows, norms, room)
+    column_squares(tape.block, length, ONE, norms, room)
+    for e in range(cuda.threadIdx.x, length * BATCH, THREADS):
+        if norms[e % BATCH] <= NEGLIGIBLE * tape.tau_of_block[e % BATCH]:
+            tape.block[e] = ZERO
+    cuda.syncthreads()
+    found = factor(tape.block, length, tape.tau_of_block, tape.triangle, norms, room)
+    if is_leveled:
+        unlevel(tape.triangle, found, tape.levels)
+    return found
 
 
 def _back_through(network, tape, layers, layer, delta):
@@ -146,6 +205,7 @@ def _make_tape(memory, own, layers, longest, start):
     tau = coordinates + kept * column
     triangle = 3 * column
     tau_of_block = triangle + BATCH * BATCH
+    levels = tau_of_block + BATCH
     return Tape(
         own[start:coordinates],
         own[coordinates:tau],
@@ -153,7 +213,8 @@ def _make_tape(memory, own, layers, longest, start):
         memory[2 * column : 3 * column],
         memory[:column],  # x, which the backward pass has no use for
         memory[triangle:tau_of_block],
-        memory[tau_of_block:],
+        memory[tau_of_block:levels],
+        memory[levels:],
         column,
     )
 

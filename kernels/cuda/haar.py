@@ -57,7 +57,7 @@ def _factor_panel(a, long, stride, first, columns, numbers, room):
             three += own * a[at + THIRD] if q < 1 else ZERO
         below, one, two, three = sum_four(below, one, two, three, room)
         top = j * stride + j
-        beta, tau, inverse = reflection_of(a[top], below)
+        beta, tau, inverse = reflection_of(a[top], below, ZERO)
         one = tau * (a[top + 1] + inverse * one) if q < 3 else ZERO
         two = tau * (a[top + 2] + inverse * two) if q < 2 else ZERO
         three = tau * (a[top + 3] + inverse * three) if q < 1 else ZERO

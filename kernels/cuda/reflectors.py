@@ -1,45 +1,91 @@
 """Householder reflections and frames by one block of threads; the twin of ``kernels/cpu/reflectors.py``.
 
 A matrix is flat float32 of rows x BATCH, rows major, of which the first columns may be all that is used. Every function
-begins with its arrays complete and ends with a barrier. ``dots`` is scratch of BATCH numbers. Matrices are of size one
-(see ``collapsed.py``), so that squares stay inside float32.
+begins with its arrays complete and ends with a barrier. ``dots`` is scratch of BATCH numbers. Columns that are factored
+are of size one (see ``level``), so that squares stay inside float32.
 """
 
 from numba import cuda
 
-from ..body.scalars import float32
-from .bodies import square_root
-from .sums import BATCH, column_dots
+from ..body.scalars import float32, int32
+from .bodies import scalars, square_root
+from .layers import factors
+from .sums import BATCH, LARGEST_EXPONENT, LEAST, MOST, binary_exponent, column_dots, column_squares
+
+absolute = scalars.absolute
 
 THREADS = 32
 ZERO = float32(0.0)
 ONE = float32(1.0)
+NEGLIGIBLE = float32(2.0**-40)  # as on the processor
 
 
-def reflection_of(lead, below):
+def level(a, rows, levels, dots, room):
+    """Columns to the size of one where a square leaves float32, their exponents to ``levels``; returns whether so."""
+    t = cuda.threadIdx.x
+    column_squares(a, rows, ONE, dots, room)
+    outside = False
+    for k in range(BATCH):
+        outside = outside or not (dots[k] > LEAST and dots[k] < MOST)
+    if not outside:
+        return False
+    for k in range(t, BATCH, THREADS):
+        largest = ZERO
+        for i in range(rows):
+            size = absolute(a[i * BATCH + k])
+            largest = size if size > largest else largest
+        e = binary_exponent(largest) if largest > ZERO else int32(0)
+        e = e if e > -LARGEST_EXPONENT else int32(-LARGEST_EXPONENT)
+        levels[k] = float32(e if e < LARGEST_EXPONENT else LARGEST_EXPONENT)
+    cuda.syncthreads()
+    for e in range(t, rows * BATCH, THREADS):
+        low, high = factors(-int32(levels[e % BATCH]))
+        a[e] = a[e] * low * high
+    cuda.syncthreads()
+    return True
+
+
+def unlevel(triangle, r, levels):
+    """The triangle of a matrix before ``level`` from that after it."""
+    for e in range(cuda.threadIdx.x, r * BATCH, THREADS):
+        low, high = factors(int32(levels[e % BATCH]))
+        triangle[e] = triangle[e] * low * high
+    cuda.syncthreads()
+
+
+def reflection_of(lead, below, removed):
     """beta, tau and 1 / (lead - beta) of the reflection that takes (lead, rest) to (beta, 0), |rest|^2 = ``below``.
 
-    v = (1, rest / (lead - beta)) and tau = (beta - lead) / beta; signs as in LAPACK.
+    v = (1, rest / (lead - beta)), H = 1 - tau v v^T, beta <= 0, and H = 1 for a column of round-off; see the twin.
     """
-    if below == ZERO:  # NaN passes
-        return lead, ZERO, ZERO
-    norm = square_root(below + lead * lead)
-    beta = -norm if lead >= ZERO else norm
-    return beta, (beta - lead) / beta, ONE / (lead - beta)
+    square = below + lead * lead
+    negligible = NEGLIGIBLE * (square + removed)
+    if square <= negligible:  # NaN passes
+        return ZERO, ZERO, ZERO
+    norm = square_root(square)
+    difference = lead + norm
+    if lead < ZERO:
+        if below <= negligible:
+            return -norm, ZERO, ZERO
+        difference = below / (norm - lead)  # lead + norm without its cancellation
+    return -norm, difference / norm, ONE / difference
 
 
 def factor(a, rows, tau, triangle, dots, room):
     """QR by Householder reflections in place; returns their number r = min(rows, BATCH).
 
     Column j < r becomes the vector v_j from row j on, with H_j = 1 - tau_j v_j v_j^T, and triangle[j BATCH + k] gets
-    R. Signs as in LAPACK. Zero, equal and collinear columns need no decision: H_j is the identity where nothing is
-    left below the diagonal.
+    R, whose diagonal is zero or negative. A column that is zero, or that depends on those before it but for round-off,
+    has H_j = 1 and R_jj = 0.
     """
     t = cuda.threadIdx.x
     r = rows if rows < BATCH else BATCH
     for j in range(r):
         column_dots(a, j, a, j + 1, rows, ONE, dots, room)  # below the diagonal, with itself too
-        beta, reflection, inverse = reflection_of(a[j * BATCH + j], dots[j])
+        removed = ZERO
+        for i in range(j):
+            removed += triangle[i * BATCH + j] * triangle[i * BATCH + j]
+        beta, reflection, inverse = reflection_of(a[j * BATCH + j], dots[j], removed)
         if reflection != ZERO:
             cuda.syncthreads()
             for k in range(j + 1 + t, BATCH, THREADS):
@@ -105,13 +151,14 @@ def orthonormalize(z, columns, rows, dots, room):
     for j in range(columns):
         for turn in range(3):
             column_dots(z, j, z, 0, rows, ONE, dots, room)
-            inverse = ONE / square_root(dots[j]) if turn == 2 else ONE
+            vanishes = turn == 2 and dots[j] == ZERO  # a single normal number may be zero
+            inverse = ONE / square_root(dots[j]) if turn == 2 and not vanishes else ONE
             for i in range(t, rows, THREADS):
                 along = ZERO
                 if turn < 2:
                     for k in range(j):
                         along += dots[k] * z[i * BATCH + k]
-                z[i * BATCH + j] = (z[i * BATCH + j] - along) * inverse
+                z[i * BATCH + j] = ONE if vanishes and i == 0 else (z[i * BATCH + j] - along) * inverse
             cuda.syncthreads()
 
 

@@ -98,6 +98,7 @@ class Tape(NamedTuple):
 
     ``basis`` and ``tau``: the reflections that factor a layer's inputs. ``coordinates``: Z, or a frame. Layers stand
     ``stride`` numbers apart. ``normals`` and ``block``: scratch of a layer. ``triangle`` (K, K): R or C.
+    ``levels`` (K,): exponents of columns, see ``reflectors.level``.
     """
 
     basis: object
@@ -107,4 +108,5 @@ class Tape(NamedTuple):
     block: object
     triangle: object
     tau_of_block: object
+    levels: object
     stride: int

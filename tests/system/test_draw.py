@@ -3,6 +3,7 @@
 import numpy as np
 import oracle
 import pytest
+from networks import assert_same_rows, propagated, simulated
 
 import mcflow
 
@@ -50,6 +51,55 @@ def test_propagating_a_drawn_network_gives_its_row(tmp_path, scheme, activation,
             assert np.all(np.abs(rows[quantity].values - expected) <= 1e-4 * np.maximum(scale, 1e-12)), quantity
 
 
+def case_of(scheme, activation, **fields):
+    return mcflow.Case(scheme, activation, **{"depth": 6, "width": 24} | fields)
+
+
+COLLAPSED = {
+    "first-unit-almost-zero": case_of("kaiming_normal", "gelu", gain=3.0),
+    "silu": case_of("kaiming_normal", "silu", gain=8.0),
+    "mish": case_of("kaiming_normal", "mish", gain=8.0),
+    "selu-back": case_of("lecun_normal", "selu", gain=6.0, batch=4),
+    "equal-pairs": case_of("kaiming_normal", "tanh", batch=4, correlation=1.0),
+    "opposite-pairs": case_of("lecun_normal", "sin", batch=4, gain=4.0, correlation=-1.0),
+    "one-unit": case_of("kaiming_normal", "tanh", depth=None, width=[24, 1, 24, 24], batch=8),
+    "two-units": case_of("kaiming_normal", "relu", depth=None, width=[24, 2, 24, 24], batch=8, bias_std=0.1),
+    "one-feature": case_of("lecun_normal", "tanh", batch=8, features=1),
+    "multiplies-round-off": case_of("lecun_normal", "tanh", depth=20, gain=10.0, batch=3),
+    "becomes-equal": case_of("lecun_normal", "sigmoid", depth=20, batch=8),
+    "biases": case_of("lecun_normal", "gelu", batch=4, bias_std=0.5),
+    "tiny": case_of("lecun_normal", "relu", batch=3, gain=1e-12),
+    "far": case_of("lecun_normal", "gelu", batch=3, gain=1e12),
+    "biases-tower": case_of("normal:1e-30", "tanh", batch=3, bias_std=1.0),
+    "saturated": case_of("lecun_normal", "tanh", batch=3, gain=12.0),
+    "dying": case_of("kaiming_normal", "relu", width=3, batch=2),
+    "orthogonal": case_of("orthogonal", "tanh", gain=3.0, batch=4, bias_std=0.2),
+    "orthogonal-equal-pairs": case_of("orthogonal", "tanh", gain=2.0, batch=4, correlation=1.0),
+    "orthogonal-one-unit": case_of("orthogonal", "tanh", depth=None, width=[24, 1, 24, 3, 24], batch=4, gain=1.5),
+    "orthogonal-becomes-equal": case_of("orthogonal", "sigmoid", depth=20, batch=6),
+}
+
+
+def check_draws(case, networks):
+    rows = simulated(case, 3, 0, networks, method="collapsed").rows
+    for network in range(networks):
+        truth = propagated(case, 3, network, "collapsed")
+        row = {name: values[network] for name, values in rows.items()}
+        assert_same_rows(row, truth, np.array(case.widths) * case.batch, 1e-4)
+
+
+@pytest.mark.parametrize("what", COLLAPSED)
+def test_collapsed_draws_are_their_rows(what):
+    """Whatever float32 decides, round-off that a network multiplies, and sizes outside float32."""
+    check_draws(COLLAPSED[what], 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", COLLAPSED)
+def test_forty_collapsed_draws_are_their_rows(what):
+    check_draws(COLLAPSED[what], 40)
+
+
 def test_completed_orthogonal_weights_are_orthogonal():
     case = mcflow.Case("orthogonal", "tanh", width=[12, 7, 20], features=9, gain=1.5)
     for weights in mcflow.draw(case, seed=2, network=1, method="collapsed").weights:
@@ -57,9 +107,10 @@ def test_completed_orthogonal_weights_are_orthogonal():
         np.testing.assert_allclose(small, 1.5**2 * np.eye(len(small)), atol=1e-5)
 
 
-def test_completed_gaussian_weights_have_the_variance_of_the_scheme():
-    case = mcflow.Case("kaiming_normal", "tanh", depth=2, width=40, batch=2)
-    drawn = [mcflow.draw(case, seed=4, network=i, method="collapsed").weights[1] for i in range(100)]
+@pytest.mark.parametrize("changes", [{}, {"correlation": 1.0}, {"correlation": 0.99999999}])
+def test_completed_gaussian_weights_have_the_variance_of_the_scheme(changes):
+    case = mcflow.Case("kaiming_normal", "tanh", depth=2, width=40, batch=2, **changes)
+    drawn = [mcflow.draw(case, seed=4, network=i, method="collapsed").weights[1] for i in range(60)]
     values = np.concatenate([weights.ravel() for weights in drawn])
     z = (np.mean(values**2) / (2.0 / 40) - 1.0) * np.sqrt(len(values) / 2.0)
     assert abs(z) <= 5.0

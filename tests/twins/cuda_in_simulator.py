@@ -91,6 +91,45 @@ def test_collapsed_networks_are_the_processors(scheme, activation, batch, bias):
     assert_twins(case_of(scheme, activation, batch, bias_std=bias), method="collapsed")
 
 
+COLLAPSED = {"method": "collapsed"}
+ONE_INPUT, OTHER_INPUT = np.array([0.3, -1.2, 0.7, 0.1, 2.0, -0.5]), np.array([1.0, 0.2, -0.3, 1.5, -0.7, 0.4])
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.3])
+@pytest.mark.parametrize("scheme", ["lecun_normal", "orthogonal"])
+def test_equal_and_opposite_inputs_are_the_processors(scheme, bias):
+    """With one direction alone, however much a network multiplies round-off: it makes none between them."""
+    one = np.stack([ONE_INPUT, ONE_INPUT, -ONE_INPUT])
+    case = case_of(scheme, "tanh", 3, bias_std=bias, gain=10.0, width=[9, 12, 8])
+    block = assert_twins(case, inputs=one, **COLLAPSED)
+    if bias == 0.0:
+        np.testing.assert_allclose(block.rows["preactivation_correlation"], -1 / 3, rtol=1e-6)
+    many = np.stack([ONE_INPUT, ONE_INPUT, OTHER_INPUT, np.zeros(6), OTHER_INPUT])[: 5 if scheme != "orthogonal" else 3]
+    assert_twins(case_of(scheme, "tanh", len(many), bias_std=bias), inputs=many, **COLLAPSED)
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.3])
+def test_inputs_through_one_unit_or_one_feature_are_the_processors(bias):
+    assert_twins(case_of("kaiming_normal", "relu", 3, bias_std=bias, width=[7, 1, 6, 5]), **COLLAPSED)
+    assert_twins(case_of("kaiming_normal", "tanh", 4, bias_std=bias, features=1), **COLLAPSED)
+
+
+def test_inputs_that_become_equal_are_the_processors():
+    """Forward: where they are equal but for round-off, it alone says along which direction a gradient is remembered."""
+    case = case_of("lecun_normal", "sigmoid", 3, width=[9] * 24)
+    assert_twins(case, backward=False, **COLLAPSED)
+    assert all(np.isfinite(row).all() for row in on_cuda(case, **COLLAPSED).rows.values())
+
+
+def test_inputs_of_unlike_sizes_are_the_processors():
+    inputs = np.stack([ONE_INPUT, 1e-20 * OTHER_INPUT, 1e-30 * ONE_INPUT])
+    for scheme in ("kaiming_normal", "orthogonal"):
+        case = case_of(scheme, "relu", 3)
+        rows, truth = (made(case, inputs=inputs, **COLLAPSED).rows for made in (on_cuda, on_processor))
+        for name in ("active_fraction", "gradient_second_moment"):  # in which the small inputs count as the large one
+            np.testing.assert_allclose(rows[name], truth[name], rtol=SAME)
+
+
 @pytest.mark.parametrize(
     ("width", "features", "batch", "bias"),
     [
