@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from mcflow import hypotheses, laws
 from mcflow.expected import Expected, Prediction
 from mcflow.judging_means import NUMERICAL, means
-from mcflow.verdict_rows import Found, Row, row
+from mcflow.missing import missing
+from mcflow.spreads import spreads
+from mcflow.verdict_rows import COUNTED, Found, Row, row
 
 if TYPE_CHECKING:
     import xarray
@@ -30,17 +32,26 @@ WIDE_SPREAD_NEEDS = 1000
 def rows_of_case(name: str, dataset: xarray.Dataset, prediction: Prediction, whole_laws: bool) -> Iterable[Row]:
     """A row for each layer, quantity and statistic of a case that theory predicts and the method gives."""
     units = prediction.stack.width * len(prediction.stack.input_moment)
+    wide = spreads(dataset, prediction)
     for quantity, of in prediction.of.items():
         if f"{quantity}_mean" not in dataset:
             continue  # this method does not give it
         found = Found(dataset, quantity)
-        yield from means(name, quantity, found, of, units)
+        yield from means(name, quantity, found, of, units, wide)
         if not np.isnan(of.log_mean).all():
             yield from _logarithms(name, quantity, found, of)
         if prediction.dead is not None and quantity == "activation_second_moment":
             yield from _deaths(name, quantity, found, prediction.dead)
     if whole_laws:
         yield from _whole_laws(name, dataset, prediction)
+
+
+def rows_of_missing(name: str, dataset: xarray.Dataset, cosines: bool) -> Iterable[Row]:
+    """A row that fails for each quantity, predicted or not, for which some networks have no number."""
+    done = int(dataset.attrs["networks_done"])
+    for item in missing(dataset, done, cosines):
+        place = (name, item.layer - 1, item.quantity, COUNTED, "exact")
+        yield row(place, (done - item.networks, 0.0, done, 0.0, done), np.nan, 0.0, "")
 
 
 def _logarithms(name: str, quantity: str, found: Found, of: Expected) -> Iterable[Row]:

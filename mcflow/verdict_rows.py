@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import hypotheses
-
 if TYPE_CHECKING:
     import xarray
 
 Floats = NDArray[np.float64]
+
+COUNTED = "count"
+NO_P = "no p value"
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Row:
     """One statistic of one quantity in one layer of one case, measured and predicted.
 
     ``statistic`` is ``mean`` (over networks), ``log_mean`` and ``log_std`` (of the natural logarithm, where positive),
-    ``zero_fraction`` (dead networks) or ``law`` (the distance of Kolmogorov and Smirnov). ``z`` is the difference in
+    ``zero_fraction`` (dead networks), ``law`` (the distance of Kolmogorov and Smirnov) or ``count`` (of the networks
+    that have a number, where not all have). ``z`` is the difference in
     standard errors, ``p`` its two-sided probability (beyond ``allowance``, by which an approximate ``tier`` may err),
     ``p_adjusted`` that after Holm; None where ``judged`` is false, for the reason in ``why``. ``equal`` tells whether
     equality within the margin was shown, ``networks_needed`` about how many networks would.
@@ -79,18 +81,14 @@ class Found:
         values = np.asarray(self.rows.values)
         return np.log(np.where(values > 0, values, np.nan))
 
-    def skewness(self) -> Floats:
-        """(layer,) skewness over networks: of a positive quantity that of a log-normal one with its logarithm's spread.
-
-        The sample's own skewness is far too small where the tail is heavy.
-        """
-        if self.is_positive:
-            return np.where(np.isfinite(self.log_std), hypotheses.lognormal_skewness(self.log_std), 0.0)
+    def sample_skewness(self) -> Floats:
+        """(layer,) skewness of the rows over networks; 0 where rows were not kept."""
         if self.rows is None:
             return np.zeros(len(self.mean))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            scaled = (np.asarray(self.rows.values) - self.mean) / self.std
-            return np.where(self.std > 0, np.mean(scaled**3, axis=0), 0.0)
+        values = np.asarray(self.rows.values)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            cubes = np.where(np.isnan(values), 0.0, ((values - self.mean) / self.std) ** 3)
+            return np.where(self.std > 0, cubes.sum(axis=0) / self.count, 0.0)
 
 
 def row(
@@ -116,5 +114,5 @@ def row(
     return Row(
         case, int(k) + 1, quantity, statistic, measured, error, predicted, tier, z, relative, allowance, int(networks),
         float(effective) if math.isfinite(effective) else None, float(p) if judged else None, judged=judged,
-        why=why if why or judged else "no p value",
+        why=why if why or judged else NO_P,
     )  # fmt: skip

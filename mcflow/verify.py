@@ -12,10 +12,13 @@ import numpy as np
 from mcflow import expected, hypotheses
 from mcflow.errors import InputError
 from mcflow.expected import Prediction
-from mcflow.judging import rows_of_case
+from mcflow.judging import rows_of_case, rows_of_missing
 from mcflow.judging_means import RULED
+from mcflow.missing import Missing, has_every_cosine
+from mcflow.missing import sentence as sentence_of_missing
+from mcflow.plural import counted
 from mcflow.study import Case
-from mcflow.verdict_rows import Row
+from mcflow.verdict_rows import COUNTED, Row
 
 if TYPE_CHECKING:
     from mcflow.results import Result
@@ -99,10 +102,12 @@ def verify(
         done = int(dataset.attrs["networks_done"])
         if done < 2:
             raise InputError(
-                f"{name} has {done} network{'s' * (done != 1)}: there is no standard error to judge by; "
+                f"{name} has {counted(done, 'network')}: there is no standard error to judge by; "
                 "run at least 2, better 1000 (mcflow run --resume --networks 1000)"
             )
-        predictions[name] = expected.predict(result.case(name), result.inputs(name), tier)
+        case, inputs = result.case(name), result.inputs(name)
+        predictions[name] = expected.predict(case, inputs, tier)
+        rows += list(rows_of_missing(name, dataset, has_every_cosine(case.nonlinearity, inputs)))
         rows += list(rows_of_case(name, dataset, predictions[name], whole_laws=tier in (None, "exact", "exact-law")))
     adjusted = hypotheses.holm(np.array([np.nan if row.p is None else row.p for row in rows]))
     rows = [
@@ -161,30 +166,46 @@ def _networks_for_gain(case: Case, inputs: Any, rows: list[Row], level: float) -
 def _verdict(
     name: str, rows: list[Row], prediction: Prediction, margin: float, networks_for_gain: dict[float, float]
 ) -> Verdict:
-    judged = [row for row in rows if row.judged]
+    lacking = [row for row in rows if row.statistic == COUNTED]
+    judged = [row for row in rows if row.judged and row.statistic != COUNTED]
     rejected = [row for row in judged if row.rejected]
     breaks: dict[str, int] = {}
-    for row in rejected:
+    for row in [*lacking, *rejected]:
         breaks[row.quantity] = min(breaks.get(row.quantity, row.layer), row.layer)
-    tiers = list(dict.fromkeys(row.tier for row in judged))
     if not rows:
         sentence = "no prediction: nothing to judge"
+    elif rejected:
+        sentence = "inconsistent: " + _failures(judged, rejected)
+    elif lacking:
+        sentence = "inconsistent: networks without a number"
     elif not judged:
         sentence = f"nothing could be judged: {rows[0].why}"
-    elif rejected:
-        worst = min(rejected, key=lambda row: (row.p or 0.0, -abs(row.z or 0.0)))
-        size = "" if worst.z is None else f", z = {worst.z:.1f}"
-        size += "" if worst.relative_difference is None else f", {100 * worst.relative_difference:+.2g} %"
-        sentence = (
-            f"inconsistent: {len(rejected)} of {len(judged)} tests fail; first in layer {min(breaks.values())}, "
-            f"clearest {worst.quantity} ({worst.statistic}) of layer {worst.layer}{size}"
-        )
     else:
-        sentence = f"consistent with theory: {len(judged)} tests, tiers {', '.join(tiers)}"
+        sentence = f"consistent with theory: {counted(len(judged), 'test')}, {_tiers(judged)}"
+    if lacking:
+        found = [Missing(row.quantity, row.networks - int(row.measured), row.networks, row.layer) for row in lacking]
+        sentence += f"; {sentence_of_missing(found)}"
     return Verdict(
-        name, not rejected, sentence, breaks, _equality(rows, margin), networks_for_gain,
+        name, not (rejected or lacking), sentence, breaks, _equality(rows, margin), networks_for_gain,
         tuple(_warnings(rows, prediction)),
     )  # fmt: skip
+
+
+def _tiers(judged: list[Row]) -> str:
+    tiers = list(dict.fromkeys(row.tier for row in judged))
+    return f"tier{'s' * (len(tiers) > 1)} {', '.join(tiers)}"
+
+
+def _failures(judged: list[Row], rejected: list[Row]) -> str:
+    worst = min(rejected, key=lambda row: (row.p or 0.0, -abs(row.z or 0.0)))
+    size = "" if worst.z is None else f", z = {worst.z:.1f}"
+    size += "" if worst.relative_difference is None else f", {100 * worst.relative_difference:+.2g} %"
+    fail = "fails" if len(rejected) == 1 else "fail"
+    first = min(row.layer for row in rejected)
+    return (
+        f"{len(rejected)} of {counted(len(judged), 'test')} {fail}; first in layer {first}, "
+        f"clearest {worst.quantity} ({worst.statistic}) of layer {worst.layer}{size}"
+    )
 
 
 def _equality(rows: list[Row], margin: float) -> str:
