@@ -15,6 +15,7 @@ import mcflow
 from mcflow import histograms
 from mcflow.blocks import HISTOGRAM_BINS
 from mcflow.layout import put, put_index
+from mcflow.plural import counted
 from mcflow.preparation import Job, Prepared
 from mcflow.schema import FORMAT, FORMAT_VERSION, entry
 
@@ -83,7 +84,7 @@ def difference(there: Seal, here: Seal) -> str:
             return f"{key} is {old.get(key)} there and {new.get(key)} here"
     olds, news = old["case"], new["case"]
     if len(olds) != len(news):
-        return f"it has {len(olds)} cases, this study {len(news)}"
+        return f"it has {counted(len(olds), 'case')}, this study {len(news)}"
     for number, (first, second) in enumerate(zip(olds, news, strict=True), 1):
         for key in sorted({*first, *second}):
             if first.get(key) != second.get(key):

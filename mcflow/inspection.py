@@ -11,6 +11,7 @@ from mcflow import activations, children
 from mcflow.errors import InputError
 from mcflow.files import TRAILER_SIZE, digest, read_trailer
 from mcflow.missing import COUNT, has_every_cosine, missing
+from mcflow.plural import counted
 from mcflow.schema import SHARD_FORMAT
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def check(path: Path) -> str:
             f"{path} is damaged: it was changed after it was written, outside the values of its datasets "
             "(names, attributes or structure), whose checksums are right"
         )
-    return f"{path} is whole: {found['datasets']} datasets read, checksums and digest right"
+    return f"{path} is whole: {counted(found['datasets'], 'dataset')} read, checksums and digest right"
 
 
 def _describe(file: h5py.File) -> dict[str, Any]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+ROUND_OFF = 1e-12  # relative: a smaller difference is none
 COUNTED = "count"
 NO_P = "no p value"
 
@@ -105,6 +106,8 @@ def row(
     case, k, quantity, statistic, tier = place
     measured, error, predicted, allowance, networks = (float(x) for x in numbers)
     difference = measured - predicted
+    if abs(difference) <= ROUND_OFF * abs(predicted):
+        difference = 0.0
     z = difference / error if error > 0 and math.isfinite(error) and math.isfinite(difference) else None
     if statistic.startswith("log_mean"):
         relative = math.expm1(min(difference, 700.0)) if math.isfinite(difference) else None

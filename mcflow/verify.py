@@ -18,12 +18,13 @@ from mcflow.missing import Missing, has_every_cosine
 from mcflow.missing import sentence as sentence_of_missing
 from mcflow.plural import counted
 from mcflow.study import Case
-from mcflow.verdict_rows import COUNTED, Row
+from mcflow.verdict_rows import COUNTED, NO_P, Row
 
 if TYPE_CHECKING:
     from mcflow.results import Result
 
 ALPHA, MARGIN = 0.01, 0.01
+MOST_NAMED = 1e15  # networks: a larger number says no more than that
 GAIN_ERRORS = (0.01, 0.001)  # relative errors of the gain whose visibility is told
 
 
@@ -217,19 +218,22 @@ def _equality(rows: list[Row], margin: float) -> str:
         return f"equal within {100 * margin:g} %: nothing to show it with"
     shown = sum(bool(row.equal) for row in known)
     if shown == len(known):
-        return f"equal within {100 * margin:g} %: shown for all {shown} second moments"
+        every = "the one second moment" if shown == 1 else f"all {shown} second moments"
+        return f"equal within {100 * margin:g} %: shown for {every}"
     needed = max(row.networks_needed or 0.0 for row in known)
     return (
         f"equal within {100 * margin:g} %: shown for {shown} of {len(known)} moments at this number of networks; "
-        f"needs about {_rounded(needed)} networks if theory is right"
+        f"needs {_rounded(needed)} networks if theory is right"
     )
 
 
 def _rounded(count: float) -> str:
     if not math.isfinite(count):
         return "infinitely many"
+    if count > MOST_NAMED:
+        return f"more than 10^{math.log10(MOST_NAMED):.0f}"
     digits = max(0, math.floor(math.log10(max(count, 1.0))) - 1)
-    return f"{math.ceil(count / 10**digits) * 10**digits:,}".replace(",", " ")
+    return "about " + f"{math.ceil(count / 10**digits) * 10**digits:,}".replace(",", " ")
 
 
 def _warnings(rows: list[Row], prediction: Prediction) -> Iterable[str]:
@@ -244,21 +248,34 @@ def _warnings(rows: list[Row], prediction: Prediction) -> Iterable[str]:
             if worst.effective_networks is None
             else (
                 f" ({worst.quantity} of layer {worst.layer}: {worst.effective_networks:.3g} effective of "
-                f"{worst.networks} networks)"
+                f"{counted(worst.networks, 'network')})"
             )
         )
-        yield f"{len(ruled)} means are ruled by a few networks{effective}: {how}"
+        verb = "is" if len(ruled) == 1 else "are"
+        yield f"{counted(len(ruled), 'mean')} {verb} ruled by a few networks{effective}: {how}"
     soft = [row for row in rows if row.judged and row.allowance > 0]
     if soft:
         worst = max(soft, key=lambda row: row.allowance / max(abs(row.predicted), 1e-300))
         share = worst.allowance / abs(worst.predicted) if worst.predicted else math.nan
         size = f"{100 * share:.2g} %" if math.isfinite(share) and share < 1 else f"{worst.allowance:.2g}"
+        tiers = ", ".join(sorted({row.tier for row in soft}))
+        verb = "is" if len(soft) == 1 else "are"
         yield (
-            f"{len(soft)} predictions are approximate ({', '.join(sorted({row.tier for row in soft}))}): differences "
+            f"{counted(len(soft), 'prediction')} {verb} approximate ({tiers}): differences "
             f"up to their expected error are forgiven, at most {size} ({worst.quantity} of layer {worst.layer})"
         )
     untrusted = [row for row in rows if "trusted" in row.why]
     if untrusted:
         names = ", ".join(dict.fromkeys(row.quantity for row in untrusted))
-        yield f"{len(untrusted)} predictions are not judged, for no tier is to be trusted there: {names}"
+        verb = "is" if len(untrusted) == 1 else "are"
+        yield (
+            f"{counted(len(untrusted), 'prediction')} {verb} not judged, for no tier is to be trusted there: {names}"
+        )
+    silent = [row for row in rows if row.why == NO_P]
+    if silent:
+        first = min(silent, key=lambda row: row.layer)
+        yield (
+            f"{counted(len(silent), 'statistic')} gave no p value and could not be judged, first {first.quantity} "
+            f"({first.statistic}) of layer {first.layer}"
+        )
     yield from (f"left out of the prediction: {clause}" for clause in prediction.left_out)

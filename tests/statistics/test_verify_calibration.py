@@ -1,7 +1,5 @@
 """verify cries wolf as rarely as it says, and sees a gain that is wrong by one per cent."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import xarray
@@ -42,7 +40,7 @@ def drawn(case: Case, networks: int, seed: int = 0) -> tuple[np.ndarray, dict[st
     with run(Study([case], networks=networks, seed=seed), threads=1) as result:
         dataset = result[result.names[0]]
         rows = {str(name): values.values for name, values in dataset.items() if values.dims == ("network", "layer")}
-        return result.inputs(case.name), rows
+        return result.inputs(result.names[0]), rows
 
 
 def alarms(case: Case, networks: int, sets: int, seed: int = 0) -> list[str]:
@@ -123,7 +121,16 @@ def test_consistent_studies_of_every_kind_raise_no_more_alarms_than_alpha_allows
     found = {}
     for case, networks in CASES:
         found[case, networks] = alarms(case, networks, SETS)
-        print(case.scheme, case.activation, case.depth, case.widths[0], networks, len(found[case, networks]), "alarms", flush=True)
+        print(
+            case.scheme,
+            case.activation,
+            case.depth,
+            case.widths[0],
+            networks,
+            len(found[case, networks]),
+            "alarms",
+            flush=True,
+        )
     total, studies = sum(map(len, found.values())), SETS * len(CASES)
     print(f"{total} alarms in {studies} studies at alpha {ALPHA}")
     assert max(map(len, found.values())) <= MOST_OF_ONE, found
