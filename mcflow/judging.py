@@ -56,7 +56,7 @@ def rows_of_missing(name: str, dataset: xarray.Dataset, cosines: bool) -> Iterab
 
 def _logarithms(name: str, quantity: str, found: Found, of: Expected) -> Iterable[Row]:
     """Mean and spread of the logarithm: they judge what a mean with a heavy tail cannot."""
-    alive = np.rint(found.count * (1.0 - found.zero))
+    alive = np.rint(found.count * (1.0 - np.nan_to_num(found.zero)))  # no network, no share of dead ones
     logs = found.logarithms()
     with np.errstate(invalid="ignore", divide="ignore"):
         few = alive < SPREAD_NEEDS
@@ -92,9 +92,10 @@ def _logarithms(name: str, quantity: str, found: Found, of: Expected) -> Iterabl
 
 
 def _deaths(name: str, quantity: str, found: Found, dead: Floats) -> Iterable[Row]:
-    p = hypotheses.binomial(found.zero * found.count, found.count, np.clip(dead, 0.0, 1.0))
-    error = np.sqrt(dead * (1.0 - dead) / found.count)
-    for k in range(len(dead)):
+    zero = np.nan_to_num(found.zero)
+    p = hypotheses.binomial(zero * found.count, found.count, np.clip(dead, 0.0, 1.0))
+    error = np.sqrt(dead * (1.0 - dead) / np.maximum(found.count, 1.0))
+    for k in np.flatnonzero(found.count > 0):
         if dead[k] * found.count[k] < 1e-6 and found.zero[k] == 0:
             continue  # nobody dies, and nobody did
         place = (name, k, quantity, "zero_fraction", "exact")

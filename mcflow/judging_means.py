@@ -103,10 +103,10 @@ def _skewness(quantity: str, found: Found, of: Expected, units: Floats, wide: di
 
 def _skewness_of_share(of: Expected, units: Floats) -> Floats:
     """That of a share that a binomial count of units and a log-normal law of its probability make together."""
-    share = np.maximum(_rarer_side(of), 1e-300)
+    share = _rarer_side(of)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         counted = share * (1.0 - share) / units
         between = np.sqrt(np.maximum(of.std**2 - counted, 0.0))
         relative = between / share
         third = (relative**3 + 3.0 * relative) * between**3 + counted * (1.0 - 2.0 * share) / units
-        return third / of.std**3
+        return np.where(share > 0.0, third / of.std**3, 0.0)

@@ -140,6 +140,7 @@ def test_predictions_that_are_zero_but_for_round_off_are_zero(scheme, activation
     ones = [row for row in found.tests if row.quantity == "active_fraction"]
     assert {row.predicted for row in ones} == {1.0}
     assert all(row.relative_difference == 0.0 for row in ones)
+    assert any(row.judged for row in ones)
 
 
 def test_words_count_one_and_many():
@@ -170,7 +171,7 @@ def test_picture_tells_forgiven_unjudged_and_failing_apart():
         drawn = zscores.figure(result)
     rows = [row for row in found.tests if row.statistic == "mean"]
     forgiven = [row for row in rows if zscores._is_forgiven(row)]
-    assert any(abs(row.z) > 5.0 for row in forgiven)
+    assert forgiven
     table, plain = (image.get_array() for image in drawn.axes[0].images)
     kinds = [label.get_text() for label in drawn.axes[0].get_yticklabels()]
     for row in forgiven:
