@@ -14,6 +14,7 @@ import numpy as np
 from mcflow import devices
 from mcflow.histograms import Plan
 from mcflow.inputs import inputs_of
+from mcflow.plural import counted
 from mcflow.study import Case
 
 REPEATS = 5
@@ -95,7 +96,7 @@ def _measure_case(method: str, case: Case, threads: int, ceilings: Ceilings) -> 
     flops = 4.0 * weights * batch
     source = ceilings.uniforms_per_second if "uniform" in case.scheme else ceilings.normals_per_second
     return Rate(
-        f"{method} {case.rule.distribution}, {batch} inputs",
+        f"{method} {case.rule.distribution}, {counted(batch, 'input')}",
         threads,
         median,
         layers,

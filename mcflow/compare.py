@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mcflow.documents import plain
 from mcflow.errors import InputError
 from mcflow.flow import BACKWARD, FORWARD, KEPT
+from mcflow.plural import counted
 
 if TYPE_CHECKING:
     import xarray
@@ -231,6 +232,6 @@ def _rules(entry: Entry) -> list[Rule]:
     forward, backward = entry.activations.kept, entry.gradients is None or entry.gradients.kept
     if entry.gradients is not None:
         number += f", gradients x {entry.gradients.overall:.3g}"
-    number += f" over {layers} layers"
+    number += f" over {counted(layers, 'layer')}"
     words = {(True, True): "holds", (True, False): "holds forward only", (False, True): "holds backward only"}
     return [Rule(rule, entry.case, words.get((forward, backward), "fails"), number)]

@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 CORRELATION_ERROR = 5.0  # infinite width errs by about this many sums of 1/width in a cosine
 UNSEEN = 1.0 / 3.0  # the next order is the square of the first, of which this many sums of 1/width may have cancelled
 UNIFORM_BIAS = 0.4  # times its share of the variance, squared: h is not Gaussian then, and its E h^4 is 40 % less
+ROUND_OFF = 1e-12  # of theory's numbers, relative to the size of what is averaged
 HOPELESS = 0.5  # an approximation that may err by half of the value is not judged
 
 
@@ -48,12 +49,15 @@ class Expected:
 class Prediction:
     """All that theory says of one case: by quantity, and the probability (layer,) that a network is dead, or None.
 
-    ``left_out`` says in clauses what the prediction leaves out.
+    ``relative_std`` is by quantity the standard deviation over networks as a share of the mean, (layer,), NaN where
+    theory has none: of one input, the largest, and an upper bound for all. ``left_out`` says in clauses what the
+    prediction leaves out.
     """
 
     of: dict[str, Expected]
     dead: Floats | None
     stack: Stack
+    relative_std: dict[str, Floats]
     left_out: list[str]
 
 
@@ -77,7 +81,9 @@ def _predict(case: Case, functions: object, data: bytes, shape: tuple[int, ...],
     layers = stack.of_case(case, inputs)
     found = theory.predict(case, inputs, tier or "exact")
     plain = infinite.propagate(case, inputs)
-    out = Prediction({}, None, layers, [text for text in [str(found.attrs["left_out"])] if text])
+    largest = np.argmax(layers.input_moment)  # the mean of several inputs scatters no more than one of them
+    one = found if len(inputs) == 1 else theory.predict(case, inputs[[largest]], tier or "exact")
+    out = Prediction({}, None, layers, _relative_std(one), [text for text in [str(found.attrs["left_out"])] if text])
     for name in QUANTITIES:
         if name in found:
             expected = _expected(name, found, layers, plain, tier)
@@ -86,6 +92,15 @@ def _predict(case: Case, functions: object, data: bytes, shape: tuple[int, ...],
     if tier in (None, "exact") and len(inputs) == 1 and "dead_probability" in found:
         out.dead = found["dead_probability"].values
     return out
+
+
+def _relative_std(found: xarray.Dataset) -> dict[str, Floats]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            name: found[f"{name}_std"].values / np.abs(found[name].values)
+            for name in QUANTITIES
+            if f"{name}_std" in found
+        }
 
 
 def _expected(name: str, found: xarray.Dataset, layers: Stack, plain: dict[str, Floats], tier: str | None) -> Expected:
@@ -101,7 +116,22 @@ def _expected(name: str, found: xarray.Dataset, layers: Stack, plain: dict[str, 
     if tier is None:
         allowance = _allowance(name, np.array(tiers), values(), layers, plain)
     exact = ("exact", "exact-law")
-    return Expected(values(), tiers, allowance, values("_std"), values("_log_mean", exact), values("_log_std", exact))
+    return Expected(
+        _cleaned(name, values(), plain),
+        tiers,
+        allowance,
+        values("_std"),
+        values("_log_mean", exact),
+        values("_log_std", exact),
+    )
+
+
+def _cleaned(name: str, mean: Floats, plain: dict[str, Floats]) -> Floats:
+    """Predictions that are 0, or 1 for a share, but for the round-off of theory's quadrature, are just that."""
+    if name.endswith("moment"):
+        return mean
+    mean = np.where(np.abs(mean) < ROUND_OFF * _scale(name, plain), 0.0, mean)
+    return np.where(np.abs(mean - 1.0) < ROUND_OFF, 1.0, mean) if name.endswith("fraction") else mean
 
 
 def _allowance(name: str, tiers: NDArray[np.str_], mean: Floats, layers: Stack, plain: dict[str, Floats]) -> Floats:

@@ -16,6 +16,7 @@ from mcflow import definitions, histograms, schemes
 from mcflow.blocks import HISTOGRAM_BINS
 from mcflow.definitions import Definition, definition_of, is_own
 from mcflow.layout import put, put_index
+from mcflow.plural import counted
 from mcflow.preparation import Job, Prepared
 from mcflow.schema import FORMAT, FORMAT_VERSION, entry
 
@@ -101,7 +102,7 @@ def difference(there: Seal, here: Seal) -> str:
             return f"{key} is {old.get(key)} there and {new.get(key)} here"
     olds, news = old["case"], new["case"]
     if len(olds) != len(news):
-        return f"it has {len(olds)} cases, this study {len(news)}"
+        return f"it has {counted(len(olds), 'case')}, this study {len(news)}"
     for number, (first, second) in enumerate(zip(olds, news, strict=True), 1):
         for key in sorted({*first, *second}):
             if first.get(key) != second.get(key):

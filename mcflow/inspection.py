@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcflow import children
+from mcflow import activations, children
 from mcflow.errors import InputError
 from mcflow.files import TRAILER_SIZE, digest, read_trailer
+from mcflow.missing import COUNT, has_every_cosine, missing
+from mcflow.plural import counted
 from mcflow.schema import SHARD_FORMAT
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def check(path: Path) -> str:
             f"{path} is damaged: it was changed after it was written, outside the values of its datasets "
             "(names, attributes or structure), whose checksums are right"
         )
-    return f"{path} is whole: {found['datasets']} datasets read, checksums and digest right"
+    return f"{path} is whole: {counted(found['datasets'], 'dataset')} read, checksums and digest right"
 
 
 def _describe(file: h5py.File) -> dict[str, Any]:
@@ -64,10 +66,21 @@ def _describe(file: h5py.File) -> dict[str, Any]:
     for name in case_names(file):
         group = file[name]
         case = {"name": name, **_plain_attributes(group), "depth": len(group["layer"])}
+        case["missing"] = _missing(file, group)
         widths = sorted({int(width) for width in group["width"][()]})
         case["width"] = widths[0] if len(widths) == 1 else f"{widths[0]} to {widths[-1]}"
         cases.append(case)
     return {"root": _plain_attributes(file), "cases": cases}
+
+
+def _missing(file: h5py.File, group: h5py.Group) -> list[str]:
+    counts = {key: data[()] for key, data in group["summary"].items() if key.endswith(COUNT)}
+    inputs = (group if "inputs" in group else file)["inputs"][()]
+    try:
+        cosines = has_every_cosine(activations.get(str(group.attrs["activation"])), inputs)
+    except InputError:  # a function of its own that is not here
+        cosines = False
+    return [item.sentence for item in missing(counts, int(group.attrs["networks_done"]), cosines)]
 
 
 def _plain_attributes(item: Any) -> dict[str, Any]:

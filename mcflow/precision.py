@@ -9,6 +9,7 @@ import numpy as np
 
 from mcflow import part_images, summaries
 from mcflow.parts import Parts, usable
+from mcflow.plural import counted
 from mcflow.preparation import Prepared
 from mcflow.summaries import Accumulator
 
@@ -40,8 +41,9 @@ class Stop:
     def sentence(self) -> str:
         """What the user is told, with the warning that such a stop deserves."""
         verdict = "under" if self.reached else "not under"
+        after = counted(self.networks, "network")
         return (
-            f"worst relative standard error {self.achieved:.3g} after {self.networks} networks, {verdict} the target "
+            f"worst relative standard error {self.achieved:.3g} after {after}, {verdict} the target "
             f"{self.target:g}; a run that stops on its own error is biased towards small ones: its errors and "
             "z scores are a little too good"
         )

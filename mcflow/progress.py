@@ -6,6 +6,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from mcflow.plural import counted
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -63,7 +65,7 @@ class Lines(Silent):
             self._spoke = now
             speed = f", {rate:.3g}/s, {(self._total - self._done) / rate:.0f} s left" if rate else ""
             share = 100 * self._done / self._total
-            self.say(f"{case}: {self._done} of {self._total} networks, {share:.0f} %{speed}")
+            self.say(f"{case}: {self._done} of {counted(self._total, 'network')}, {share:.0f} %{speed}")
 
     def say(self, sentence: str) -> None:
         print(f"mcflow: {sentence}", file=sys.stderr, flush=True)

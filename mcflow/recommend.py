@@ -12,6 +12,7 @@ from mcflow.activations import Activation
 from mcflow.documents import plain
 from mcflow.errors import InputError
 from mcflow.flow import BACKWARD, FORWARD
+from mcflow.plural import counted
 from mcflow.study import Case, Study
 from mcflow.theory import criticality, infinite, variance_map
 
@@ -203,7 +204,8 @@ def _loss(item: Candidate) -> float:
 
 def _reasons(phi: Activation, best: Candidate, found: list[Candidate], depth: int) -> list[str]:
     lines = [
-        f"over {depth} layers the second moment of activations changes by a factor {best.predicted[FORWARD]:.3g}, of "
+        f"over {counted(depth, 'layer')} the second moment of activations changes by a factor "
+        f"{best.predicted[FORWARD]:.3g}, of "
         f"gradients by {best.predicted[BACKWARD]:.3g} (theory); {best.measured[FORWARD]:.3g} and "
         f"{best.measured[BACKWARD]:.3g} in the typical simulated network"
     ]

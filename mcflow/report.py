@@ -16,6 +16,7 @@ from mcflow.compare import Comparison, Entry, compare
 from mcflow.errors import InputError
 from mcflow.files import write_atomically
 from mcflow.plots import style
+from mcflow.plural import counted
 from mcflow.verify import Verification, verify
 
 if TYPE_CHECKING:
@@ -109,16 +110,18 @@ def _text(text: str) -> str:
 
 def _summary(result: Result) -> str:
     attrs = result.attrs
+    size = f"{counted(len(result), 'case')}, {counted(int(attrs['networks']), 'network')} each"
     return (
-        f"{len(result)} cases, {attrs['networks']} networks each, seed {attrs['seed']}, {attrs['device']}, "
+        f"{size}, seed {attrs['seed']}, {attrs['device']}, "
         f"made {attrs['created_utc']} by mcflow {attrs['mcflow_version']}"
     )
 
 
 def _headline(found: Verification) -> str:
     passed, tests = sum(found.consistent.values()), sum(row.judged for row in found.tests)
+    cases = counted(len(found.verdicts), "case")
     return (
-        f"{passed} of {len(found.verdicts)} cases are consistent with theory, by {tests} tests; the chance of "
+        f"{passed} of {cases} consistent with theory, by {counted(tests, 'test')}; the chance of "
         f"any false alarm on this page is under {100 * found.alpha:g} % (Holm)."
     )
 

@@ -15,6 +15,7 @@ from mcflow.executors import Crew, ThisProcess
 from mcflow.head import difference, head_image, seal_of
 from mcflow.interrupts import Interrupts, caught
 from mcflow.parts import MemoryParts, Parts
+from mcflow.plural import counted
 from mcflow.precision import Stop, looks, worst_relative_error
 from mcflow.preparation import Prepared
 from mcflow.progress import Silent
@@ -172,4 +173,4 @@ def merge_to_file(paths: Sequence[Path], output: Path, partial: bool, overwrite:
             lacking = shards.merge(files, target.path, parts.folder, partial)
         except OSError as error:
             raise Unfinished(f"cannot write {output}: {error.strerror or error}; the shards are as they were") from None
-    return f"merged {len(files)} shards" + (f"; {lacking}" if lacking else "")
+    return f"merged {counted(len(files), 'shard')}" + (f"; {lacking}" if lacking else "")

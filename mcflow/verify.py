@@ -12,13 +12,19 @@ import numpy as np
 from mcflow import expected, hypotheses
 from mcflow.errors import InputError
 from mcflow.expected import Prediction
-from mcflow.judging import RULED, Row, rows_of_case
+from mcflow.judging import rows_of_case, rows_of_missing
+from mcflow.judging_means import RULED
+from mcflow.missing import Missing, has_every_cosine
+from mcflow.missing import sentence as sentence_of_missing
+from mcflow.plural import counted
 from mcflow.study import Case
+from mcflow.verdict_rows import COUNTED, NO_P, Row
 
 if TYPE_CHECKING:
     from mcflow.results import Result
 
 ALPHA, MARGIN = 0.01, 0.01
+MOST_NAMED = 1e15  # networks: a larger number says no more than that
 GAIN_ERRORS = (0.01, 0.001)  # relative errors of the gain whose visibility is told
 
 
@@ -97,10 +103,12 @@ def verify(
         done = int(dataset.attrs["networks_done"])
         if done < 2:
             raise InputError(
-                f"{name} has {done} network{'s' * (done != 1)}: there is no standard error to judge by; "
+                f"{name} has {counted(done, 'network')}: there is no standard error to judge by; "
                 "run at least 2, better 1000 (mcflow run --resume --networks 1000)"
             )
-        predictions[name] = expected.predict(result.case(name), result.inputs(name), tier)
+        case, inputs = result.case(name), result.inputs(name)
+        predictions[name] = expected.predict(case, inputs, tier)
+        rows += list(rows_of_missing(name, dataset, has_every_cosine(case.nonlinearity, inputs)))
         rows += list(rows_of_case(name, dataset, predictions[name], whole_laws=tier in (None, "exact", "exact-law")))
     adjusted = hypotheses.holm(np.array([np.nan if row.p is None else row.p for row in rows]))
     rows = [
@@ -159,30 +167,46 @@ def _networks_for_gain(case: Case, inputs: Any, rows: list[Row], level: float) -
 def _verdict(
     name: str, rows: list[Row], prediction: Prediction, margin: float, networks_for_gain: dict[float, float]
 ) -> Verdict:
-    judged = [row for row in rows if row.judged]
+    lacking = [row for row in rows if row.statistic == COUNTED]
+    judged = [row for row in rows if row.judged and row.statistic != COUNTED]
     rejected = [row for row in judged if row.rejected]
     breaks: dict[str, int] = {}
-    for row in rejected:
+    for row in [*lacking, *rejected]:
         breaks[row.quantity] = min(breaks.get(row.quantity, row.layer), row.layer)
-    tiers = list(dict.fromkeys(row.tier for row in judged))
     if not rows:
         sentence = "no prediction: nothing to judge"
+    elif rejected:
+        sentence = "inconsistent: " + _failures(judged, rejected)
+    elif lacking:
+        sentence = "inconsistent: networks without a number"
     elif not judged:
         sentence = f"nothing could be judged: {rows[0].why}"
-    elif rejected:
-        worst = min(rejected, key=lambda row: (row.p or 0.0, -abs(row.z or 0.0)))
-        size = "" if worst.z is None else f", z = {worst.z:.1f}"
-        size += "" if worst.relative_difference is None else f", {100 * worst.relative_difference:+.2g} %"
-        sentence = (
-            f"inconsistent: {len(rejected)} of {len(judged)} tests fail; first in layer {min(breaks.values())}, "
-            f"clearest {worst.quantity} ({worst.statistic}) of layer {worst.layer}{size}"
-        )
     else:
-        sentence = f"consistent with theory: {len(judged)} tests, tiers {', '.join(tiers)}"
+        sentence = f"consistent with theory: {counted(len(judged), 'test')}, {_tiers(judged)}"
+    if lacking:
+        found = [Missing(row.quantity, row.networks - int(row.measured), row.networks, row.layer) for row in lacking]
+        sentence += f"; {sentence_of_missing(found)}"
     return Verdict(
-        name, not rejected, sentence, breaks, _equality(rows, margin), networks_for_gain,
+        name, not (rejected or lacking), sentence, breaks, _equality(rows, margin), networks_for_gain,
         tuple(_warnings(rows, prediction)),
     )  # fmt: skip
+
+
+def _tiers(judged: list[Row]) -> str:
+    tiers = list(dict.fromkeys(row.tier for row in judged))
+    return f"tier{'s' * (len(tiers) > 1)} {', '.join(tiers)}"
+
+
+def _failures(judged: list[Row], rejected: list[Row]) -> str:
+    worst = min(rejected, key=lambda row: (row.p or 0.0, -abs(row.z or 0.0)))
+    size = "" if worst.z is None else f", z = {worst.z:.1f}"
+    size += "" if worst.relative_difference is None else f", {100 * worst.relative_difference:+.2g} %"
+    fail = "fails" if len(rejected) == 1 else "fail"
+    first = min(row.layer for row in rejected)
+    return (
+        f"{len(rejected)} of {counted(len(judged), 'test')} {fail}; first in layer {first}, "
+        f"clearest {worst.quantity} ({worst.statistic}) of layer {worst.layer}{size}"
+    )
 
 
 def _equality(rows: list[Row], margin: float) -> str:
@@ -194,19 +218,22 @@ def _equality(rows: list[Row], margin: float) -> str:
         return f"equal within {100 * margin:g} %: nothing to show it with"
     shown = sum(bool(row.equal) for row in known)
     if shown == len(known):
-        return f"equal within {100 * margin:g} %: shown for all {shown} second moments"
+        every = "the one second moment" if shown == 1 else f"all {shown} second moments"
+        return f"equal within {100 * margin:g} %: shown for {every}"
     needed = max(row.networks_needed or 0.0 for row in known)
     return (
         f"equal within {100 * margin:g} %: shown for {shown} of {len(known)} moments at this number of networks; "
-        f"needs about {_rounded(needed)} networks if theory is right"
+        f"needs {_rounded(needed)} networks if theory is right"
     )
 
 
 def _rounded(count: float) -> str:
     if not math.isfinite(count):
         return "infinitely many"
+    if count > MOST_NAMED:
+        return f"more than 10^{math.log10(MOST_NAMED):.0f}"
     digits = max(0, math.floor(math.log10(max(count, 1.0))) - 1)
-    return f"{math.ceil(count / 10**digits) * 10**digits:,}".replace(",", " ")
+    return "about " + f"{math.ceil(count / 10**digits) * 10**digits:,}".replace(",", " ")
 
 
 def _warnings(rows: list[Row], prediction: Prediction) -> Iterable[str]:
@@ -221,21 +248,34 @@ def _warnings(rows: list[Row], prediction: Prediction) -> Iterable[str]:
             if worst.effective_networks is None
             else (
                 f" ({worst.quantity} of layer {worst.layer}: {worst.effective_networks:.3g} effective of "
-                f"{worst.networks} networks)"
+                f"{counted(worst.networks, 'network')})"
             )
         )
-        yield f"{len(ruled)} means are ruled by a few networks{effective}: {how}"
+        verb = "is" if len(ruled) == 1 else "are"
+        yield f"{counted(len(ruled), 'mean')} {verb} ruled by a few networks{effective}: {how}"
     soft = [row for row in rows if row.judged and row.allowance > 0]
     if soft:
         worst = max(soft, key=lambda row: row.allowance / max(abs(row.predicted), 1e-300))
         share = worst.allowance / abs(worst.predicted) if worst.predicted else math.nan
         size = f"{100 * share:.2g} %" if math.isfinite(share) and share < 1 else f"{worst.allowance:.2g}"
+        tiers = ", ".join(sorted({row.tier for row in soft}))
+        verb = "is" if len(soft) == 1 else "are"
         yield (
-            f"{len(soft)} predictions are approximate ({', '.join(sorted({row.tier for row in soft}))}): differences "
+            f"{counted(len(soft), 'prediction')} {verb} approximate ({tiers}): differences "
             f"up to their expected error are forgiven, at most {size} ({worst.quantity} of layer {worst.layer})"
         )
     untrusted = [row for row in rows if "trusted" in row.why]
     if untrusted:
         names = ", ".join(dict.fromkeys(row.quantity for row in untrusted))
-        yield f"{len(untrusted)} predictions are not judged, for no tier is to be trusted there: {names}"
+        verb = "is" if len(untrusted) == 1 else "are"
+        yield (
+            f"{counted(len(untrusted), 'prediction')} {verb} not judged, for no tier is to be trusted there: {names}"
+        )
+    silent = [row for row in rows if row.why == NO_P]
+    if silent:
+        first = min(silent, key=lambda row: row.layer)
+        yield (
+            f"{counted(len(silent), 'statistic')} gave no p value and could not be judged, first {first.quantity} "
+            f"({first.statistic}) of layer {first.layer}"
+        )
     yield from (f"left out of the prediction: {clause}" for clause in prediction.left_out)

@@ -12,6 +12,7 @@ import numpy as np
 from mcflow import inspection, locks, part_images, statistics
 from mcflow.errors import InputError
 from mcflow.parts import HEAD, DamagedPart, FolderParts, PartName, usable
+from mcflow.plural import counted
 from mcflow.statistics import Moments
 
 
@@ -68,7 +69,8 @@ def check(folder: Path) -> str:
             continue  # folded or assembled meanwhile
     if damaged:
         raise InputError(f"{folder} has damaged parts: {', '.join(damaged)}; mcflow run --resume computes them again")
-    return f"{len(names)} parts in {folder} are whole"
+    verb = "is" if len(names) == 1 else "are"
+    return f"{counted(len(names), 'part')} in {folder} {verb} whole"
 
 
 class Flowing:

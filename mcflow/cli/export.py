@@ -25,6 +25,7 @@ def command(file: str, output: str, summary: bool, overwrite: bool) -> None:
     from mcflow.errors import InputError
     from mcflow.export import export
     from mcflow.opening import open_study
+    from mcflow.plural import counted
 
     if Path(output).exists() and not overwrite:
         raise InputError(f"{output} exists; give --overwrite to replace it, or another -o")
@@ -33,4 +34,4 @@ def command(file: str, output: str, summary: bool, overwrite: bool) -> None:
         print(opened.note, file=sys.stderr)
     with opened.result as result:
         count = export(result, Path(output), summary)
-    print(f"{output}: {count} rows")
+    print(f"{output}: {counted(count, 'row')}")

@@ -15,6 +15,7 @@ from mcflow import watching
 from mcflow.cli import tables
 from mcflow.errors import InputError
 from mcflow.flow import BACKWARD, FORWARD
+from mcflow.plural import counted
 
 if TYPE_CHECKING:
     from mcflow.watching import Running
@@ -53,7 +54,8 @@ def follow(path: Path, folder: Path) -> None:
 def render(running: Running, flows: dict[str, Any], rate: float) -> Table:
     """The table of one look; ``rate`` is in networks per second."""
     done = sum(running.networks_done.values())
-    title = f"{done} of {running.networks * len(running.networks_done)} networks, {rate:.3g}/s"
+    total = running.networks * len(running.networks_done)
+    title = f"{done} of {counted(total, 'network')}, {rate:.3g}/s"
     table = Table(title=title, title_justify="left")
     for column in ("case", "networks", "log10 activations", "log10 gradients"):
         table.add_column(column, no_wrap=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcflow.cli.options import json_option
+from mcflow.plural import counted
 
 if TYPE_CHECKING:
     from mcflow.recommend import Recommendation
@@ -66,7 +67,8 @@ def _print(found: Recommendation) -> None:
     )
     for reason in found.reasons:
         out.print(f"  {reason}", markup=False, soft_wrap=True)
-    title = f"factor over {found.depth} layers: predicted, measured at width {found.width} ({found.networks} networks)"
+    over, by = counted(found.depth, "layer"), counted(found.networks, "network")
+    title = f"factor over {over}: predicted, measured at width {found.width} ({by})"
     table = Table(title=title, title_justify="left")
     table.add_column("initialisation", no_wrap=True)
     for column in ("sigma_w^2", "bias std", "activations x", "gradients d", "trainable depth"):

@@ -13,6 +13,7 @@ import click
 
 from mcflow.cli.options import json_option, make_study, study_options
 from mcflow.errors import InputError
+from mcflow.plural import counted
 
 EXAMPLE = """\b
 Examples:
@@ -91,7 +92,7 @@ def _announce(prepared: Any, path: Path, watch: Any, requested: str) -> None:
     methods = ", ".join(dict.fromkeys(job.method for job in prepared.jobs))
     count = len(prepared.jobs)
     watch.announce(
-        f"{count} case{'s' if count > 1 else ''} x {study.networks} networks on {sources} inputs, "
+        f"{counted(count, 'case')} x {counted(study.networks, 'network')} on {sources} inputs, "
         f"{methods}, {prepared.device}{devices.why_not_cuda(requested, prepared.device)} -> {path}"
     )
     for note in dict.fromkeys(job.inputs_note for job in prepared.jobs):
@@ -137,6 +138,7 @@ def _close(path: Path, prepared: Any, stop: Any, seconds: float, as_json: bool) 
 
     networks, summaries = summaries_of(path)
     cases = [flow.of_case(summaries[job.name], job) for job in prepared.jobs]
+    _warn_of_missing(prepared, summaries, networks)
     if as_json:
         document = {"file": str(path), "networks": networks, "seconds": seconds, "cases": flow.records(cases)}
         if stop is not None:
@@ -146,4 +148,14 @@ def _close(path: Path, prepared: Any, stop: Any, seconds: float, as_json: bool) 
     tables.print_flow(cases)
     if stop is not None:
         print(stop.sentence())
-    print(f"{networks} networks of {len(cases)} cases in {seconds:.1f} s: {path}")
+    print(f"{counted(networks, 'network')} of {counted(len(cases), 'case')} in {seconds:.1f} s: {path}")
+
+
+def _warn_of_missing(prepared: Any, summaries: Any, networks: int) -> None:
+    """On stderr, which networks came out without a number: verify will call their case inconsistent."""
+    from mcflow.missing import has_every_cosine, missing
+
+    for job in prepared.jobs:
+        cosines = has_every_cosine(job.case.nonlinearity, job.inputs)
+        for item in missing(summaries[job.name], networks, cosines):
+            print(f"mcflow: {job.name}: {item.sentence}", file=sys.stderr)

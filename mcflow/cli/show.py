@@ -60,15 +60,18 @@ def _print(document: dict[str, Any]) -> None:
     from rich.table import Table
 
     from mcflow.cli import tables
+    from mcflow.plural import counted
 
     out = tables.console()
     root = document["root"]
     if "parts" in document:
-        out.print(f"{document['file']}: shard {root['shard']} with {len(document['parts'])} parts", markup=False)
+        out.print(
+            f"{document['file']}: shard {root['shard']} with {counted(len(document['parts']), 'part')}", markup=False
+        )
         return
     running = document.get("running")
     state = root["state"] if running is None else running["state"]
-    out.print(f"{document['file']}: {state}, {root['networks']} networks, seed {root['seed']}", markup=False)
+    out.print(f"{document['file']}: {state}, {counted(root['networks'], 'network')}, seed {root['seed']}", markup=False)
     out.print(
         f"made {root['created_utc']} by mcflow {root['mcflow_version']}, numba {root['numba_version']}, "
         f"numpy {root['numpy_version']}, on {root['device']}; inputs sha256 {root['inputs_sha256'][:16]}",
@@ -81,6 +84,9 @@ def _print(document: dict[str, Any]) -> None:
         cells = (case["name"], case["depth"], case["width"], f"{case['gain']:.6g}", case["method"], done)
         table.add_row(*map(str, cells))
     out.print(table)
+    for case in document["cases"]:
+        for lacking in case.get("missing", ()):
+            out.print(f"{case['name']}: {lacking}", markup=False, soft_wrap=True)
     for key in ("check", "check_parts"):
         if key in document:
             out.print(document[key], markup=False, soft_wrap=True)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcflow.cli.options import json_option
+from mcflow.plural import counted
 
 if TYPE_CHECKING:
-    from mcflow.judging import Row
+    from mcflow.verdict_rows import Row
     from mcflow.verify import Verification
 
 EXAMPLE = """\b
@@ -81,7 +82,10 @@ def _print(found: Verification, every: bool) -> None:
             out.print(f"  {line}", soft_wrap=True, markup=False)
     passed = sum(found.consistent.values())
     tests = sum(row.judged for row in found.tests)
-    print(f"{passed} of {len(found.verdicts)} cases consistent; {tests} tests, alpha {found.alpha:g} over all (Holm)")
+    print(
+        f"{passed} of {counted(len(found.verdicts), 'case')} consistent; {counted(tests, 'test')}, "
+        f"alpha {found.alpha:g} over all (Holm)"
+    )
 
 
 def _closing(verdict: Any, found: Verification) -> list[str]:

@@ -7,22 +7,38 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcflow.plots import NothingToDraw, style
+from mcflow.verdict_rows import COUNTED
 from mcflow.verify import verify
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.judging import Row
     from mcflow.results import Result
+    from mcflow.verdict_rows import Row
 
 LARGEST = 12  # cases in one picture
 SCALE = 5.0  # |z| at which the colours end
+FAR = 3.0  # |z| that is marked by its sign
+WHITE, FORGIVEN, UNJUDGED = "#f7f7f7", "#a6d8cf", "#c4c4c4"  # the first is the middle of the colour map
+LEGEND = {
+    "no difference": {"facecolor": WHITE},
+    "rejected: a box, + or \N{MINUS SIGN}": {"facecolor": WHITE, "edgecolor": "black", "linewidth": 1.6},
+    "forgiven, ~: within the error of the tier": {"facecolor": FORGIVEN},
+    "not judged": {"facecolor": UNJUDGED},
+    "no prediction": {"facecolor": "white", "hatch": "////"},
+}
 
 
 def figure(result: Result) -> Figure:
-    """A strip for each case; + and - mark |z| > 3 so that it reads without colour, a box what verify rejects."""
+    """A strip for each case. Colours are differences beyond what an approximate tier is forgiven.
+
+    It reads without them: + and - mark |z| > 3, a box what verify rejects (``?`` in it: networks without a number),
+    ~ a larger difference that is forgiven; what is not judged is grey, what has no prediction hatched.
+    """
+    from matplotlib.patches import Patch
+
     found = verify(result)
-    rows = [row for row in found.tests if row.statistic in ("mean", "log_mean") and row.z is not None and row.judged]
+    rows = [row for row in found.tests if row.statistic in ("mean", "log_mean", COUNTED)]
     names = list(dict.fromkeys(row.case for row in rows))[:LARGEST]
     if not names:
         raise NothingToDraw("no prediction to subtract")
@@ -30,7 +46,7 @@ def figure(result: Result) -> Figure:
     columns = 1 if len(names) <= 3 else 2
     rows_of_panels = -(-len(names) // columns)
     tallest = max(len(kind) for kind in kinds.values())
-    drawn = style.new_figure(2.6 + 5.0 * columns, 0.7 + rows_of_panels * (0.5 + 0.17 * tallest))
+    drawn = style.new_figure(2.6 + 5.0 * columns, 1.0 + rows_of_panels * (0.5 + 0.17 * tallest))
     grid = drawn.subplots(rows_of_panels, columns, squeeze=False)
     image: Any = None
     for axes, name in zip(grid.ravel(), names, strict=False):
@@ -41,7 +57,9 @@ def figure(result: Result) -> Figure:
     for axes in grid.ravel()[len(names) :]:
         axes.remove()
     bar = drawn.colorbar(image, ax=list(grid.ravel()[: len(names)]), shrink=min(1.0, 2.0 / rows_of_panels), pad=0.01)
-    bar.set_label("z = (measured - predicted) / standard error")
+    bar.set_label("z = (measured \N{MINUS SIGN} predicted) / standard error")
+    handles = [Patch(**{"edgecolor": "#999999", **look}, label=label) for label, look in LEGEND.items()]
+    drawn.legend(handles=handles, loc="outside lower center", ncols=3)
     return drawn
 
 
@@ -49,25 +67,38 @@ def _kind(row: Row) -> str:
     return row.quantity.replace("_", " ") + (", log" if row.statistic == "log_mean" else "")
 
 
+def _is_forgiven(row: Row) -> bool:
+    return row.judged and row.z is not None and abs(row.measured - row.predicted) <= row.allowance
+
+
 def _strip(axes: Any, rows: list[Row], kinds: list[str], depth: int) -> Any:
+    from matplotlib.colors import to_rgba
+
     table = np.full((len(kinds), depth), np.nan)
+    plain = np.zeros((len(kinds), depth, 4))  # cells without a z of their own; the rest is transparent
     for row in rows:
-        place = kinds.index(_kind(row))
-        assert row.z is not None
-        table[place, row.layer - 1] = row.z
+        place, column = kinds.index(_kind(row)), row.layer - 1
+        sign = ""
+        if row.statistic == COUNTED:
+            sign = "?"
+        elif _is_forgiven(row):
+            plain[place, column] = to_rgba(FORGIVEN)
+            sign = "~" if abs(row.z or 0.0) > FAR else ""
+        elif not row.judged or row.z is None:
+            plain[place, column] = to_rgba(UNJUDGED)
+        else:
+            table[place, column] = row.z
+            sign = "" if abs(row.z) <= FAR else "+" if row.z > 0 else "\N{MINUS SIGN}"
         if row.rejected:
-            axes.plot(row.layer, place, marker="s", markersize=6.5, markerfacecolor="none", color="black")
-        if abs(row.z) > 3.0:
-            axes.text(row.layer, place, "+" if row.z > 0 else "−", ha="center", va="center", fontsize=8)
-    image = axes.imshow(
-        table,
-        aspect="auto",
-        cmap="PuOr_r",
-        vmin=-SCALE,
-        vmax=SCALE,
-        extent=(0.5, depth + 0.5, len(kinds) - 0.5, -0.5),
-        interpolation="nearest",
-    )
+            axes.plot(row.layer, place, marker="s", markersize=7.0, markerfacecolor="none", color="black", mew=1.3)
+        if sign:
+            colour = "white" if abs(table[place, column]) > 0.6 * SCALE else "black"
+            axes.text(row.layer, place, sign, ha="center", va="center", fontsize=8, color=colour)
+    extent = (0.5, depth + 0.5, len(kinds) - 0.5, -0.5)
+    look: Any = {"aspect": "auto", "extent": extent, "interpolation": "nearest"}
+    image = axes.imshow(table, cmap="PuOr_r", vmin=-SCALE, vmax=SCALE, **look)
+    axes.imshow(plain, **look)
+    axes.patch.set(hatch="////", edgecolor="#bbbbbb", linewidth=0.0)
     axes.set_yticks(range(len(kinds)), kinds, fontsize=7)
     axes.grid(visible=False)
     return image

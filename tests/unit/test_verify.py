@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from mcflow import Case, InputError, Study, hypotheses, run, verify
+from mcflow.plural import counted
+from mcflow.verify import _failures, _rounded
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +117,66 @@ def test_skewness_correction_gives_normal_p_values_to_exponential_means():
 def test_kolmogorov_smirnov_of_uniforms_is_not_small():
     assert hypotheses.kolmogorov_smirnov(np.random.default_rng(2).uniform(size=2000))[1] > 0.01
     assert hypotheses.kolmogorov_smirnov(np.random.default_rng(2).uniform(size=2000) ** 1.2)[1] < 1e-6
+
+
+def test_a_difference_within_round_off_is_none():
+    from mcflow.verdict_rows import row
+
+    place = ("case", 0, "active_fraction", "mean", "exact-law")
+    of_one = row(place, (1.0, 3e-6, 1.0 - 2.3e-16, 0.0, 100), np.nan, 1.0, "")
+    assert (of_one.z, of_one.relative_difference) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("scheme", "activation"), [("kaiming_normal", "silu"), ("xavier_normal", "tanh")])
+def test_predictions_that_are_zero_but_for_round_off_are_zero(scheme, activation):
+    case = Case(scheme, activation, depth=8, width=32)
+    with run(Study([case], networks=200), threads=1) as result:
+        found = verify(result)
+    for row in found.tests:
+        if row.quantity.endswith("fraction") or row.quantity.endswith("_mean"):
+            assert row.predicted == 0.0 or abs(row.predicted) > 1e-13
+            assert row.z is None or abs(row.z) < 100.0
+            assert row.relative_difference is None or abs(row.relative_difference) < 1e4
+    ones = [row for row in found.tests if row.quantity == "active_fraction"]
+    assert {row.predicted for row in ones} == {1.0}
+    assert all(row.relative_difference == 0.0 for row in ones)
+    assert any(row.judged for row in ones)
+
+
+def test_words_count_one_and_many():
+    assert counted(1, "case") == "1 case"
+    assert counted(2, "case") == "2 cases"
+    assert counted(0, "entry", "entries") == "0 entries"
+
+
+def test_a_number_of_networks_that_nobody_can_run_is_not_spelled_out():
+    assert _rounded(2.34e3) == "about 2 400"
+    assert _rounded(3.7e307) == "more than 10^15"
+    assert _rounded(np.inf) == "infinitely many"
+
+
+def test_one_failing_test_fails(relu):
+    rows = verify(relu).tests
+    assert _failures(list(rows[:3]), [rows[0]]).startswith("1 of 3 tests fails; first in layer")
+    assert _failures(list(rows[:3]), list(rows[:2])).startswith("2 of 3 tests fail; first in layer")
+
+
+def test_picture_tells_forgiven_unjudged_and_failing_apart():
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    from mcflow.plots import zscores
+
+    case = Case("xavier_uniform", "tanh", depth=12, width=16)
+    with run(Study([case], networks=2000), threads=1) as result:
+        found = verify(result)
+        drawn = zscores.figure(result)
+    rows = [row for row in found.tests if row.statistic == "mean"]
+    forgiven = [row for row in rows if zscores._is_forgiven(row)]
+    assert forgiven
+    table, plain = (image.get_array() for image in drawn.axes[0].images)
+    kinds = [label.get_text() for label in drawn.axes[0].get_yticklabels()]
+    for row in forgiven:
+        place = kinds.index(row.quantity.replace("_", " ")), row.layer - 1
+        assert np.ma.getmaskarray(table)[place] or np.isnan(table[place])
+        assert plain[place][3] == 1.0
+    texts = [text.get_text() for text in drawn.legends[0].get_texts()]
+    assert texts == list(zscores.LEGEND)
