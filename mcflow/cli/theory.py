@@ -225,7 +225,7 @@ def _write_plane(study: Study, path: str) -> None:
         if kind == ".csv":
             Path(path).write_text(_csv(phase_diagram.COLUMNS, plane.rows()), encoding="utf-8")
         else:
-            _draw(plane, study.cases[0].activation, path)
+            _draw(plane, study.cases[0].activation).savefig(path)
     except OSError as error:
         raise Unfinished(f"cannot write {path!r}: {error.strerror or error}") from None
 
@@ -234,7 +234,7 @@ def _csv(columns: Sequence[str], rows: Iterable[tuple[float, ...]]) -> str:
     return "\n".join([",".join(columns), *(",".join(f"{value:.10g}" for value in row) for row in rows)]) + "\n"
 
 
-def _draw(plane: Any, activation: str, path: str) -> None:
+def _draw(plane: Any, activation: str) -> Any:
     from mcflow.errors import InputError
 
     try:
@@ -245,14 +245,18 @@ def _draw(plane: Any, activation: str, path: str) -> None:
     import numpy as np
     from matplotlib.figure import Figure
 
+    from mcflow.plots.phase import draw_edge
+
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
     with np.errstate(divide="ignore"):
         colour = np.clip(np.log10(plane.chi_1), -1.0, 1.0)
     mesh = axes.pcolormesh(plane.sigma_w, plane.sigma_b, colour, cmap="RdBu_r", vmin=-1.0, vmax=1.0, shading="nearest")
     figure.colorbar(mesh, label="log10 chi_1 (gradients vanish < 0 < explode)")
-    axes.plot(plane.edge_w, plane.edge_b, "k-", label="edge of chaos")
+    draw_edge(axes, plane)
     axes.set(xlabel="sigma_w", ylabel="sigma_b", title=activation)
-    if len(plane.edge_w):
+    axes.set_xlim(plane.sigma_w[0], plane.sigma_w[-1])
+    axes.set_ylim(plane.sigma_b[0], plane.sigma_b[-1])
+    if plane.edge:
         axes.legend(loc="upper left")
-    figure.savefig(path)
+    return figure
