@@ -151,9 +151,9 @@ def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[fl
     if dphi is not None:
         check_scalar(name, "dphi", dphi)
         check_derivative(name, phi, dphi)
-    derivative = dphi if dphi is not None else difference(phi)
     breaks = find_breaks(name, phi, dphi, _points(name, kinks))
-    vector_phi, vector_dphi = vectorize(phi), vectorize(derivative)
+    vector_phi = vectorize(phi)
+    vector_dphi = difference(vector_phi) if dphi is None else vectorize(dphi)
     activation = Activation(
         name,
         "user",

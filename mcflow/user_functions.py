@@ -49,19 +49,20 @@ def vectorize(function: Scalar) -> Elementwise:
     return on_array
 
 
-def difference(phi: Scalar) -> Scalar:
+def difference(phi: Elementwise) -> Elementwise:
     """The central difference that stands in for a derivative that was not given; the kernels make the same step."""
 
-    def dphi(x: float) -> float:
+    def dphi(x: Array) -> Array:
         step = difference_step(x)
-        return (phi(x + step) - phi(x - step)) / (2.0 * step)
+        with np.errstate(all="ignore"):
+            return (phi(x + step) - phi(x - step)) / (2.0 * step)
 
     return dphi
 
 
-def difference_step(x: float) -> float:
+def difference_step(x: Array) -> Array:
     """Half of what the central difference at ``x`` spans."""
-    return 1e-5 * max(1.0, abs(x))
+    return 1e-5 * np.maximum(1.0, np.abs(x))
 
 
 def check_scalar(name: str, what: str, function: Scalar) -> None:

@@ -105,7 +105,7 @@ def _print_case(name: str, dataset: xarray.Dataset) -> None:
     for layer in _shown(depth):
         cells = [_cell(dataset, quantity, layer - 1) for quantity, _ in columns]
         tiers = [
-            str(dataset["tier"].sel(quantity=quantity).values[layer - 1])
+            str(dataset["tier"].sel(quantity=quantity).values[layer - 1]) or "none"
             for quantity in ("activation_second_moment", "gradient_second_moment")
         ]
         table.add_row(str(layer), *cells, tiers[0] if tiers[0] == tiers[1] else ", ".join(tiers))
@@ -124,8 +124,11 @@ def _shown(depth: int) -> list[int]:
 
 def _cell(dataset: xarray.Dataset, quantity: str, place: int) -> str:
     mean = float(dataset[quantity][place])
+    if math.isnan(mean):
+        return "not predicted"
     if (mean == 0.0 or math.isinf(mean)) and f"{quantity}_log10" in dataset:
-        return f"10^{float(dataset[f'{quantity}_log10'][place]):.2f}"
+        log10 = float(dataset[f"{quantity}_log10"][place])
+        return "0" if log10 == -math.inf else f"10^{log10:.2f}"
     std = float(dataset[f"{quantity}_std"][place]) if f"{quantity}_std" in dataset else math.nan
     return f"{mean:.5g}" + ("" if math.isnan(std) else f" \u00b7 {std:.2g}")
 

@@ -99,7 +99,8 @@ def _traced(activation: Activation, ends: list[CriticalPair]) -> list[CriticalPa
     for log_q in np.linspace(EDGE_LOW, highest(activation), 4 * GRID).tolist():
         q = math.exp(log_q)
         try:
-            found.append((q, critical_pair(activation, q)))
+            pair = critical_pair(activation, q)
+            found.append((q, pair if pair is not None and math.isfinite(pair.weight_variance) else None))
         except (InputError, ZeroDivisionError):  # a user's function that cannot be averaged there, or has no slope
             found.append((q, None))
     return [pair for _, pair in sorted(found, key=lambda each: each[0])]
