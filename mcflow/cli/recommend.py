@@ -9,7 +9,7 @@ import click
 from mcflow.cli.options import json_option
 
 if TYPE_CHECKING:
-    from mcflow.recommend import Recommendation
+    from mcflow.recommend import Candidate, Recommendation
 
 EXAMPLE = """\b
 Examples:
@@ -48,24 +48,38 @@ def command(activation: str | None, depth: int, width: int, networks: int, diale
 
 
 def _print(found: Recommendation) -> None:
-    from rich.table import Table
-
     from mcflow.cli import tables
-    from mcflow.flow import BACKWARD, FORWARD
 
     out = tables.console()
     out.width = max(out.width, 128)
     best = found.best
+    if best is None:
+        out.print(f"{found.activation}: no scheme keeps it over {found.depth} layers", markup=False, soft_wrap=True)
+    else:
+        _print_best(out, found.activation, best)
+    for reason in found.reasons:
+        out.print(f"  {reason}", markup=False, soft_wrap=True)
+    out.print(_table(found))
+    for framework, line in found.code.items():
+        out.print(f"{framework}: {line}", markup=False, soft_wrap=True)
+
+
+def _print_best(out: Any, activation: str, best: Candidate) -> None:
     bias = f"biases of standard deviation {best.bias_std:.4g}" if best.bias_std else "zero biases"
     out.print(
-        f"{found.activation}: weights of standard deviation {best.sigma_w2**0.5:.6g} / sqrt(fan_in), {bias} "
+        f"{activation}: weights of standard deviation {best.sigma_w2**0.5:.6g} / sqrt(fan_in), {bias} "
         f"({best.name}; in mcflow: --scheme {best.scheme} --gain {best.gain:.6g}"
         + (f" --bias-std {best.bias_std:.4g})" if best.bias_std else ")"),
         markup=False,
         soft_wrap=True,
     )
-    for reason in found.reasons:
-        out.print(f"  {reason}", markup=False, soft_wrap=True)
+
+
+def _table(found: Recommendation) -> Any:
+    from rich.table import Table
+
+    from mcflow.flow import BACKWARD, FORWARD
+
     title = f"factor over {found.depth} layers: predicted, measured at width {found.width} ({found.networks} networks)"
     table = Table(title=title, title_justify="left")
     table.add_column("initialisation", no_wrap=True)
@@ -75,9 +89,7 @@ def _print(found: Recommendation) -> None:
         cells = [f"{item.predicted[kind]:.3g}, {item.measured[kind]:.3g}" for kind in (FORWARD, BACKWARD)]
         depth = "none" if item.trainable_depth is None else f"{item.trainable_depth:.3g}"
         table.add_row(item.name, f"{item.sigma_w2:.5g}", f"{item.bias_std:.3g}", *cells, depth)
-    out.print(table)
-    for framework, line in found.code.items():
-        out.print(f"{framework}: {line}", markup=False, soft_wrap=True)
+    return table
 
 
 def _dialects(quiet: bool) -> list[dict[str, object]]:

@@ -112,6 +112,8 @@ def _print_case(name: str, dataset: xarray.Dataset) -> None:
     out.print(table)
     if "dead_probability" in dataset and float(dataset["dead_probability"][-1]) > 1e-12:
         out.print(f"P(dead by layer {depth}) = {float(dataset['dead_probability'][-1]):.4g}", soft_wrap=True)
+    if dataset.attrs["stability"]:
+        out.print(dataset.attrs["stability"], soft_wrap=True, markup=False)
     if dataset.attrs["left_out"]:
         out.print(f"left out: {dataset.attrs['left_out']}", soft_wrap=True, markup=False)
 

@@ -199,8 +199,8 @@ def _collect(weights: Array, logs: Array, keep: NDArray[np.bool_], step: float) 
         row, _ = np.nonzero(inside)
         cardinal = quadrature.interpolation(quadrature.chebyshev(POINTS, 0.0, 1.0), position[inside])
         block = np.zeros((*weights.shape[:2], POINTS))
-        for kind, values in enumerate(weights):
-            np.add.at(block[kind], row, values[inside][:, None] * cardinal)
+        for kind, of_kind in enumerate(weights):
+            np.add.at(block[kind], row, of_kind[inside][:, None] * cardinal)
         out[j] = block
     return out
 

@@ -9,7 +9,7 @@ import numpy as np
 from mcflow.blocks import QUANTITIES
 from mcflow.errors import InputError, nearest
 from mcflow.study import Case
-from mcflow.theory import correlation, first_order, infinite, law_estimates, piecewise_linear
+from mcflow.theory import correlation, first_order, infinite, law_estimates, piecewise_linear, stability
 from mcflow.theory.estimate import TIERS, Estimate
 from mcflow.theory.exact_law import Unresolved
 from mcflow.theory.quadrature import Array
@@ -160,6 +160,7 @@ def _dataset(case: Case, stack: Stack, candidates: list[dict[str, Estimate]], no
             "activation": case.activation,
             "gain": case.numeric_gain,
             "left_out": "; ".join([*notes, *([SEVERAL] if len(stack.input_moment) > 1 else [])]),
+            "stability": stability.sentence(stack, infinite.trajectory(stack)),
         },
     )
 
