@@ -19,7 +19,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLE)
-@click.option("--activation", metavar="NAME", help="An activation, or module:phi,dphi.")
+@click.option("--activation", metavar="NAME", help="An activation, or your own as module:phi,dphi.")
 @click.option("--depth", type=int, default=50, metavar="N", help="Layers to keep the signal over [50].")
 @click.option("--width", type=int, default=256, metavar="N", help="Units of each layer in the simulation [256].")
 @click.option("--networks", type=int, default=200, metavar="N", help="Networks to simulate [200].")

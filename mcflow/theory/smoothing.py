@@ -26,9 +26,7 @@ STEP = math.pi / math.sqrt(33.0)
 BLOCK = 64  # points t at a time
 # of 1 - |c|: nearer to 1 what is lost there, x^(1/2) for a jump, x for what is smooth, goes on as it does here
 CLOSEST, NEARER = 1e-5, 1e-7
-ALONG = (
-    0.05  # of the middle panel, for B at CLOSEST: what is lost is a short series in x only if B is small against phi
-)
+ALONG = 0.05  # of the middle panel, for B where that begins: the series is short only if B is small against phi
 POWERS = np.array([0.5, 1.0, 2.0, 3.0])
 
 
