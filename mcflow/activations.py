@@ -6,19 +6,24 @@ import importlib
 import math
 import os
 import sys
-import types
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from mcflow.activation_formulas import PARAMETRIC, PLAIN, Asymptote, Elementwise
 from mcflow.errors import InputError, nearest
-
-Scalar = Callable[[float], float]
+from mcflow.user_functions import (
+    PROBES,
+    Scalar,
+    as_it_is,
+    check_derivative,
+    check_scalar,
+    difference,
+    find_breaks,
+    vectorize,
+)
 
 ALIASES = {"linear": "identity", "swish": "silu", "logistic": "sigmoid", "hard_tanh": "hardtanh"}
-PROBES = tuple(np.concatenate([-np.geomspace(30.0, 1e-3, 60), np.geomspace(1e-3, 30.0, 60)]).tolist())
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class Activation:
     not smooth (quadrature splits there). ``dphi_max`` is the maximum of |phi'|, against which saturation is measured
     (infinite where phi' is unbounded: only units with phi' = 0 count then). ``near_zero`` and ``far`` say how phi
     scales below and above the range of float32, or None where it does not. ``scalar`` holds a user's own pair of
-    plain Python functions, to be compiled into the kernels; built-in activations have None there.
+    plain Python functions, to be compiled into the kernels; built-in activations have None there. ``jumps`` are those
+    kinks of a user's phi at which phi itself jumps.
     """
 
     name: str
@@ -42,6 +48,7 @@ class Activation:
     near_zero: Asymptote | None = None
     far: Asymptote | None = None
     scalar: tuple[Scalar, Scalar | None] | None = field(default=None, repr=False, compare=False)
+    jumps: tuple[float, ...] = ()
 
     @property
     def is_builtin(self) -> bool:
@@ -51,6 +58,11 @@ class Activation:
     def derivative_by_difference(self) -> bool:
         """True where the user gave no derivative, so that a central difference stands in."""
         return self.scalar is not None and self.scalar[1] is None
+
+    @property
+    def has_slope(self) -> bool:
+        """False where a difference quotient stands in for the derivative of a phi that jumps."""
+        return not (self.jumps and self.derivative_by_difference)
 
     @property
     def negative_slope(self) -> float | None:
@@ -137,103 +149,64 @@ def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[fl
 
     ``phi`` and ``dphi`` are plain Python functions of one float that return one float and use only arithmetic and
     ``math``: they are compiled into the kernels, with the values that their globals have now. Without ``dphi`` a
-    central difference stands in. ``kinks`` are the points where phi or phi' jumps; quadrature is exact when it knows
-    them.
+    central difference stands in. ``kinks`` are the points where phi or phi' jumps; those on [-30, 30] that are not
+    given are searched for, one in each 0.01.
 
-    Raises InputError where phi or dphi is not a finite real scalar function, dphi is not the derivative of phi, or
-    the name is that of a built-in activation.
+    Raises InputError where phi or dphi is not a finite real scalar function, phi has a pole, dphi is not the derivative
+    of phi, or the name is that of a built-in activation.
     """
     if name.partition(":")[0] in {*PLAIN, *PARAMETRIC, *ALIASES}:
         raise InputError(f"activation {name!r} is built in; register yours under another name")
-    _check_scalar(name, "phi", phi)
-    phi = _as_it_is(phi)
+    check_scalar(name, "phi", phi)
+    phi = as_it_is(phi)
     if dphi is not None:
-        _check_scalar(name, "dphi", dphi)
-        dphi = _as_it_is(dphi)
-        _check_derivative(name, phi, dphi)
-    derivative = dphi if dphi is not None else difference_quotient(phi)
-    vector_phi, vector_dphi = _vectorize(phi), _vectorize(derivative)
-    slopes = np.abs(vector_dphi(np.linspace(-30.0, 30.0, 6001)))
+        check_scalar(name, "dphi", dphi)
+        dphi = as_it_is(dphi)
+        check_derivative(name, phi, dphi)
+    breaks = find_breaks(name, phi, dphi, _points(name, kinks))
+    vector_phi = vectorize(phi)
+    vector_dphi = difference(vector_phi) if dphi is None else vectorize(dphi)
     activation = Activation(
         name,
         "user",
         math.nan,
         vector_phi,
         vector_dphi,
-        tuple(sorted(float(kink) for kink in kinks)),
-        float(slopes.max()),
+        breaks.kinks,
+        _largest_slope(vector_dphi, breaks.jumps if dphi is None else ()),
         _asymptote(phi, 2.0**-40),
         _asymptote(phi, 2.0**40),
         (phi, dphi),
+        breaks.jumps,
     )
     _registered[name] = activation
     return activation
 
 
-def _as_it_is(function: Scalar) -> Scalar:
-    """The function with the globals and closure of now: kernels take them as constants, theory must see the same."""
-    assert isinstance(function, types.FunctionType)
-    cells = tuple(types.CellType(cell.cell_contents) for cell in function.__closure__ or ())
-    kept = dict(function.__globals__)
-    return types.FunctionType(function.__code__, kept, function.__name__, function.__defaults__, cells)
+def _points(name: str, kinks: object) -> tuple[float, ...]:
+    try:
+        points = tuple(float(kink) for kink in kinks)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        points = (math.nan,)
+    if not all(math.isfinite(point) for point in points):
+        raise InputError(f"activation {name!r}: kinks = {kinks!r}; give finite numbers, as in kinks = (-1.0, 1.0)")
+    return points
 
 
-def _vectorize(function: Scalar) -> Elementwise:
-    vectorized = np.vectorize(function, otypes=[np.float64])
-    return lambda x: np.asarray(vectorized(np.asarray(x, dtype=np.float64)), dtype=np.float64)
-
-
-def difference_quotient(phi: Scalar) -> Scalar:
-    """The central difference that stands in for a derivative that was not given; the kernels make the same step."""
-
-    def dphi(x: float) -> float:
-        step = 1e-5 * max(1.0, abs(x))
-        return (phi(x + step) - phi(x - step)) / (2.0 * step)
-
-    return dphi
-
-
-def _check_scalar(name: str, what: str, function: Scalar) -> None:
-    if not isinstance(function, types.FunctionType):
-        kind = type(function).__name__
-        raise InputError(f"activation {name!r}: {what} is a {kind}, which cannot be compiled; write it with def")
-    for x in PROBES:
-        try:
-            value = function(x)
-        except Exception as error:
-            raise InputError(
-                f"activation {name!r}: {what}({x:g}) raised {type(error).__name__}: {error}; "
-                f"{what} must take one float and return one float"
-            ) from None
-        if isinstance(value, complex) or np.ndim(value) != 0 or not isinstance(value, (int, float, np.number)):
-            raise InputError(
-                f"activation {name!r}: {what}({x:g}) gave {type(value).__name__}; {what} must return one real number"
-            )
-        if not math.isfinite(float(value)):
-            raise InputError(f"activation {name!r}: {what}({x:g}) = {value}; {what} must be finite on [-30, 30]")
-
-
-def _check_derivative(name: str, phi: Scalar, dphi: Scalar) -> None:
-    """Refuse a dphi that differs from the central difference; up to four probes may sit on a kink."""
-    difference = difference_quotient(phi)
-    wrong = []
-    for x in PROBES:
-        stated, found = dphi(x), difference(x)
-        if abs(stated - found) > 1e-3 * max(1.0, abs(stated), abs(found)):
-            wrong.append((x, stated, found))
-    if len(wrong) > 4:
-        x, stated, found = wrong[0]
-        raise InputError(
-            f"activation {name!r}: dphi({x:g}) = {stated:g}, but the difference quotient of phi there is {found:g}; "
-            "give the derivative of phi, or phi alone"
-        )
+def _largest_slope(dphi: Elementwise, jumps: tuple[float, ...]) -> float:
+    """max |phi'| on [-30, 30], away from jumps that a difference quotient would take for slopes."""
+    points = np.linspace(-30.0, 30.0, 6001)
+    for jump in jumps:
+        points = points[np.abs(points - jump) > 1e-3]
+    return float(np.abs(dphi(points)).max(initial=0.0))
 
 
 def _asymptote(phi: Scalar, scale: float) -> Asymptote | None:
     """The one-sided slopes of phi at ``scale``, where phi is linear there to float32 accuracy; None elsewhere."""
     try:
-        here = [phi(sign * scale) / scale for sign in (-1.0, 1.0)]
-        beyond = [phi(sign * scale * factor) / (scale * factor) for sign in (-1.0, 1.0) for factor in (0.25, 4.0)]
+        with np.errstate(all="ignore"):
+            here = [phi(sign * scale) / scale for sign in (-1.0, 1.0)]
+            beyond = [phi(sign * scale * factor) / (scale * factor) for sign in (-1.0, 1.0) for factor in (0.25, 4.0)]
     except (ArithmeticError, ValueError):
         return None
     size = max(abs(value) for value in here)

@@ -156,6 +156,15 @@ def code(activation: Activation, weight_variance: float, bias_variance: float = 
     return {"torch": torch, "keras": keras, "jax": jax}
 
 
+def code_of_normalisation(scale: float) -> dict[str, str]:
+    """framework -> a line that normalises the preactivations h and multiplies an phi of them by ``scale``."""
+    return {
+        "torch": f"x = {scale:.6g} * phi(torch.nn.functional.rms_norm(layer(x), (layer.out_features,)))",
+        "keras": f"x = {scale:.6g} * phi(keras.layers.LayerNormalization(center=False, scale=False)(dense(x)))",
+        "jax": f"h = x @ w + b; x = {scale:.6g} * phi(h * jax.lax.rsqrt((h**2).mean(-1, keepdims=True)))",
+    }
+
+
 def _torch_nonlinearity(activation: Activation, weight_variance: float) -> str:
     slope = activation.negative_slope
     if slope is not None and abs(weight_variance - 2.0 / (1.0 + slope * slope)) < 1e-9:

@@ -14,7 +14,7 @@ from mcflow.errors import InputError
 from mcflow.flow import BACKWARD, FORWARD
 from mcflow.plural import counted
 from mcflow.study import Case, Study
-from mcflow.theory import criticality, infinite, variance_map
+from mcflow.theory import criticality, infinite, stability, variance_map
 
 DEPTH, WIDTH, NETWORKS = 50, 256, 200
 HOPELESS = 4.0  # decades by which a second moment changes, and nothing more need be known
@@ -45,10 +45,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What to use (``best``), why, what else there is, and how to say it to each framework."""
+    """What to use (``best``), why, what else there is, and how to say it to each framework.
+
+    ``best`` is None where no scheme keeps the activation over ``depth`` layers: the first reason then says what to do.
+    """
 
     activation: str
-    best: Candidate
+    best: Candidate | None
     candidates: tuple[Candidate, ...]
     reasons: tuple[str, ...]
     code: dict[str, str]
@@ -65,8 +68,8 @@ def recommend(activation: str, depth: int = DEPTH, width: int = WIDTH, networks:
     """Recommend for an activation by name or ``module:phi,dphi``, for square layers.
 
     All candidates are predicted and simulated; the one whose activations and gradients change least over ``depth``
-    layers, in the worst of the four numbers, is taken. Raises InputError for what is no activation, or a number out of
-    range.
+    layers, in the worst of the four numbers, is taken, unless that is four decades or more. Raises
+    InputError for what is no activation, or a number out of range.
     """
     if depth < 2 or networks < 2:
         raise InputError("a recommendation needs a depth of at least 2 and at least 2 networks")
@@ -86,6 +89,10 @@ def recommend(activation: str, depth: int = DEPTH, width: int = WIDTH, networks:
     found.sort(key=lambda item: (round(_loss(item), 3), item.name not in BASELINES, item.bias_std > 0))
     best = found[0]
     reasons = [*_reasons(phi, best, found, depth), *reasons]
+    if _loss(best) >= HOPELESS:
+        reasons = [*_refusal(phi, best), *reasons]
+        code = dialects.code_of_normalisation(stability.normalised_scale(phi)[0])
+        return Recommendation(phi.name, None, tuple(found), tuple(reasons), code, depth, width, networks)
     code = dialects.code(phi, best.sigma_w2, best.bias_std**2)
     return Recommendation(phi.name, best, tuple(found), tuple(reasons), code, depth, width, networks)
 
@@ -195,6 +202,21 @@ def _simulate(cases: dict[str, Case], networks: int) -> dict[str, dict[str, floa
         out[name] = factors
     result.close()
     return out
+
+
+def _refusal(phi: Activation, least: Candidate) -> list[str]:
+    """Why none of the candidates is recommended, and what to use instead."""
+    lines = [stability.advice(phi)]
+    try:
+        slope = stability.elasticity(phi, criticality.critical_gain(phi, "forward") ** 2)
+    except InputError:
+        slope = math.nan
+    if slope > 1.0 + stability.MARGINAL:
+        lines.append(
+            f"unstable: where the forward-critical gain keeps E x^2 = 1 the variance map has slope {slope:.4g} > 1: a "
+            f"deviation of 1 % is multiplied by {slope:.4g} in every layer"
+        )
+    return [*lines, f"the least bad of what was tried is {least.name}:"]
 
 
 def _loss(item: Candidate) -> float:

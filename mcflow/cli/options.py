@@ -20,7 +20,12 @@ DEFAULT_BATCH = 4
 _OPTIONS = (
     click.argument("study", required=False, metavar="[STUDY.toml]"),
     click.option("--scheme", multiple=True, metavar="NAME", help="Initialisation scheme; may be repeated."),
-    click.option("--activation", multiple=True, metavar="NAME", help="Activation, or module:phi,dphi; repeatable."),
+    click.option(
+        "--activation",
+        multiple=True,
+        metavar="NAME",
+        help="Activation, or your own as module:phi,dphi, with kinks = (...) beside them where they jump; repeatable.",
+    ),
     click.option(
         "--gain", metavar="WORD|NUMBER", help="scheme (default), torch, critical, critical-gradient or a number."
     ),

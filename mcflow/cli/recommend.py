@@ -10,7 +10,7 @@ from mcflow.cli.options import json_option
 from mcflow.plural import counted
 
 if TYPE_CHECKING:
-    from mcflow.recommend import Recommendation
+    from mcflow.recommend import Candidate, Recommendation
 
 EXAMPLE = """\b
 Examples:
@@ -20,7 +20,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLE)
-@click.option("--activation", metavar="NAME", help="An activation, or module:phi,dphi.")
+@click.option("--activation", metavar="NAME", help="An activation, or your own as module:phi,dphi.")
 @click.option("--depth", type=int, default=50, metavar="N", help="Layers to keep the signal over [50].")
 @click.option("--width", type=int, default=256, metavar="N", help="Units of each layer in the simulation [256].")
 @click.option("--networks", type=int, default=200, metavar="N", help="Networks to simulate [200].")
@@ -49,24 +49,40 @@ def command(activation: str | None, depth: int, width: int, networks: int, diale
 
 
 def _print(found: Recommendation) -> None:
-    from rich.table import Table
-
     from mcflow.cli import tables
-    from mcflow.flow import BACKWARD, FORWARD
 
     out = tables.console()
     out.width = max(out.width, 128)
     best = found.best
+    if best is None:
+        out.print(
+            f"{found.activation}: no scheme keeps it over {counted(found.depth, 'layer')}", markup=False, soft_wrap=True
+        )
+    else:
+        _print_best(out, found.activation, best)
+    for reason in found.reasons:
+        out.print(f"  {reason}", markup=False, soft_wrap=True)
+    out.print(_table(found))
+    for framework, line in found.code.items():
+        out.print(f"{framework}: {line}", markup=False, soft_wrap=True)
+
+
+def _print_best(out: Any, activation: str, best: Candidate) -> None:
     bias = f"biases of standard deviation {best.bias_std:.4g}" if best.bias_std else "zero biases"
     out.print(
-        f"{found.activation}: weights of standard deviation {best.sigma_w2**0.5:.6g} / sqrt(fan_in), {bias} "
+        f"{activation}: weights of standard deviation {best.sigma_w2**0.5:.6g} / sqrt(fan_in), {bias} "
         f"({best.name}; in mcflow: --scheme {best.scheme} --gain {best.gain:.6g}"
         + (f" --bias-std {best.bias_std:.4g})" if best.bias_std else ")"),
         markup=False,
         soft_wrap=True,
     )
-    for reason in found.reasons:
-        out.print(f"  {reason}", markup=False, soft_wrap=True)
+
+
+def _table(found: Recommendation) -> Any:
+    from rich.table import Table
+
+    from mcflow.flow import BACKWARD, FORWARD
+
     over, by = counted(found.depth, "layer"), counted(found.networks, "network")
     title = f"factor over {over}: predicted, measured at width {found.width} ({by})"
     table = Table(title=title, title_justify="left")
@@ -77,9 +93,7 @@ def _print(found: Recommendation) -> None:
         cells = [f"{item.predicted[kind]:.3g}, {item.measured[kind]:.3g}" for kind in (FORWARD, BACKWARD)]
         depth = "none" if item.trainable_depth is None else f"{item.trainable_depth:.3g}"
         table.add_row(item.name, f"{item.sigma_w2:.5g}", f"{item.bias_std:.3g}", *cells, depth)
-    out.print(table)
-    for framework, line in found.code.items():
-        out.print(f"{framework}: {line}", markup=False, soft_wrap=True)
+    return table
 
 
 def _dialects(quiet: bool) -> list[dict[str, object]]:

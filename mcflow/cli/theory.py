@@ -110,13 +110,15 @@ def _print_case(name: str, dataset: xarray.Dataset) -> None:
     for layer in _shown(depth):
         cells = [_cell(dataset, quantity, layer - 1) for quantity, _ in columns]
         tiers = [
-            str(dataset["tier"].sel(quantity=quantity).values[layer - 1])
+            str(dataset["tier"].sel(quantity=quantity).values[layer - 1]) or "none"
             for quantity in ("activation_second_moment", "gradient_second_moment")
         ]
         table.add_row(str(layer), *cells, tiers[0] if tiers[0] == tiers[1] else ", ".join(tiers))
     out.print(table)
     if "dead_probability" in dataset and float(dataset["dead_probability"][-1]) > 1e-12:
         out.print(f"P(dead by layer {depth}) = {float(dataset['dead_probability'][-1]):.4g}", soft_wrap=True)
+    if dataset.attrs["stability"]:
+        out.print(dataset.attrs["stability"], soft_wrap=True, markup=False)
     if dataset.attrs["left_out"]:
         out.print(f"left out: {dataset.attrs['left_out']}", soft_wrap=True, markup=False)
 
@@ -129,8 +131,11 @@ def _shown(depth: int) -> list[int]:
 
 def _cell(dataset: xarray.Dataset, quantity: str, place: int) -> str:
     mean = float(dataset[quantity][place])
+    if math.isnan(mean):
+        return "not predicted"
     if (mean == 0.0 or math.isinf(mean)) and f"{quantity}_log10" in dataset:
-        return f"10^{float(dataset[f'{quantity}_log10'][place]):.2f}"
+        log10 = float(dataset[f"{quantity}_log10"][place])
+        return "0" if log10 == -math.inf else f"10^{log10:.2f}"
     std = float(dataset[f"{quantity}_std"][place]) if f"{quantity}_std" in dataset else math.nan
     return f"{mean:.5g}" + ("" if math.isnan(std) else f" \u00b7 {std:.2g}")
 
@@ -230,7 +235,7 @@ def _write_plane(study: Study, path: str) -> None:
         if kind == ".csv":
             Path(path).write_text(_csv(phase_diagram.COLUMNS, plane.rows()), encoding="utf-8")
         else:
-            _draw(plane, study.cases[0].activation, path)
+            _draw(plane, study.cases[0].activation).savefig(path)
     except OSError as error:
         raise Unfinished(f"cannot write {path!r}: {error.strerror or error}") from None
 
@@ -239,7 +244,7 @@ def _csv(columns: Sequence[str], rows: Iterable[tuple[float, ...]]) -> str:
     return "\n".join([",".join(columns), *(",".join(f"{value:.10g}" for value in row) for row in rows)]) + "\n"
 
 
-def _draw(plane: Any, activation: str, path: str) -> None:
+def _draw(plane: Any, activation: str) -> Any:
     from mcflow.errors import InputError
 
     try:
@@ -250,14 +255,18 @@ def _draw(plane: Any, activation: str, path: str) -> None:
     import numpy as np
     from matplotlib.figure import Figure
 
+    from mcflow.plots.phase import draw_edge
+
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
     with np.errstate(divide="ignore"):
         colour = np.clip(np.log10(plane.chi_1), -1.0, 1.0)
     mesh = axes.pcolormesh(plane.sigma_w, plane.sigma_b, colour, cmap="RdBu_r", vmin=-1.0, vmax=1.0, shading="nearest")
     figure.colorbar(mesh, label="log10 chi_1 (gradients vanish < 0 < explode)")
-    axes.plot(plane.edge_w, plane.edge_b, "k-", label="edge of chaos")
+    draw_edge(axes, plane)
     axes.set(xlabel="sigma_w", ylabel="sigma_b", title=activation)
-    if len(plane.edge_w):
+    axes.set_xlim(plane.sigma_w[0], plane.sigma_w[-1])
+    axes.set_ylim(plane.sigma_b[0], plane.sigma_b[-1])
+    if plane.edge:
         axes.legend(loc="upper left")
-    figure.savefig(path)
+    return figure

@@ -64,8 +64,7 @@ def panel(axes: Any, activation: Any, points: dict[str, tuple[float, float]]) ->
         plane.sigma_w, plane.sigma_b, scale, levels=DEPTH_SCALES, colors="0.25", linewidths=0.8, linestyles="dotted"
     )
     axes.clabel(lines, fmt=lambda value: f"{value:g} layers", fontsize=6.5)
-    if len(plane.edge_w):
-        axes.plot(plane.edge_w, plane.edge_b, color="black", linewidth=2.0, label="edge of chaos")
+    draw_edge(axes, plane)
     for number, (name, (w, b)) in enumerate(points.items()):
         look = {**style.line(number), "linestyle": "none", "markersize": 7.0, "markeredgecolor": "white"}
         axes.plot(w, b, label=name, clip_on=False, zorder=6, **look)
@@ -73,3 +72,20 @@ def panel(axes: Any, activation: Any, points: dict[str, tuple[float, float]]) ->
     axes.set_ylim(0.0, tallest)
     axes.grid(visible=False)
     return image
+
+
+def draw_edge(axes: Any, plane: phase_diagram.Plane) -> None:
+    """Draw the edge of chaos: solid where q stays at its fixed point, dashed where no signal keeps that q."""
+    looks = {True: ("solid", "edge of chaos"), False: ("dashed", "edge of chaos, q unstable")}
+    named: set[bool] = set()
+    for piece in plane.edge:
+        style_of_line, label = looks[piece.stable]
+        axes.plot(
+            piece.sigma_w,
+            piece.sigma_b,
+            color="black",
+            linewidth=2.0,
+            linestyle=style_of_line,
+            label="_" if piece.stable in named else label,
+        )
+        named.add(piece.stable)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcflow.errors import InputError
 from mcflow.theory import quadrature, two_inputs
 from mcflow.theory.estimate import Estimate
 from mcflow.theory.infinite import Trajectory
@@ -39,7 +40,8 @@ def pairs(stack: Stack, path: Trajectory, responses: Mapping[str, Array]) -> Pai
     """Every pair of a batch, followed or interpolated; None where theory has no first order for it.
 
     ``responses`` (row, layer), by quantity: K F'(K), what a relative change of K does to the average F.
-    None for one input, orthogonal weights, uniform biases (h is not Gaussian then), inputs of many different norms.
+    None for one input, orthogonal weights, uniform biases (h is not Gaussian then), inputs of many different norms,
+    a user's function that the rules in the plane do not resolve.
     """
     if len(stack.pairs) == 0 or stack.distribution == "orthogonal" or (stack.uniform_bias and stack.has_bias):
         return None
@@ -51,7 +53,10 @@ def pairs(stack: Stack, path: Trajectory, responses: Mapping[str, Array]) -> Pai
     total = {name: np.zeros(stack.depth) for name in COVARIANCES}
     for i, (a, b) in enumerate(norms.tolist()):
         members = np.flatnonzero(group.ravel() == i)
-        found = _follow(stack, path, a, b, stack.pairs.cosine[members])
+        try:
+            found = _follow(stack, path, a, b, stack.pairs.cosine[members])
+        except InputError:  # a user's function that is too fine for the rules of the plane
+            return None
         times = stack.pairs.count[members]
         measured = times * stack.pairs.followed[members]
         cosine += _total(measured, found.cosine + found.shift)

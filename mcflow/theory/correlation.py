@@ -52,12 +52,11 @@ def _follow(stack: Stack, path: Trajectory, a: int, b: int, cosine: Array) -> Ar
 
 
 def _products(stack: Stack, q_a: float, q_b: float, c: Array) -> Array:
-    rule = pairs.FAST if stack.activation.is_builtin else pairs.TURN
     distinct, back = np.unique(np.round(c, 13), return_inverse=True)
     if len(distinct) <= SEPARATE:
-        values = np.array([pairs.product(stack.activation, q_a, q_b, x, rule=rule) for x in distinct.tolist()])
+        values = np.array([pairs.product(stack.activation, q_a, q_b, x, rule=pairs.FAST) for x in distinct.tolist()])
         return values[back.ravel()]
     low, high = math.acos(float(distinct.max())), math.acos(float(distinct.min()))
     nodes = quadrature.chebyshev(max(LEAST_ANGLES, math.ceil(ANGLES * (high - low) / math.pi)), low, high)
-    values = np.array([pairs.product(stack.activation, q_a, q_b, math.cos(x), rule=rule) for x in nodes.tolist()])
+    values = np.array([pairs.product(stack.activation, q_a, q_b, math.cos(x), rule=pairs.FAST) for x in nodes.tolist()])
     return quadrature.interpolation(nodes, np.arccos(c)) @ values

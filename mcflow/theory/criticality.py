@@ -329,8 +329,7 @@ def _correlation(
 
 
 def _slope(activation: Activation, weight_variance: float, q: float, c: float, mapped: float) -> float:
-    rule = pairs.FINE if activation.is_builtin else pairs.TURN
-    return weight_variance * pairs.product(activation, q, q, c, derivative=True, rule=rule) * q / mapped
+    return weight_variance * pairs.product(activation, q, q, c, derivative=True) * q / mapped
 
 
 def _sentence(points: Sequence[FixedPoint], growth: Callable[[float], float], activation: Activation) -> str:

@@ -17,8 +17,10 @@ from scipy.special import erfc
 
 from mcflow.activations import Activation
 from mcflow.theory import quadrature
-from mcflow.theory.expectations import Moments, evaluate, moments
+from mcflow.theory.evaluation import slopes, values
+from mcflow.theory.expectations import Moments, moments
 from mcflow.theory.quadrature import Array
+from mcflow.theory.refinement import resolve
 
 POINTS = 12  # Chebyshev points a panel: with panels of a few standard deviations, 1e-9
 WIDEST = 1.0  # of a panel in log G
@@ -28,6 +30,8 @@ MARGIN = 1.0  # standard deviations below the lowest possible value that are loo
 LEAST = 1e-3  # of one unit's mean: a smaller variance counts as this one, without biases
 DECAYED = 1e-13  # of |characteristic function| at the last frequency
 NEGLIGIBLE = 1e-14  # share of the law in a panel that is dropped
+REACH = 9.5  # in z
+MOST_PANELS = 500  # of quadrature in z, of a user's function
 RESOLVED = 1e-6  # by how much total probability may miss 1
 SMALLEST, LARGEST = math.log(1e-38), math.log(1e38)
 Law = dict[int, Array]  # panel -> (point,) weights
@@ -109,15 +113,14 @@ class Transition:
         The tilts are d^2 p^2, d^2, h d p, h^2 d^2 and (h d p)^2, each (point, node).
         """
         root = np.sqrt(g)
-        # one set of nodes for the panel: kinks away from 0 lie elsewhere in z for each of its points
-        edges = [quadrature.edges_of(float(r), self.activation.kinks, 9.5) for r in root]
-        z, w = quadrature.panels(np.unique(np.concatenate(edges)) if _moving(self.activation) else edges[-1], 24)
+        z, w = quadrature.panels(_edges(self.activation, g), 24)
         w = w * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
         w = w / w.sum()
         h = root[:, None] * z
-        phi, dphi = evaluate(self.activation, h)
+        phi = values(self.activation, h)
         weights = [w]
         if tilted:
+            dphi = slopes(self.activation, h)
             product = h * dphi * phi
             weights += [w * t for t in (dphi**2 * phi**2, dphi**2, product, (h * dphi) ** 2, product**2)]
         return self.weight_variance * phi * phi + self.bias_variance, weights
@@ -156,6 +159,20 @@ class Transition:
         return np.stack(found, axis=2) * window
 
 
+def _edges(activation: Activation, g: Array) -> Array:
+    """Edges in z of one set of panels for all G of a panel: kinks away from 0 lie elsewhere in z for each of them."""
+    edges = [quadrature.edges_of(math.sqrt(each), activation.kinks, REACH) for each in g.tolist()]
+    if not _moving(activation):
+        edges = edges[-1:]
+    if not activation.is_builtin:
+        finest = [resolve(activation, activation.scalar, each).edges for each in (float(g[0]), float(g[-1]))]
+        edges += [each[np.abs(each) < REACH] for each in (finest if _moving(activation) else finest[-1:])]
+    together = np.unique(np.concatenate(edges))
+    if not activation.is_builtin and len(together) > MOST_PANELS:
+        raise Unresolved(f"{activation.name} has structure too fine for it: {len(together)} panels of quadrature")
+    return together
+
+
 def _moving(activation: Activation) -> bool:
     return any(kink != 0.0 for kink in activation.kinks)
 
@@ -182,8 +199,8 @@ def _collect(weights: Array, logs: Array, keep: NDArray[np.bool_], step: float) 
         row, _ = np.nonzero(inside)
         cardinal = quadrature.interpolation(quadrature.chebyshev(POINTS, 0.0, 1.0), position[inside])
         block = np.zeros((*weights.shape[:2], POINTS))
-        for kind, values in enumerate(weights):
-            np.add.at(block[kind], row, values[inside][:, None] * cardinal)
+        for kind, of_kind in enumerate(weights):
+            np.add.at(block[kind], row, of_kind[inside][:, None] * cardinal)
         out[j] = block
     return out
 

@@ -12,7 +12,8 @@ import numpy as np
 from mcflow import activations
 from mcflow.activations import Activation
 from mcflow.errors import InputError, nearest
-from mcflow.theory import closed_forms, quadrature
+from mcflow.theory import closed_forms, quadrature, refinement
+from mcflow.theory.evaluation import evaluate as evaluate
 from mcflow.theory.even_parts import even_part
 from mcflow.theory.quadrature import Array
 
@@ -53,16 +54,14 @@ def moments(activation: Activation, q: float) -> Moments:
 @lru_cache(maxsize=8192)
 def _moments(activation: Activation, scalar: object, q: float) -> Moments:
     inside = min(q, SIN_FLAT) if activation.kind == "sin" else q
-    z, w = _nodes(activation, inside)
-    h = math.sqrt(inside) * z
-    p, d = evaluate(activation, h)
+    z, w, p, d = _points(activation, inside)
     z2 = z * z
     eighth = (((z2 - 28) * z2 + 210) * z2 - 420) * z2 + 105
     hermite = np.stack([np.ones_like(z), z2 - 1, (z2 - 6) * z2 + 3, ((z2 - 15) * z2 + 45) * z2 - 15, eighth])
     p2, d2 = p * p, d * d
     with np.errstate(over="ignore", invalid="ignore"):
         p4 = p2 * p2
-        even = even_part(activation, h)
+        even = even_part(activation, math.sqrt(inside) * z)
         rows = np.stack([p if even is None else even, p2, p4, d2, p4 * p2, d2 * d2, d2 * p2, z * d * p, z2 * d2]) * w
         table = rows[:4] @ hermite.T
         single = rows[4:].sum(axis=1)
@@ -77,40 +76,32 @@ def _moments(activation: Activation, scalar: object, q: float) -> Moments:
     return Moments(q, table[0, :3], table[1], table[2, :3], table[3, :3], *(float(x) for x in single))
 
 
-def evaluate(activation: Activation, h: Array) -> tuple[Array, Array]:
-    """phi(h) and phi'(h); InputError where a user's function fails there or is not finite."""
-    try:
-        with np.errstate(all="ignore"):
-            p, d = activation.phi(h), activation.dphi(h)
-    except (ArithmeticError, ValueError) as error:
-        raise InputError(
-            f"activation {activation.name!r} fails between h = {h.min():g} and {h.max():g}: {error}; "
-            "it must be finite wherever a preactivation can lie"
-        ) from None
-    if np.isnan(p).any() or np.isnan(d).any():
-        where = h[np.isnan(p) | np.isnan(d)][0]
-        raise InputError(f"activation {activation.name!r} is not a number at h = {where:g}; it must be finite")
-    return p, d
+def _points(activation: Activation, q: float) -> tuple[Array, Array, Array, Array]:
+    """z, w, phi and phi' at the nodes of a rule for h = sqrt(q) z."""
+    if not activation.is_builtin:
+        found = refinement.resolve(activation, activation.scalar, q)
+        return found.z, found.w, found.phi, found.dphi
+    # sin turns over |h| ~ 1 everywhere, not only near 0
+    step = min(1.0, 3.0 / math.sqrt(q)) if activation.kind == "sin" else 1.0
+    z, w = quadrature.gaussian(math.sqrt(q), activation.kinks, step=step)
+    return z, w, *evaluate(activation, math.sqrt(q) * z)
 
 
-def _nodes(activation: Activation, q: float) -> tuple[Array, Array]:
-    if activation.is_builtin:
-        # sin turns over |h| ~ 1 everywhere, not only near 0
-        step = min(1.0, 3.0 / math.sqrt(q)) if activation.kind == "sin" else 1.0
-        return quadrature.gaussian(math.sqrt(q), activation.kinks, step=step)
-    step = 0.5 if q <= 16 else 0.25
-    return quadrature.gaussian(math.sqrt(q), activation.kinks, quadrature.WIDE_REACH, step=step, count=16)
+def mean_slope(activation: Activation, q: float) -> float:
+    """E phi'(h), h ~ N(0, q)."""
+    _, w, _, d = _points(activation, q)
+    return float(w @ d)
 
 
 def _check_finite(activation: Activation, q: float, second: float, slope: float) -> None:
     if not math.isfinite(second):
         raise InputError(_not_integrable(activation, "phi", q))
-    if not math.isfinite(slope):
+    if not math.isfinite(slope) and activation.has_slope:
         raise InputError(_not_integrable(activation, "phi'", q))
 
 
 def _check_tail(activation: Activation, q: float, z: Array, contributions: Array, total: float) -> None:
-    tail = contributions[np.abs(z) > 0.875 * quadrature.WIDE_REACH].sum()
+    tail = contributions[np.abs(z) > 0.875 * refinement.REACH].sum()
     if tail > TAIL * total:
         raise InputError(_not_integrable(activation, "phi", q))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from functools import lru_cache
 
@@ -10,18 +11,20 @@ from numpy.typing import NDArray
 
 from mcflow.activations import Activation
 from mcflow.errors import InputError
-from mcflow.theory.expectations import evaluate
+from mcflow.theory.evaluation import evaluate, slopes
 from mcflow.theory.quadrature import Array
+from mcflow.theory.refinement import resolve
 
 SATURATED = 0.01  # of the largest slope: the definition in the file
 EDGE = 1e4  # beyond this |h| a unit is what it is at this |h|
+SEEN = 10.0  # standard deviations: as far as a user's function is searched
 USER_EDGE = 700.0  # exp in a user's function overflows at 709
 Intervals = tuple[tuple[float, float], ...]
 
 
 def active(activation: Activation, q: Array) -> Array:
     """P(phi'(h) != 0) for h ~ N(0, q), elementwise; relative error about 1e-12."""
-    return 1.0 - _inside(_intervals(activation, activation.scalar, 0.0), q)
+    return 1.0 - _below(activation, 0.0, q)
 
 
 def saturated(activation: Activation, q: Array) -> Array:
@@ -29,23 +32,44 @@ def saturated(activation: Activation, q: Array) -> Array:
     if activation.kind == "sin":
         return _saturated_sin(q)
     level = SATURATED * activation.dphi_max if math.isfinite(activation.dphi_max) else 0.0
-    return _inside(_intervals(activation, activation.scalar, level), q)
+    return _below(activation, level, q)
+
+
+def _below(activation: Activation, level: float, q: Array) -> Array:
+    """P(|phi'(h)| < level), or = 0 for level 0; NaN where a difference quotient is no phi'."""
+    if activation.is_builtin:
+        return _inside(_intervals(activation, activation.scalar, level, EDGE), q)
+    q = np.asarray(q, dtype=np.float64)
+    if not activation.has_slope:
+        return np.full_like(q, np.nan)
+    # a user's function may have structure everywhere: it is searched as far as this q sees it, in powers of two
+    reach = np.exp2(np.ceil(np.log2(SEEN * np.sqrt(np.clip(q, 1.0, 1e12)))))
+    out = np.empty_like(q)
+    for each in np.unique(reach).tolist():
+        intervals = _intervals(activation, activation.scalar, level, each)
+        out[reach == each] = _inside(intervals, q[reach == each])
+    return out
 
 
 @lru_cache(maxsize=256)
-def _intervals(activation: Activation, scalar: object, level: float) -> Intervals:
-    """Where |phi'| < level, or = 0 for level 0; ends found by bisection, kinks taken as they are."""
-    edge = EDGE if activation.is_builtin else _reach(activation)
+def _intervals(activation: Activation, scalar: object, level: float, reach: float) -> Intervals:
+    """Where |phi'| < level, or = 0 for level 0, for |h| < reach; ends found by bisection, kinks taken as they are."""
+    edge = reach if activation.is_builtin else min(reach, _reach(activation))
     near = np.arange(-40.0, 40.0, 0.02 if activation.is_builtin else 0.05) + 0.00371  # off every round number
     far = np.geomspace(min(40.0, edge), edge, 200)
     near = near[np.abs(near) < edge]
     grid = np.concatenate([-far[::-1], near, far])
+    if not activation.is_builtin:
+        grid = np.sort(np.concatenate([grid, _turns(activation, reach)]))
+        grid = grid[np.abs(grid) <= edge]
     if activation.kinks:
-        beside = np.concatenate([[k - 1e-9 * (1 + abs(k)), k + 1e-9 * (1 + abs(k))] for k in activation.kinks])
-        grid = np.sort(np.concatenate([grid, beside]))
+        kinks = np.asarray(activation.kinks)
+        kinks = kinks[np.abs(kinks) < edge]
+        beside = 1e-9 * (1.0 + np.abs(kinks))
+        grid = np.sort(np.concatenate([grid, kinks - beside, kinks + beside]))
 
     def low(h: Array) -> NDArray[np.bool_]:
-        slope = np.abs(evaluate(activation, h)[1])
+        slope = np.abs(slopes(activation, h))
         # a smooth slope that merely underflows in its tail is not zero: level 0 asks for kinked functions
         return slope < level if level > 0 else slope == 0
 
@@ -56,7 +80,6 @@ def _intervals(activation: Activation, scalar: object, level: float) -> Interval
         middle = 0.5 * (left + right)
         same = low(middle) == first if len(middle) else first
         left, right = np.where(same, middle, left), np.where(same, right, middle)
-    ends = [0.5 * (a + b) for a, b in zip(left.tolist(), right.tolist(), strict=True)]
     ends = [_at_kink(activation, 0.5 * (a + b)) for a, b in zip(left.tolist(), right.tolist(), strict=True)]
     borders = ([-math.inf] if inside[0] else []) + ends + ([math.inf] if inside[-1] else [])
     found = tuple(zip(borders[::2], borders[1::2], strict=True))
@@ -64,6 +87,21 @@ def _intervals(activation: Activation, scalar: object, level: float) -> Interval
         # beyond |h| = 18 a Gaussian tail, beyond 40 an exponential one, has left float64: not a true zero
         found = tuple((a, b) for a, b in found if min(abs(a), abs(b)) <= 18.0)
     return found
+
+
+def _turns(activation: Activation, reach: float) -> Array:
+    """Where quadrature takes a user's phi for |h| < reach, and the zeros of phi' that lie between."""
+    scale = reach / SEEN
+    found = resolve(activation, activation.scalar, scale * scale)
+    h = scale * found.z
+    change = np.flatnonzero(found.dphi[1:] * found.dphi[:-1] < 0.0)
+    left, right = h[change], h[change + 1]
+    positive = found.dphi[change] > 0.0
+    for _ in range(50):
+        middle = 0.5 * (left + right)
+        same = (slopes(activation, middle) > 0.0) == positive if len(middle) else positive
+        left, right = np.where(same, middle, left), np.where(same, right, middle)
+    return np.concatenate([h, left, right])
 
 
 def _reach(activation: Activation) -> float:
@@ -78,7 +116,8 @@ def _reach(activation: Activation) -> float:
 
 
 def _at_kink(activation: Activation, end: float) -> float:
-    for kink in activation.kinks:
+    place = bisect.bisect_left(activation.kinks, end)
+    for kink in activation.kinks[max(place - 1, 0) : place + 1]:
         if abs(kink - end) < 1e-8 * (1.0 + abs(kink)):
             return kink
     return end

@@ -9,12 +9,18 @@ from functools import lru_cache
 import numpy as np
 
 from mcflow.activations import Activation
-from mcflow.theory import expectations, plane
+from mcflow.errors import InputError
+from mcflow.theory import plane
+from mcflow.theory.evaluation import values
 from mcflow.theory.plane import Rule
 from mcflow.theory.quadrature import Array
 
 # smooth phi: 1e-9, a fifth of a millisecond; with kinks: 1e-6, a millisecond
 COARSE = Rule(6, 2.5, 7.5, smooth=True)
+# a user's function: the first rule is used if the second, with other panels, agrees
+CAREFUL = (Rule(10, 1.0, 8.0), Rule(8, 0.7, 8.0))
+AGREED = 1e-3  # of the largest entry of each table, by which the two may differ
+MOST_KINKS = 40  # of a user's function: the panels of every kink cross those of every other
 NARROWEST = 1e-14  # of (1 - |c|) / 2: below it h_a and +-h_b agree to half the digits
 ODD_COMPONENTS = np.array([False, False, True])  # in w: Y_zw
 ODD_POLYNOMIALS = np.array([False, False, False, True, False, False, False, True, True])
@@ -73,11 +79,26 @@ def pair_moments(activation: Activation, step: Step) -> PairMoments:
 
 @lru_cache(maxsize=8192)
 def _pair_moments(activation: Activation, scalar: object, step: Step) -> PairMoments:
+    if activation.is_builtin:
+        return _by_rule(activation, step, COARSE)
+    if len(activation.kinks) > MOST_KINKS:
+        raise InputError(f"activation {activation.name!r}: pairs are not predicted to first order: too many kinks")
+    found, other = (_by_rule(activation, step, rule) for rule in CAREFUL)
+    for name in ("jacobian", "hessian", "noise"):
+        one, two = getattr(found, name), getattr(other, name)
+        if not np.abs(one - two).max() <= AGREED * np.abs(one).max():
+            raise InputError(
+                f"activation {activation.name!r}: pairs are not predicted to first order: two quadrature rules differ"
+            )
+    return found
+
+
+def _by_rule(activation: Activation, step: Step, rule: Rule) -> PairMoments:
     big, small = math.sqrt(max(step.plus, NARROWEST)), math.sqrt(max(step.minus, NARROWEST))
     scale_a, scale_b = step.scale
-    z, w, weight, even = plane.nodes(activation, scale_a, scale_b, big, small, COARSE)
-    phi_a, _ = expectations.evaluate(activation, scale_a * (big * z + small * w))
-    phi_b, _ = expectations.evaluate(activation, scale_b * (big * z - small * w))
+    z, w, weight, even = plane.nodes(activation, scale_a, scale_b, big, small, rule)
+    phi_a = values(activation, scale_a * (big * z + small * w))
+    phi_b = values(activation, scale_b * (big * z - small * w))
     half_a, half_b = 0.5 * step.gain[0] * phi_a, 0.5 * step.gain[1] * phi_b
     x_z, x_w = half_a + half_b, half_a - half_b
     plus = float(weight @ (x_z * x_z)) + 0.25 * (step.bias[0] + step.bias[1]) ** 2

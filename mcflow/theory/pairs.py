@@ -9,12 +9,12 @@ from functools import lru_cache
 import numpy as np
 
 from mcflow.activations import Activation
-from mcflow.theory import expectations, plane, quadrature
+from mcflow.theory import expectations, plane, smoothing
+from mcflow.theory.evaluation import evaluate, slopes, values
 from mcflow.theory.plane import Rule
 
 FINE = Rule(20, 1.0, 10.0)  # 1e-11 for the built-in activations, 20 ms
 FAST = Rule(10, 2.5, 7.5, smooth=True)  # 1e-11 still where sqrt(q) < 4, a millisecond: for one map a layer
-TURN = Rule(24, 0.5, 10.0)  # for a user's function, of which nothing is known
 
 
 def product(
@@ -28,7 +28,8 @@ def product(
     """E[phi(h_a) phi(h_b)], h_a ~ N(0, q_a), h_b ~ N(0, q_b) of that correlation; of phi' with ``derivative``.
 
     Closed forms for piecewise linear activations, erf, sin and squared ReLU; else a rule in the plane rotated to
-    h_a +- h_b, whose panels break where either argument meets a kink. ``rule`` None takes the fine one.
+    h_a +- h_b, whose panels break where either argument meets a kink. ``rule`` None takes the fine one; a user's
+    function goes by ``smoothing`` and needs none.
     """
     correlation = min(1.0, max(-1.0, correlation))
     if min(q_a, q_b) <= 0.0:
@@ -43,32 +44,30 @@ def product(
         return closed[int(derivative)](activation.negative_slope or 0.0, math.sqrt(q_a * q_b), q_a + q_b, correlation)
     if correlation == 0.0:
         return _flat(activation, q_a, derivative) * _flat(activation, q_b, derivative)
-    rule = rule or (FINE if activation.is_builtin else TURN)
-    return _plane(activation, activation.scalar, q_a, q_b, correlation, derivative, rule)
+    if not activation.is_builtin:
+        return smoothing.product(activation, q_a, q_b, correlation, derivative)
+    return _plane(activation, q_a, q_b, correlation, derivative, rule or FINE)
 
 
 def _flat(activation: Activation, q: float, derivative: bool) -> float:
     """E phi (or E phi') of one variable alone; q = 0 is phi(0)."""
     if q <= 0.0:
-        p, d = expectations.evaluate(activation, np.zeros(1))
+        p, d = evaluate(activation, np.zeros(1))
         return float((d if derivative else p)[0])
     if not derivative:
         return float(expectations.moments(activation, q).mean[0])
-    z, w = quadrature.gaussian(math.sqrt(q), activation.kinks)
-    return float(w @ expectations.evaluate(activation, math.sqrt(q) * z)[1])
+    return expectations.mean_slope(activation, q)
 
 
 @lru_cache(maxsize=65536)
-def _plane(
-    activation: Activation, scalar: object, q_a: float, q_b: float, c: float, derivative: bool, rule: Rule
-) -> float:
+def _plane(activation: Activation, q_a: float, q_b: float, c: float, derivative: bool, rule: Rule) -> float:
     # h_a = sqrt(q_a) (C z + S w), h_b = sqrt(q_b) (C z - S w) with z, w independent N(0, 1)
     big, small = math.sqrt(0.5 * (1.0 + c)), math.sqrt(0.5 * (1.0 - c))
     scale_a, scale_b = math.sqrt(q_a), math.sqrt(q_b)
     z, w, weight, _ = plane.nodes(activation, scale_a, scale_b, big, small, rule)
-    which = int(derivative)
-    left = expectations.evaluate(activation, scale_a * (big * z + small * w))[which]
-    right = expectations.evaluate(activation, scale_b * (big * z - small * w))[which]
+    taken = slopes if derivative else values
+    left = taken(activation, scale_a * (big * z + small * w))
+    right = taken(activation, scale_b * (big * z - small * w))
     return float(weight @ (left * right))
 
 

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from mcflow.activations import Activation
-from mcflow.theory.criticality import depth_scale, edge_of_chaos
+from mcflow.errors import InputError
+from mcflow.theory.criticality import CriticalPair, critical_pair, depth_scale, edge_of_chaos
 from mcflow.theory.expectations import moments
 from mcflow.theory.quadrature import Array
-from mcflow.theory.variance_map import limit
+from mcflow.theory.variance_map import GRID, highest, limit, vanishes_at_zero
 
+EDGE_LOW = math.log(1e-7)  # log q from which the edge is traced: below, sigma_b^2 is the round-off of a difference
 COLUMNS = ("sigma_w", "sigma_b", "q", "chi_1", "chi_parallel", "xi_q", "xi_chi")
+
+
+@dataclass(frozen=True)
+class EdgePiece:
+    """One unbroken piece of the edge of chaos, (point,) each by growing q.
+
+    ``stable`` says whether q stays at its fixed point there: V'(q) <= 1. Where it does not, chi_1 = 1 at a q that no
+    signal keeps.
+    """
+
+    sigma_w: Array
+    sigma_b: Array
+    stable: bool
 
 
 @dataclass(frozen=True)
@@ -21,7 +37,7 @@ class Plane:
     """(sigma_b, sigma_w) grids; ``q`` is where inputs of second moment 1 go: 0 and inf where they vanish or explode.
 
     ``chi_1`` is the gradient's factor there, ``xi_q`` and ``xi_chi`` = 1 / |ln chi_1| depth scales in layers.
-    ``edge_w`` and ``edge_b`` trace the edge of chaos inside the grid, by growing q.
+    ``edge`` holds the pieces of the edge of chaos that come into the grid, stable and unstable ones, by growing q.
     """
 
     sigma_w: Array
@@ -29,8 +45,7 @@ class Plane:
     q: Array
     chi_1: Array
     chi_parallel: Array
-    edge_w: Array
-    edge_b: Array
+    edge: tuple[EdgePiece, ...]
 
     def rows(self) -> list[tuple[float, ...]]:
         """One row a point in the order of COLUMNS."""
@@ -54,16 +69,59 @@ def plane(activation: Activation, sigma_w: Array, sigma_b: Array) -> Plane:
             m = moments(activation, at)
             chi[i, j] = w * w * m.slope[0]
             parallel[i, j] = w * w * m.second[1] / (2.0 * at)
-    edge = [point for b in sigma_b.tolist() for point in edge_of_chaos(activation, b * b)]
-    # where V' > 1 the fixed point is one that nothing goes to
-    edge = [p for p in edge if sigma_w[0] <= p.sigma_w <= sigma_w[-1] and p.chi_parallel <= 1.0 + 1e-9]
-    edge.sort(key=lambda point: point.q)
-    return Plane(
-        sigma_w,
-        sigma_b,
-        q,
-        chi,
-        parallel,
-        np.array([point.sigma_w for point in edge]),
-        np.array([point.sigma_b for point in edge]),
-    )
+    edge = [piece for piece in edge_pieces(activation, float(sigma_b[-1])) if _comes_into(piece, sigma_w, sigma_b)]
+    return Plane(sigma_w, sigma_b, q, chi, parallel, tuple(edge))
+
+
+def edge_pieces(activation: Activation, highest_sigma_b: float) -> tuple[EdgePiece, ...]:
+    """The edge of chaos, traced in q and cut where sigma_b^2 would be negative and where its stability changes.
+
+    Pieces that meet share a point. A piecewise linear activation has one vertical line up to ``highest_sigma_b``.
+    """
+    if activation.negative_slope is not None:
+        sigma_w = edge_of_chaos(activation)[0].sigma_w
+        return (EdgePiece(np.full(2, sigma_w), np.array([0.0, highest_sigma_b]), True),)
+    runs: list[list[CriticalPair]] = [[]]
+    if vanishes_at_zero(activation):
+        runs[0] += [point for point in edge_of_chaos(activation) if point.q == 0.0]
+    ends = [point for point in edge_of_chaos(activation) if point.q > 0.0]
+    for pair in _traced(activation, ends):
+        if pair is not None:
+            runs[-1].append(pair)
+        elif runs[-1]:
+            runs.append([])
+    return tuple(piece for run in runs if len(run) > 1 for piece in _by_stability(run))
+
+
+def _traced(activation: Activation, ends: list[CriticalPair]) -> list[CriticalPair | None]:
+    """Points of the edge by growing q, those at sigma_b = 0 among them; None where there is none."""
+    found: list[tuple[float, CriticalPair | None]] = [(point.q, point) for point in ends]
+    for log_q in np.linspace(EDGE_LOW, highest(activation), 4 * GRID).tolist():
+        q = math.exp(log_q)
+        try:
+            pair = critical_pair(activation, q)
+            found.append((q, pair if pair is not None and math.isfinite(pair.weight_variance) else None))
+        except (InputError, ZeroDivisionError):  # a user's function that cannot be averaged there, or has no slope
+            found.append((q, None))
+    return [pair for _, pair in sorted(found, key=lambda each: each[0])]
+
+
+def _by_stability(run: list[CriticalPair]) -> list[EdgePiece]:
+    stable = [abs(point.chi_parallel) <= 1.0 + 1e-9 for point in run]
+    cuts = [0, *(i for i in range(1, len(run)) if stable[i] != stable[i - 1]), len(run)]
+    pieces = []
+    for start, end in itertools.pairwise(cuts):
+        if end < 2:  # q = 0 by itself, where V' = 1: the first point of what follows
+            continue
+        part = run[max(start - 1, 0) : end]  # from the last point of the piece before: no gap between them
+        pieces.append(
+            EdgePiece(
+                np.array([point.sigma_w for point in part]), np.array([point.sigma_b for point in part]), stable[start]
+            )
+        )
+    return pieces
+
+
+def _comes_into(piece: EdgePiece, sigma_w: Array, sigma_b: Array) -> bool:
+    inside = (piece.sigma_w >= sigma_w[0]) & (piece.sigma_w <= sigma_w[-1]) & (piece.sigma_b <= sigma_b[-1])
+    return bool(inside.any())

@@ -9,7 +9,7 @@ import numpy as np
 from mcflow.blocks import QUANTITIES
 from mcflow.errors import InputError, nearest
 from mcflow.study import Case
-from mcflow.theory import correlation, first_order, infinite, law_estimates, piecewise_linear
+from mcflow.theory import correlation, first_order, infinite, law_estimates, piecewise_linear, stability
 from mcflow.theory.estimate import TIERS, Estimate
 from mcflow.theory.exact_law import Unresolved
 from mcflow.theory.quadrature import Array
@@ -22,6 +22,7 @@ SEVERAL = (
     "spread over networks for several inputs, which share their weights, of fourth moments, fractions and gradients, "
     "and of other averages where 1/width is not small"
 )
+OF_SLOPE = ("active_fraction", "saturated_fraction", "gradient_second_moment", "weight_gradient_second_moment")
 LONG_NAMES = {
     "preactivation_mean": "mean of h over units and inputs",
     "preactivation_second_moment": "mean of h^2 over units and inputs",
@@ -52,6 +53,13 @@ def predict(case: Case, inputs: Array | None = None, tier: str = "exact") -> xar
         raise InputError(f"unknown tier {tier!r}; {nearest(tier, TIERS)}")
     stack = of_case(case, inputs)
     candidates, notes = _candidates(stack, TIERS[TIERS.index(tier) :])
+    if not stack.activation.has_slope:
+        candidates = [_without_slopes(estimates) for estimates in candidates]
+        where = ", ".join(f"{jump:g}" for jump in stack.activation.jumps[:3])
+        notes.append(
+            f"gradients and the shares of active and saturated units (phi jumps at h = {where}, and no dphi was given: "
+            "a difference quotient is no derivative there)"
+        )
     return _dataset(case, stack, candidates, notes)
 
 
@@ -71,12 +79,21 @@ def _candidates(stack: Stack, allowed: tuple[str, ...]) -> tuple[list[dict[str, 
             # InputError: a user's function that cannot be averaged in the far tail of the law, where K itself can be
             notes.append(f"exact law ({reason})")
     if "first-order" in allowed:
-        first = first_order.estimates(stack, path)
+        with np.errstate(divide="ignore", invalid="ignore"):  # phi' = 0 everywhere: no relative change of a gradient
+            first = first_order.estimates(stack, path)
         if not first:
             notes.append("corrections of order 1/width (the variance leaves 1e-40 .. 1e40)")
         found.append(first)
     found.append(_infinite(stack, path))
     return found, notes
+
+
+def _without_slopes(estimates: dict[str, Estimate]) -> dict[str, Estimate]:
+    """The same, with nothing said of what is made of phi'."""
+    return {
+        name: estimate if name not in OF_SLOPE else Estimate(estimate.tier, np.full_like(estimate.mean, np.nan))
+        for name, estimate in estimates.items()
+    }
 
 
 def _complete(estimates: dict[str, Estimate]) -> bool:
@@ -143,6 +160,7 @@ def _dataset(case: Case, stack: Stack, candidates: list[dict[str, Estimate]], no
             "activation": case.activation,
             "gain": case.numeric_gain,
             "left_out": "; ".join([*notes, *([SEVERAL] if len(stack.input_moment) > 1 else [])]),
+            "stability": stability.sentence(stack, infinite.trajectory(stack)),
         },
     )
 

@@ -13,7 +13,6 @@ Array = NDArray[np.float64]
 
 NODES = 24  # a panel of one unit of z, or of h, then has 1e-15 for every built-in activation
 REACH = 14.0  # exp(-REACH^2 / 2) z^16 is under 1e-24: enough for the sixth power of phi
-WIDE_REACH = 18.0  # for a user's function, which may grow faster than a power
 FLAT = 8.0  # beyond |h| = 8 the built-in activations follow their asymptote: panels may grow
 
 

@@ -151,7 +151,7 @@ def test_closed_forms_of_products_agree_with_the_rule_in_the_plane(name, derivat
     activation = activations.get(name)
     for q, c in ((1e-6, 0.3), (1.0, -0.95), (9.0, 0.9999)):
         closed = pairs.product(activation, q, 2 * q, c, derivative)
-        plane = pairs._plane(activation, None, q, 2 * q, c, derivative, pairs.FINE)
+        plane = pairs._plane(activation, q, 2 * q, c, derivative, pairs.FINE)
         assert closed == pytest.approx(plane, rel=1e-11)
 
 

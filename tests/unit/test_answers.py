@@ -77,7 +77,12 @@ def test_gelu_needs_biases():
 @pytest.mark.filterwarnings("error")
 def test_factors_beyond_the_range_of_numbers_are_zero_and_infinite():
     """squared_relu squares the signal at every layer: to nothing under its unstable fixed point, without end above."""
-    found = {item.name: item for item in recommend("squared_relu", depth=20, width=32, networks=50).candidates}
+    recommendation = recommend("squared_relu", depth=20, width=32, networks=50)
+    assert recommendation.best is None
+    assert recommendation.reasons[0].startswith("no scheme keeps it; use normalisation")
+    assert "slope 2 > 1" in recommendation.reasons[1]
+    assert all("0.816497 * phi(" in line for line in recommendation.code.values())
+    found = {item.name: item for item in recommendation.candidates}
     assert found["kaiming_normal"].predicted == {FORWARD: math.inf, BACKWARD: math.inf}
     assert found["kaiming_normal"].measured == {FORWARD: math.inf, BACKWARD: math.inf}
     assert found["forward-critical"].predicted[FORWARD] == pytest.approx(1.0)
