@@ -45,7 +45,7 @@ def predict(case: Case, inputs: Array | None = None, tier: str = "exact") -> xar
     Besides each QUANTITY: ``QUANTITY_std`` over networks, ``QUANTITY_log10`` of the mean (for what can leave float64),
     ``QUANTITY_log_mean`` and ``QUANTITY_log_std`` of its natural logarithm over the networks where it is positive, each
     where theory has it; coordinate ``tier`` (quantity, layer); in the attributes of a quantity ``tier``, ``std_tier``
-    and ``left_out``. ``dead_probability`` is P(every unit of the layer is off), for ReLU without biases.
+    and ``left_out``. ``dead_probability`` is P(every unit of the layer is off), for ReLU.
     Raises InputError for an activation that is not square-integrable, or an unknown tier.
     """
     if tier not in TIERS:
