@@ -34,7 +34,6 @@ def estimates(stack: Stack) -> dict[str, Estimate]:
         return {}
     m2 = 0.5 * (1.0 + slope * slope)
     ratio = 0.5 * (1.0 + slope**4) / (m2 * m2)  # m4 / m2^2; kappa_a of the theory note is 3 ratio - 1
-    alive = products.alive(stack)
     single = len(stack.input_moment) == 1
     known = not (stack.distribution == "orthogonal" and stack.has_bias)
     log_q, log_x = _means(stack, m2)
@@ -51,8 +50,8 @@ def estimates(stack: Stack) -> dict[str, Estimate]:
         out["preactivation_fourth_moment"] = from_logs("exact", _log_fourth(stack, ratio))
     if not products.coins_are_fair(stack):
         return out
-    out |= _gradients(stack, m2, ratio, alive, x, log_x, law)
-    out |= _fractions(stack, slope, alive)
+    out |= _gradients(stack, m2, ratio, x, log_x, law)
+    out |= _fractions(stack, slope)
     magnitude = products.log_mean_magnitude(stack)
     if slope == 1.0:
         out["activation_mean"] = Estimate("exact", np.zeros(stack.depth))
@@ -159,13 +158,12 @@ def _gradients(
     stack: Stack,
     m2: float,
     ratio: float,
-    alive: Array,
     x: _Moments | None,
     log_x: Array,
     law: dict[str, tuple[Array, Array]],
 ) -> dict[str, Estimate]:
     log_gain = np.cumsum((math.log(m2) + np.log(stack.backward))[::-1])[::-1]
-    square = _backward(stack, ratio)
+    square, alive = _backward(stack, ratio), stack.alive
     previous = np.concatenate([[log_mean(np.log(stack.input_moment))], log_x[:-1]])
     out = {
         "gradient_second_moment": from_logs(
@@ -183,8 +181,8 @@ def _gradients(
     return out
 
 
-def _fractions(stack: Stack, slope: float, alive: Array) -> dict[str, Estimate]:
-    n, single = stack.width, len(stack.input_moment) == 1
+def _fractions(stack: Stack, slope: float) -> dict[str, Estimate]:
+    n, alive, single = stack.width, stack.alive, len(stack.input_moment) == 1
     if slope == 0.0:
         spread = np.sqrt(alive * (0.25 / n + 0.25) - 0.25 * alive**2) if single else None
         return {

@@ -9,7 +9,7 @@ import numpy as np
 from mcflow.blocks import QUANTITIES
 from mcflow.errors import InputError, nearest
 from mcflow.study import Case
-from mcflow.theory import correlation, first_order, infinite, law_estimates, piecewise_linear
+from mcflow.theory import correlation, first_layer, first_order, infinite, law_estimates, piecewise_linear
 from mcflow.theory.estimate import TIERS, Estimate
 from mcflow.theory.exact_law import Unresolved
 from mcflow.theory.quadrature import Array
@@ -64,6 +64,8 @@ def _candidates(stack: Stack, allowed: tuple[str, ...]) -> tuple[list[dict[str, 
     if "exact" in allowed:
         exact = piecewise_linear.estimates(stack)
         found.append(exact)
+        if path.first is not None:
+            found.append(first_layer.estimates(stack, path.share, path.first))
     if "exact-law" in allowed and not _complete(exact):
         try:
             found.append(law_estimates.estimates(stack, path, law_estimates.chains(stack, path)))

@@ -52,13 +52,6 @@ def coins_are_fair(stack: Stack) -> bool:
     return stack.activation.negative_slope == 1.0 or stack.distribution != "rademacher" or stack.has_bias
 
 
-def alive(stack: Stack) -> Array:
-    """(layer,) P that x_(l-1) is not 0, or does not matter: biases let a layer live on a dead one."""
-    if stack.activation.negative_slope != 0.0 or stack.has_bias:
-        return np.ones(stack.depth)
-    return np.concatenate([[1.0], np.cumprod(-np.expm1(-stack.width[:-1] * math.log(2.0)))])
-
-
 def products(stack: Stack) -> dict[str, Product]:
     """By quantity; empty where second moments are not such products: another activation, other weights."""
     slope = stack.activation.negative_slope
