@@ -76,7 +76,7 @@ class Share:
         if self.slope**2 == 1.0:
             return np.zeros(len(t), dtype=np.complex128)
         if self.slope == 0.0:
-            k, weight = _live_units(self.width)
+            k, weight = live_units(self.width)
             half = 0.5 * self.width
             beta = loggamma(0.5 * k[:, None] + 1j * t) - loggamma(0.5 * k)[:, None]
             wave = weight @ np.exp(beta - loggamma(half + 1j * t) + loggamma(half))
@@ -111,7 +111,7 @@ def _share(width: int, slope: float) -> Averages:
     if slope**2 == 1.0:
         return Averages(0.0, 0.0, 1.0)
     if slope == 0.0:
-        k, weight = _live_units(width)
+        k, weight = live_units(width)
         half, zero = 0.5 * width, 2.0**-width if width < 1074 else 0.0
         mean, variance = psi(0.5 * k) - psi(half), polygamma(1, 0.5 * k) - polygamma(1, half)
         root = np.exp(gammaln(0.5 * (k + 1)) - gammaln(0.5 * k) - gammaln(half + 0.5) + gammaln(half))
@@ -133,7 +133,7 @@ def _binomial(width: int) -> tuple[Array, Array]:
     return k, weight / weight.sum()
 
 
-def _live_units(width: int) -> tuple[Array, Array]:
+def live_units(width: int) -> tuple[Array, Array]:
     """The same given that at least one is positive."""
     k, weight = _binomial(width)
     return k[k > 0], weight[k > 0] / weight[k > 0].sum()

@@ -31,6 +31,7 @@ MERGED = 1e-9  # sums of signs that differ by less, relative to the largest, are
 BESIDE = 1e-9  # of a kink, relative
 BISECTIONS = 30
 GAUSSIAN = 0.02  # excess kurtosis under which h_1 counts as Gaussian, but for the kurtosis term of the first order
+EXACT = 2  # signs, whose sum is 0 in any arithmetic where it should be: of more, round-off says on which side it is
 MOST = 64  # different inputs that are followed
 DIGITS = 12  # of entries, to which inputs must agree to have one law
 
@@ -61,6 +62,16 @@ class FirstLaw:
                 extra += [kink + BESIDE * (1.0 + abs(kink)), kink - BESIDE * (1.0 + abs(kink))]
                 weight += [moved, -moved]
         return np.concatenate([self.h, extra]), np.concatenate([self.weights, weight])
+
+    def at(self, kinks: Sequence[float]) -> float:
+        """P(h is at a kink), where h has atoms."""
+        near = [np.abs(self.h - kink) <= MERGED * np.abs(self.h).max() for kink in kinks]
+        return float(self.weights @ np.any(near, axis=0)) if near else 0.0
+
+    def agreement(self) -> float:
+        """P(two independent h are equal but for their sign), where h has atoms."""
+        _, place = np.unique(np.round(np.abs(self.h) / np.abs(self.h).max(), DIGITS - 3), return_inverse=True)
+        return float(np.sum(np.bincount(place.ravel(), self.weights) ** 2))
 
     def share(self, holds: Callable[[Array], NDArray[np.bool_]]) -> float:
         """P(``holds``(h)) of a condition that changes at points further apart than two nodes, found by bisection."""
@@ -101,13 +112,13 @@ def _law(distribution: str, data: bytes, bias_variance: float, uniform_bias: boo
 
 def _atoms(amplitudes: Array) -> tuple[Array, Array] | None:
     """Values of a sum of signs and their probabilities; None where there are too many."""
-    values: Array = np.zeros(1)
-    weights: Array = np.ones(1)
+    values, weights = np.zeros(1), np.ones(1)
     resolution = MERGED * float(amplitudes.sum())
     for a in amplitudes.tolist():
         both = np.concatenate([values - a, values + a])
         _, first, back = np.unique(np.round(both / resolution), return_index=True, return_inverse=True)
-        values, weights = both[first], 0.5 * np.bincount(back.ravel(), np.concatenate([weights, weights]))
+        values = np.asarray(both[first], dtype=np.float64)
+        weights = np.asarray(0.5 * np.bincount(back.ravel(), np.concatenate([weights, weights])), dtype=np.float64)
         if len(values) > MOST_ATOMS:
             return None
     return np.where(np.abs(values) < resolution, 0.0, values), weights
@@ -234,6 +245,8 @@ def estimates(stack: Stack, share: Array, first: tuple[FirstLaw, ...]) -> dict[s
     ``share`` (row,) is the share of the batch that has each of the laws ``first``.
     """
     found = [averages(each, stack.activation) for each in first]
+    if any(each.spacing == 0.0 and stack.fan_in[0] > EXACT and each.at(stack.activation.kinks) > 0 for each in first):
+        found = [{name: each[name] for name in each if not name.endswith("fraction")} for each in found]
     beyond = np.full(stack.depth - 1, np.nan)
     out = {}
     for name in found[0]:

@@ -67,12 +67,17 @@ class Stack:
         return bool((self.bias_variance > 0).any())
 
     @property
+    def is_off_below_zero(self) -> bool:
+        """Whether phi is 0 for every h < 0, so that all units of a layer can be off at once."""
+        return not self.activation.phi(-np.geomspace(1e-3, 1e3, 25)).any()
+
+    @property
     def alive(self) -> Array:
         """(layer,) P that x_(l-1) is not 0, or does not matter: biases let a layer live on a dead one.
 
         Where phi is 0 below 0 every unit of a live layer is off with probability 1/2, for h without an atom at 0.
         """
-        if self.has_bias or self.activation.phi(-np.geomspace(1e-3, 1e3, 25)).any():
+        if self.has_bias or not self.is_off_below_zero:
             return np.ones(self.depth)
         return np.concatenate([[1.0], np.cumprod(-np.expm1(-self.width[:-1] * math.log(2.0)))])
 
