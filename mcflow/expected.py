@@ -126,12 +126,13 @@ def _allowance(name: str, tiers: NDArray[np.str_], mean: Floats, layers: Stack, 
     return np.where(np.isin(tiers, ("exact", "exact-law")), 0.0, relative * scale)
 
 
-def _left_out_by_laws(name: str, layers: Stack) -> Floats | float:
-    """(layer,) relative errors from h that is not Gaussian, and that no tier has: atoms, layer 1 of many inputs."""
-    out = 0.0 if first_layer.laws(layers) is not None else first_layer.excess(layers) ** 2
+def _left_out_by_laws(name: str, layers: Stack) -> Floats:
+    """(layer,) relative errors that no order in 1/width has: an h_1 that is not Gaussian, sums of signs, deaths."""
+    out = np.zeros(layers.depth) if first_layer.laws(layers) else np.full(layers.depth, first_layer.excess(layers) ** 2)
     atoms = sign_atoms.shares(layers)
     if name.endswith("gradient_second_moment"):
         return out + np.cumsum(atoms[::-1])[::-1]
+    out = out + UNSEEN * (1.0 - layers.alive)
     return out + atoms if name.endswith("fraction") else out
 
 

@@ -32,6 +32,7 @@ BESIDE = 1e-9  # of a kink, relative
 BISECTIONS = 30
 GAUSSIAN = 0.02  # excess kurtosis under which h_1 counts as Gaussian, but for the kurtosis term of the first order
 EXACT = 2  # signs, whose sum is 0 in any arithmetic where it should be: of more, round-off says on which side it is
+FEW = 4  # different sizes of entries: sums of their signs have atoms even if there are many
 MOST = 64  # different inputs that are followed
 DIGITS = 12  # of entries, to which inputs must agree to have one law
 
@@ -177,21 +178,27 @@ def laws(stack: Stack) -> tuple[Index, tuple[FirstLaw, ...]] | None:
     That is so for normal and orthogonal weights, inputs of many entries of like size, variances near the ends of
     float64, and more than MOST different inputs.
     """
-    amplitude = stack.amplitude
-    if amplitude is None:
+    if stack.amplitude is None:
         return None
+    amplitude = np.abs(stack.amplitude)
     variance = stack.forward[0] * stack.input_moment + stack.bias_variance[0]
     if not (variance.min() > math.exp(LOG_Q_LOW) and variance.max() < math.exp(LOG_Q_HIGH)):
         return None
-    if stack.distribution != "rademacher" and excess(stack) < GAUSSIAN:
-        return None
     scaled = np.sort(amplitude, axis=1) / np.sqrt(variance)[:, None]
+    if excess(stack) < GAUSSIAN and not _is_lattice(stack, scaled):
+        return None
     key = np.concatenate([np.round(scaled, DIGITS), np.round(np.log(variance), DIGITS)[:, None]], axis=1)
     _, first, row = np.unique(key, axis=0, return_index=True, return_inverse=True)
     if len(first) > MOST:
         return None
     bias = float(stack.bias_variance[0]), stack.uniform_bias and stack.has_bias
     return row.ravel().astype(np.int64), tuple(law(stack.distribution, amplitude[k], *bias) for k in first.tolist())
+
+
+def _is_lattice(stack: Stack, sizes: Array) -> bool:
+    """Whether sums of signs take few values for an input, (batch, feature) ``sizes`` in order."""
+    steps = np.count_nonzero(np.diff(sizes, axis=1) > MERGED, axis=1)
+    return stack.distribution == "rademacher" and not stack.has_bias and bool((steps < FEW).any())
 
 
 def excess(stack: Stack) -> float:

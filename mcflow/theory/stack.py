@@ -26,7 +26,7 @@ class Stack:
     ``weight_variance`` is Var W_ij, ``forward`` = fan_in Var W (sigma_w^2), ``backward`` = n_(l+1) Var W_(l+1): the
     factor that takes a gradient from layer l + 1 to layer l (1 in the last layer, where the cotangent is N(0, 1)).
     ``input_moment`` and ``input_fourth`` are (batch,) means over features of x_0^2 and x_0^4. ``amplitude`` is
-    (batch, feature) |x_0| times the standard deviation of a weight of layer 1, of inputs that are known and independent
+    (batch, feature) x_0 times the standard deviation of a weight of layer 1, of inputs that are known and independent
     weights that are not normal: then h_1 is not Gaussian.
     """
 
@@ -101,7 +101,7 @@ def of_case(case: Case, inputs: Array | None = None, gain: float | None = None) 
         if inputs.ndim != 2 or inputs.size == 0 or not np.isfinite(inputs).all():
             raise InputError(f"inputs of shape {inputs.shape} do not fit; give finite (batch, features)")
         features = inputs.shape[1]
-        entries = np.abs(inputs)
+        entries = inputs
         moment, fourth = np.mean(inputs**2, axis=1), np.mean(inputs**4, axis=1)
         pair, followed = _pairs(len(inputs), case.correlation is not None)
         cosine = _cosines(inputs, pair)
