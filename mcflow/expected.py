@@ -13,7 +13,7 @@ from mcflow import schemes, theory
 from mcflow.blocks import QUANTITIES
 from mcflow.errors import InputError, nearest
 from mcflow.study import Case
-from mcflow.theory import infinite, stack
+from mcflow.theory import first_layer, infinite, sign_atoms, stack
 from mcflow.theory.estimate import TIERS
 from mcflow.theory.stack import Stack
 
@@ -151,9 +151,20 @@ def _allowance(name: str, tiers: NDArray[np.str_], mean: Floats, layers: Stack, 
     if layers.uniform_bias:
         share = layers.bias_variance / plain["preactivation_second_moment"]
         relative = relative + UNIFORM_BIAS * (np.full(layers.depth, share.max()) if backward else share) ** 2
+    relative = relative + _left_out_by_laws(name, layers)
     # infinite width stands where the first order was tried, and its next order is too large for it to be trusted
     relative = np.where((tiers == "infinite-width") | ~(relative <= HOPELESS), np.inf, relative)
     return np.where(np.isin(tiers, ("exact", "exact-law")), 0.0, relative * scale)
+
+
+def _left_out_by_laws(name: str, layers: Stack) -> Floats:
+    """(layer,) relative errors that no order in 1/width has: an h_1 that is not Gaussian, sums of signs, deaths."""
+    out = np.zeros(layers.depth) if first_layer.laws(layers) else np.full(layers.depth, first_layer.excess(layers) ** 2)
+    atoms = sign_atoms.shares(layers)
+    if name.endswith("gradient_second_moment"):
+        return out + np.cumsum(atoms[::-1])[::-1]
+    out = out + UNSEEN * (1.0 - layers.alive)
+    return out + atoms if name.endswith("fraction") else out
 
 
 def _scale(name: str, plain: dict[str, Floats]) -> Floats:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from mcflow.theory import pairs, quadrature
+from mcflow.theory import first_pair, pairs, quadrature
 from mcflow.theory.infinite import Trajectory
 from mcflow.theory.quadrature import Array
 from mcflow.theory.stack import Stack
@@ -14,6 +14,7 @@ from mcflow.theory.stack import Stack
 SEPARATE = 8  # more pairs of the same two norms than this: their map is interpolated in the angle
 ANGLES = 40  # points of that interpolation over 0 .. pi: the map is analytic in the angle, 1e-9 for every activation
 LEAST_ANGLES = 8
+PAIRS = 40  # that are followed one by one where h_1 is not Gaussian
 GROUPS = 12  # pairs of different norms that are followed; each costs a map a layer
 
 
@@ -25,6 +26,8 @@ def mean_cosine(stack: Stack, path: Trajectory) -> Array | None:
     followed = stack.pairs.cosine[stack.pairs.followed]
     if len(followed) == 0:
         return None
+    if path.first is not None:
+        return _from_first_layer(stack, path)
     count = stack.pairs.count[stack.pairs.followed]
     rows = np.sort(path.row[stack.pairs.index[stack.pairs.followed]], axis=1)
     norms, group = np.unique(rows, axis=0, return_inverse=True)
@@ -37,8 +40,24 @@ def mean_cosine(stack: Stack, path: Trajectory) -> Array | None:
     return total / count.sum()
 
 
-def _follow(stack: Stack, path: Trajectory, a: int, b: int, cosine: Array) -> Array:
-    """(layer, pair) cosines of pairs whose inputs have the norms of rows ``a`` and ``b``."""
+def _from_first_layer(stack: Stack, path: Trajectory) -> Array | None:
+    """The same where each pair has a joint law of its own in layer 1."""
+    followed = stack.pairs.followed
+    index, count = stack.pairs.index[followed], stack.pairs.count[followed]
+    if len(index) > PAIRS or not (stack.input_moment > 0).all():
+        return None
+    first, cosine = first_pair.products(stack), stack.pairs.cosine[followed]
+    total = np.zeros(stack.depth)
+    for i, (a, b) in enumerate(path.row[index].tolist()):
+        total += _follow(stack, path, a, b, cosine[i : i + 1], first[i : i + 1])[:, 0] * count[i]
+    return total / count.sum()
+
+
+def _follow(stack: Stack, path: Trajectory, a: int, b: int, cosine: Array, first: Array | None = None) -> Array:
+    """(layer, pair) cosines of pairs whose inputs have the norms of rows ``a`` and ``b``.
+
+    ``first`` (pair,) is E[phi(h_a) phi(h_b)] of layer 1 where h_1 is not Gaussian.
+    """
     log_q = 0.5 * (path.preactivation[a] + path.preactivation[b])
     start = np.exp(0.5 * (path.input[a] + path.input[b]))
     out = np.empty((stack.depth, len(cosine)))
@@ -47,7 +66,11 @@ def _follow(stack: Stack, path: Trajectory, a: int, b: int, cosine: Array) -> Ar
         size = math.exp(log_q[layer])
         c = (stack.forward[layer] * product + stack.bias_variance[layer]) / size if size > 0 else np.ones_like(cosine)
         out[layer] = c = np.clip(c, -1.0, 1.0)
-        product = _products(stack, math.exp(path.preactivation[a, layer]), math.exp(path.preactivation[b, layer]), c)
+        if first is not None and layer == 0:
+            product = first
+        else:
+            q_a, q_b = np.exp(path.preactivation[[a, b], layer]).tolist()
+            product = _products(stack, q_a, q_b, c)
     return out
 
 

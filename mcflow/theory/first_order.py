@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.activations import Activation
-from mcflow.theory import batch, fractions
+from mcflow.theory import batch, first_layer, fractions
 from mcflow.theory.estimate import Estimate, from_logs
 from mcflow.theory.expectations import LOG_Q_HIGH, LOG_Q_LOW, USER_LOG_Q_HIGH, Moments, moments
 from mcflow.theory.infinite import Trajectory
@@ -76,6 +76,8 @@ def estimates(stack: Stack, path: Trajectory) -> dict[str, Estimate]:
     out: dict[str, Estimate] = {}
     for name, (means, variances) in found.items():
         mean = path.share @ means
+        if name.endswith("fraction"):  # a dead layer is one of h = 0
+            mean = stack.alive * mean + (1.0 - stack.alive) * float(name.startswith("saturated"))
         spread = np.sqrt(np.maximum(variances[0], 0.0)) if single else std.get(name)
         out[name] = Estimate("first-order", mean, spread, _log10(mean) if name.endswith("moment") else None)
     if cosine is not None:
@@ -111,6 +113,8 @@ def expand(stack: Stack, path: Trajectory, row: int) -> Expansion | None:
         return None
     depth = stack.depth
     averages = [moments(stack.activation, math.exp(x)) for x in log_k.tolist()]
+    if path.first is not None:
+        averages[0] = first_layer.moments(path.first[row], stack.activation)
     a, noise = np.full((depth, 5), np.nan), np.zeros(depth)
     shift, spread, local, kurtosis, second = np.zeros((5, depth))
     doubt = np.zeros(depth)
@@ -235,7 +239,7 @@ def _gradients(stack: Stack, path: Trajectory, expansions: list[Expansion], sing
     for row, e in enumerate(expansions):
         correction, response, variance = _backward(stack, e)
         with np.errstate(invalid="ignore", divide="ignore"):
-            logs.append(path.gradient[row] + np.log1p(correction))
+            logs.append(path.gradient[row] + np.log1p(correction) + np.log(stack.alive))
             joint = correction + (e.shift + response * e.spread) / e.share
             products.append(path.gradient[row] + previous[row] + np.log1p(joint))
         spread = np.where(variance < TRUSTED_GRADIENT, variance, np.nan)

@@ -9,7 +9,8 @@ import numpy as np
 
 from mcflow.activations import Activation
 from mcflow.study import Case
-from mcflow.theory import expectations, fractions, quadrature
+from mcflow.theory import expectations, first_layer, fractions, quadrature
+from mcflow.theory.first_layer import FirstLaw
 from mcflow.theory.input_pairs import Index
 from mcflow.theory.quadrature import Array
 from mcflow.theory.stack import Stack, log_add, log_mean, log_or_minus_infinity, of_case
@@ -25,7 +26,8 @@ class Trajectory:
 
     ``share`` (input,) is the share of the batch that a row stands for, ``row`` (batch,) the row of each input.
     ``preactivation`` log q_l, ``activation`` log E phi^2, ``slope`` log E phi'^2, ``fourth`` log E phi^4,
-    ``gradient`` log E d_l^2; ``mean`` is E phi itself.
+    ``gradient`` log E d_l^2; ``mean`` is E phi itself. ``first`` holds the laws of h_1, one a row, where they are not
+    Gaussian; the widths alone are infinite, not the number of features.
     """
 
     share: Array
@@ -37,24 +39,36 @@ class Trajectory:
     gradient: Array
     mean: Array
     input: Array  # (input,) log M_0
+    first: tuple[FirstLaw, ...] | None = None
 
 
 def trajectory(stack: Stack) -> Trajectory:
-    """Follow each distinct input norm through the layers; E x_l^2 = E phi(sqrt(q_l) z)^2 and chi backwards."""
+    """Follow each distinct input through the layers; E x_l^2 = E phi(sqrt(q_l) z)^2 and chi backwards.
+
+    Inputs are distinct by their norms, or by all their entries where h_1 is not Gaussian.
+    """
     log_input = log_or_minus_infinity(stack.input_moment)
     key = np.where(np.isfinite(log_input), np.round(log_input, DIGITS), -np.inf)
-    _, first, row, count = np.unique(key, return_index=True, return_inverse=True, return_counts=True)
-    start = log_input[first]
+    own = first_layer.laws(stack)
+    _, which, row, count = np.unique(
+        key if own is None else own[0], return_index=True, return_inverse=True, return_counts=True
+    )
+    start = log_input[which]
     log_forward = np.log(stack.forward)
     shape = (len(start), stack.depth)
     q, phi, slope, fourth, mean = (np.empty(shape) for _ in range(5))
     x = start
     for layer in range(stack.depth):
         q[:, layer] = log_add(log_forward[layer] + x, float(stack.bias_variance[layer]))
-        phi[:, layer], slope[:, layer], fourth[:, layer], mean[:, layer] = _moments(stack.activation, q[:, layer])
+        if own is not None and layer == 0:
+            parts = _signed(np.array([first_layer.log_moments(each, stack.activation) for each in own[1]]))
+        else:
+            parts = _moments(stack.activation, q[:, layer])
+        phi[:, layer], slope[:, layer], fourth[:, layer], mean[:, layer] = parts
         x = phi[:, layer]
     gradient = np.cumsum((slope + np.log(stack.backward))[:, ::-1], axis=1)[:, ::-1]
-    return Trajectory(count / len(row), row.astype(np.int64), q, phi, slope, fourth, gradient, mean, start)
+    laws = None if own is None else own[1]
+    return Trajectory(count / len(row), row.astype(np.int64), q, phi, slope, fourth, gradient, mean, start, laws)
 
 
 def _moments(activation: Activation, log_q: Array) -> tuple[Array, ...]:
@@ -116,4 +130,10 @@ def summarise(stack: Stack, path: Trajectory | None = None) -> dict[str, Array]:
         "active_fraction": path.share @ fractions.active(stack.activation, variance),
         "saturated_fraction": path.share @ fractions.saturated(stack.activation, variance),
     }
-    return out | {f"{name}_log10": value / LN10 for name, value in logs.items()}
+    out |= {f"{name}_log10": value / LN10 for name, value in logs.items()}
+    if path.first is not None:
+        for name, estimate in first_layer.estimates(stack, path.share, path.first).items():
+            out[name][0] = estimate.mean[0]
+            if estimate.log10 is not None:
+                out[f"{name}_log10"][0] = estimate.log10[0]
+    return out

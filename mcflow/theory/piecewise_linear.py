@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcflow.theory import products
 from mcflow.theory.estimate import Estimate, from_logs
 from mcflow.theory.quadrature import Array
 from mcflow.theory.stack import Stack, log_mean
-from mcflow.theory.unit_law import unit_law
 
 UNIFORM_KURTOSIS = -1.2
 
@@ -34,57 +34,44 @@ def estimates(stack: Stack) -> dict[str, Estimate]:
         return {}
     m2 = 0.5 * (1.0 + slope * slope)
     ratio = 0.5 * (1.0 + slope**4) / (m2 * m2)  # m4 / m2^2; kappa_a of the theory note is 3 ratio - 1
-    alive = _alive(stack, slope)
     single = len(stack.input_moment) == 1
     known = not (stack.distribution == "orthogonal" and stack.has_bias)
     log_q, log_x = _means(stack, m2)
     h, x = _forward(stack, ratio, 0) if single and known else (None, None)
-    laws = _log_laws(stack, slope) if _has_log_law(stack) else {}
-    law = laws if single else {}
+    law = products.log_laws(stack) if single else {}
     relative = lambda moments: None if moments is None else moments.square - 1.0  # noqa: E731
     out = {
-        "preactivation_second_moment": from_logs("exact", log_q, relative(h), law.get("preactivation")),
-        "activation_second_moment": from_logs("exact", log_x, relative(x), law.get("activation")),
+        "preactivation_second_moment": from_logs("exact", log_q, relative(h), law.get("preactivation_second_moment")),
+        "activation_second_moment": from_logs("exact", log_x, relative(x), law.get("activation_second_moment")),
     }
     spread = np.sqrt(np.exp(log_q) / stack.width) if single else None
     out["preactivation_mean"] = Estimate("exact", np.zeros(stack.depth), spread)
     if known:
         out["preactivation_fourth_moment"] = from_logs("exact", _log_fourth(stack, ratio))
-    if not _coins_are_fair(stack, slope):
+    if not products.coins_are_fair(stack):
         return out
-    out |= _gradients(stack, m2, ratio, alive, x, log_x, law)
-    out |= _fractions(stack, slope, alive)
-    if laws:
+    out |= _gradients(stack, m2, ratio, x, log_x, law)
+    out |= _fractions(stack, slope)
+    magnitude = products.log_mean_magnitude(stack)
+    if slope == 1.0:
+        out["activation_mean"] = Estimate("exact", np.zeros(stack.depth))
+    elif magnitude is not None:
         with np.errstate(over="ignore"):
-            mean = (1.0 - slope) / math.sqrt(2.0 * math.pi) * np.exp(laws["root"][0])
-        out["activation_mean"] = Estimate("exact", mean)
+            out["activation_mean"] = Estimate("exact", 0.5 * (1.0 - slope) * np.exp(magnitude))
     return out
 
 
 def dead_probability(stack: Stack) -> Array | None:
-    """(layer,) P(x_l = 0) for ReLU without biases; None where theory does not give it.
+    """(layer,) P(x_l = 0) for ReLU; None where theory does not give it.
 
-    Every unit of a live layer is off with probability 1/2, independently: 1 - prod_l (1 - 2^-n_l).
+    Every unit of a live layer is off with probability 1/2, independently: 1 - prod_(k<=l) (1 - 2^-n_k) without biases,
+    which let no layer live on a dead one, and 2^-n_l with them.
     """
-    if stack.activation.negative_slope != 0.0 or not _coins_are_fair(stack, 0.0):
+    if stack.activation.negative_slope != 0.0 or not products.coins_are_fair(stack):
         return None
+    if stack.has_bias:
+        return np.exp2(-stack.width)
     return -np.expm1(np.cumsum(np.log1p(-np.exp2(-stack.width))))
-
-
-def _coins_are_fair(stack: Stack, slope: float) -> bool:
-    """Whether the signs of one input's preactivations are independent fair coins, independent of all sizes."""
-    return slope == 1.0 or (not stack.has_bias and stack.distribution != "rademacher")
-
-
-def _has_log_law(stack: Stack) -> bool:
-    return stack.distribution == "normal" and not stack.has_bias
-
-
-def _alive(stack: Stack, slope: float) -> Array:
-    """(layer,) P that x_(l-1) is not 0."""
-    if slope != 0.0:
-        return np.ones(stack.depth)
-    return np.concatenate([[1.0], np.cumprod(-np.expm1(-stack.width[:-1] * math.log(2.0)))])
 
 
 def _means(stack: Stack, m2: float) -> tuple[Array, Array]:
@@ -171,23 +158,22 @@ def _gradients(
     stack: Stack,
     m2: float,
     ratio: float,
-    alive: Array,
     x: _Moments | None,
     log_x: Array,
     law: dict[str, tuple[Array, Array]],
 ) -> dict[str, Estimate]:
     log_gain = np.cumsum((math.log(m2) + np.log(stack.backward))[::-1])[::-1]
-    square = _backward(stack, ratio)
+    square, alive = _backward(stack, ratio), stack.alive
     previous = np.concatenate([[log_mean(np.log(stack.input_moment))], log_x[:-1]])
     out = {
         "gradient_second_moment": from_logs(
-            "exact", log_gain + np.log(alive), square / alive - 1.0, law.get("gradient")
+            "exact", log_gain + np.log(alive), square / alive - 1.0, law.get("gradient_second_moment")
         )
     }
-    below = None if x is None else np.concatenate([[1.0], x.square[:-1]])
+    below = None if x is None else square * np.concatenate([[1.0], x.square[:-1]]) - 1.0
     # x_(l-1) = 0 kills the product whether or not d_l lives: no factor of survival
     out["weight_gradient_second_moment"] = from_logs(
-        "exact", log_gain + previous, None if below is None else square * below - 1.0, law.get("weight_gradient")
+        "exact", log_gain + previous, below, law.get("weight_gradient_second_moment")
     )
     if len(stack.input_moment) > 1:
         one = out["gradient_second_moment"]
@@ -195,8 +181,8 @@ def _gradients(
     return out
 
 
-def _fractions(stack: Stack, slope: float, alive: Array) -> dict[str, Estimate]:
-    n, single = stack.width, len(stack.input_moment) == 1
+def _fractions(stack: Stack, slope: float) -> dict[str, Estimate]:
+    n, alive, single = stack.width, stack.alive, len(stack.input_moment) == 1
     if slope == 0.0:
         spread = np.sqrt(alive * (0.25 / n + 0.25) - 0.25 * alive**2) if single else None
         return {
@@ -208,30 +194,4 @@ def _fractions(stack: Stack, slope: float, alive: Array) -> dict[str, Estimate]:
     return {
         "active_fraction": Estimate("exact", np.ones(stack.depth), np.zeros(stack.depth) if single else None),
         "saturated_fraction": Estimate("exact", np.full(stack.depth, flat), spread),
-    }
-
-
-def _log_laws(stack: Stack, slope: float) -> dict[str, tuple[Array, Array]]:
-    """(mean, variance) of natural logarithms given that they are finite: sums of independent layers' terms.
-
-    ``root`` holds log E sqrt(G_l) over all networks, dead ones too, G_l the variance of a preactivation.
-    """
-    units = [unit_law(int(n), slope) for n in stack.width.tolist()]
-    chi = [unit_law(int(n), 1.0) for n in stack.width.tolist()]
-    mean, variance = np.array([u.log_mean for u in units]), np.array([u.log_variance for u in units])
-    chi_mean, chi_variance = np.array([u.log_mean for u in chi]), np.array([u.log_variance for u in chi])
-    root = np.log([u.root_mean * (1.0 - u.zero) for u in units])
-    log_forward, start = np.log(stack.forward), math.log(stack.input_moment[0])
-    root_start = float(log_mean(0.5 * np.log(stack.input_moment)))
-    before = lambda terms: np.concatenate([[0.0], np.cumsum(terms)[:-1]])  # noqa: E731
-    log_g = start + np.cumsum(log_forward) + before(mean)
-    spread_g = before(variance)
-    gradient = np.cumsum((mean + np.log(stack.backward))[::-1])[::-1]
-    gradient_variance = np.cumsum(variance[::-1])[::-1]
-    return {
-        "preactivation": (log_g + chi_mean, spread_g + chi_variance),
-        "activation": (log_g + mean, spread_g + variance),
-        "gradient": (gradient, gradient_variance),
-        "weight_gradient": (gradient + log_g - log_forward, gradient_variance + spread_g),
-        "root": (root_start + 0.5 * np.cumsum(log_forward) + before(root), spread_g),
     }

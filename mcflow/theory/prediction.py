@@ -9,7 +9,7 @@ import numpy as np
 from mcflow.blocks import QUANTITIES
 from mcflow.errors import InputError, nearest
 from mcflow.study import Case
-from mcflow.theory import correlation, first_order, infinite, law_estimates, piecewise_linear, stability
+from mcflow.theory import correlation, first_layer, first_order, infinite, law_estimates, piecewise_linear, stability
 from mcflow.theory.estimate import TIERS, Estimate
 from mcflow.theory.exact_law import Unresolved
 from mcflow.theory.quadrature import Array
@@ -46,7 +46,7 @@ def predict(case: Case, inputs: Array | None = None, tier: str = "exact") -> xar
     Besides each QUANTITY: ``QUANTITY_std`` over networks, ``QUANTITY_log10`` of the mean (for what can leave float64),
     ``QUANTITY_log_mean`` and ``QUANTITY_log_std`` of its natural logarithm over the networks where it is positive, each
     where theory has it; coordinate ``tier`` (quantity, layer); in the attributes of a quantity ``tier``, ``std_tier``
-    and ``left_out``. ``dead_probability`` is P(every unit of the layer is off), for ReLU without biases.
+    and ``left_out``. ``dead_probability`` is P(every unit of the layer is off), for ReLU.
     Raises InputError for an activation that is not square-integrable, or an unknown tier.
     """
     if tier not in TIERS:
@@ -72,6 +72,8 @@ def _candidates(stack: Stack, allowed: tuple[str, ...]) -> tuple[list[dict[str, 
     if "exact" in allowed:
         exact = piecewise_linear.estimates(stack)
         found.append(exact)
+        if path.first is not None:
+            found.append(first_layer.estimates(stack, path.share, path.first))
     if "exact-law" in allowed and not _complete(exact):
         try:
             found.append(law_estimates.estimates(stack, path, law_estimates.chains(stack, path)))

@@ -22,7 +22,9 @@ class Stack:
 
     ``weight_variance`` is Var W_ij, ``forward`` = fan_in Var W (sigma_w^2), ``backward`` = n_(l+1) Var W_(l+1): the
     factor that takes a gradient from layer l + 1 to layer l (1 in the last layer, where the cotangent is N(0, 1)).
-    ``input_moment`` and ``input_fourth`` are (batch,) means over features of x_0^2 and x_0^4.
+    ``input_moment`` and ``input_fourth`` are (batch,) means over features of x_0^2 and x_0^4. ``amplitude`` is
+    (batch, feature) x_0 times the standard deviation of a weight of layer 1, of inputs that are known and independent
+    weights that are not normal: then h_1 is not Gaussian.
     """
 
     activation: Activation
@@ -36,6 +38,7 @@ class Stack:
     input_moment: Array
     input_fourth: Array
     pairs: InputPairs
+    amplitude: Array | None = None
 
     @property
     def depth(self) -> int:
@@ -53,6 +56,21 @@ class Stack:
     def has_bias(self) -> bool:
         return bool((self.bias_variance > 0).any())
 
+    @property
+    def is_off_below_zero(self) -> bool:
+        """Whether phi is 0 for every h < 0, so that all units of a layer can be off at once."""
+        return not self.activation.phi(-np.geomspace(1e-3, 1e3, 25)).any()
+
+    @property
+    def alive(self) -> Array:
+        """(layer,) P that x_(l-1) is not 0, or does not matter: biases let a layer live on a dead one.
+
+        Where phi is 0 below 0 every unit of a live layer is off with probability 1/2, for h without an atom at 0.
+        """
+        if self.has_bias or not self.is_off_below_zero:
+            return np.ones(self.depth)
+        return np.concatenate([[1.0], np.cumprod(-np.expm1(-self.width[:-1] * math.log(2.0)))])
+
 
 def of_case(case: Case, inputs: Array | None = None, gain: float | None = None) -> Stack:
     """The stack of a case for (batch, features) inputs; None stands for Gaussian inputs of second moment 1.
@@ -60,8 +78,10 @@ def of_case(case: Case, inputs: Array | None = None, gain: float | None = None) 
     ``gain`` replaces the case's own (which may itself be solved for by theory). Raises InputError where the inputs do
     not fit the case.
     """
+    entries: Array | None = None
     if inputs is None:
         features = case.features or case.widths[0]
+        entries = np.ones((case.batch, 1)) if features == 1 else None
         moment = np.ones(case.batch)
         fourth = np.full(case.batch, 3.0 * features / (features + 2.0))  # x_0 uniform on the sphere
         pairs = input_pairs.of_correlated(case.batch, case.correlation)
@@ -70,6 +90,7 @@ def of_case(case: Case, inputs: Array | None = None, gain: float | None = None) 
         if inputs.ndim != 2 or inputs.size == 0 or not np.isfinite(inputs).all():
             raise InputError(f"inputs of shape {inputs.shape} do not fit; give finite (batch, features)")
         features = inputs.shape[1]
+        entries = inputs
         moment, fourth = np.mean(inputs**2, axis=1), np.mean(inputs**4, axis=1)
         pairs = input_pairs.of_inputs(inputs, case.correlation is not None)
     width = np.asarray(case.widths, dtype=np.int64)
@@ -77,6 +98,8 @@ def of_case(case: Case, inputs: Array | None = None, gain: float | None = None) 
     chosen = case.numeric_gain if gain is None else gain
     fans = zip(fan_in.tolist(), width.tolist(), strict=True)
     variance = np.array([case.rule.weight_variance(i, o, chosen, case.mode) for i, o in fans])
+    if case.rule.distribution in ("normal", "orthogonal"):
+        entries = None
     return Stack(
         case.nonlinearity,
         case.rule.distribution,
@@ -89,6 +112,7 @@ def of_case(case: Case, inputs: Array | None = None, gain: float | None = None) 
         moment,
         fourth,
         pairs,
+        None if entries is None else entries * math.sqrt(variance[0]),
     )
 
 
