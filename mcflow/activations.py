@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mcflow.activation_formulas import PARAMETRIC, PLAIN, Asymptote, Elementwise
+from mcflow import slope_levels
+from mcflow.activation_formulas import PARAMETRIC, PLAIN, Asymptote, Elementwise, Intervals
 from mcflow.errors import InputError, nearest
 
 Scalar = Callable[[float], float]
@@ -28,7 +29,9 @@ class Activation:
     ``phi`` and ``dphi`` take and return float64 arrays of any shape. ``kinks`` are the points where phi or phi' is
     not smooth (quadrature splits there). ``dphi_max`` is the maximum of |phi'|, against which saturation is measured
     (infinite where phi' is unbounded: only units with phi' = 0 count then). ``near_zero`` and ``far`` say how phi
-    scales below and above the range of float32, or None where it does not. ``scalar`` holds a user's own pair of
+    scales below and above the range of float32, or None where it does not. ``flat`` holds the closed intervals on which
+    phi' is zero: units there are not active, all others are, however small their slope. ``period`` is that of a
+    periodic built-in one, 0 for all others. ``scalar`` holds a user's own pair of
     plain Python functions, to be compiled into the kernels; built-in activations have None there.
     """
 
@@ -41,6 +44,8 @@ class Activation:
     dphi_max: float = 1.0
     near_zero: Asymptote | None = None
     far: Asymptote | None = None
+    flat: Intervals = ()
+    period: float = 0.0
     scalar: tuple[Scalar, Scalar | None] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -129,6 +134,8 @@ def _from_formula(name: str, kind: str, parameter: float) -> Activation:
         formula.dphi_max,
         formula.near_zero,
         formula.far,
+        formula.flat,
+        formula.period,
     )
 
 
@@ -150,18 +157,20 @@ def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[fl
         _check_derivative(name, phi, dphi)
     derivative = dphi if dphi is not None else _difference(phi)
     vector_phi, vector_dphi = _vectorize(phi), _vectorize(derivative)
-    slopes = np.abs(vector_dphi(np.linspace(-30.0, 30.0, 6001)))
+    largest = float(np.abs(vector_dphi(np.linspace(-30.0, 30.0, 6001))).max())
+    places = tuple(sorted(float(kink) for kink in kinks))
     activation = Activation(
         name,
         "user",
         math.nan,
         vector_phi,
         vector_dphi,
-        tuple(sorted(float(kink) for kink in kinks)),
-        float(slopes.max()),
+        places,
+        largest,
         _asymptote(phi, 2.0**-40),
         _asymptote(phi, 2.0**40),
-        (phi, dphi),
+        slope_levels.flat_intervals(vector_dphi, places, largest, dphi is None),
+        scalar=(phi, dphi),
     )
     _registered[name] = activation
     return activation
@@ -229,7 +238,9 @@ def _asymptote(phi: Scalar, scale: float) -> Asymptote | None:
     if not math.isfinite(size) or size == 0.0:
         return None
     near = np.abs(np.asarray(beyond) - np.repeat(here, 2)) <= 1e-7 * size
-    return Asymptote(float(here[0]), float(here[1])) if bool(near.all()) else None
+    # a side that stays bounded has the slope 0, not that of its limit over ``scale``
+    here = [0.0 if abs(value) <= 1e-7 * size else float(value) for value in here]
+    return Asymptote(*here) if bool(near.all()) else None
 
 
 def _load(name: str, module_name: str, functions: str) -> Activation:

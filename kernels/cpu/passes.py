@@ -12,11 +12,11 @@ from .aligned import empty_floats, whole_lines
 from .bodies import place_of
 from .fill import padded
 from .layers import (
+    ACTIVE_FRACTION,
     GRADIENT_SECOND_MOMENT,
     PREACTIVATION_CORRELATION,
+    SATURATED_FRACTION,
     WEIGHT_GRADIENT_SECOND_MOMENT,
-    Nonlinearity,
-    activate,
     activation_statistics,
     count,
     exponent_of,
@@ -26,6 +26,7 @@ from .layers import (
     shifted,
     sum_of_squares,
 )
+from .nonlinearity import Nonlinearity, activate, active_and_saturated, carry_small_slopes
 
 # A gradient is rescaled when its root mean square leaves 2^+-30.
 GRADIENT_EXPONENT = 30
@@ -252,9 +253,13 @@ def finish_forward_layer(
     if network < counting.networks:
         count(counts[0, layer], space.h, length, exponent, counting.preactivation_exponent[layer])
     slope = space.slope[layer if backward else 0]
-    _, x_exponent, slope_exponent = activate(space.h, space.x, slope, length, exponent, mean_square, nonlinearity)
-    total = activation_statistics(row, layer, space.x, slope, length, nonlinearity.saturation, exponent, x_exponent)
+    carried, x_exponent, slope_exponent = activate(space.h, space.x, slope, length, exponent, mean_square, nonlinearity)
+    active, saturated = active_and_saturated(space.h, slope, length, carried, nonlinearity)
+    row[ACTIVE_FRACTION, layer], row[SATURATED_FRACTION, layer] = active / length, saturated / length
+    total = activation_statistics(row, layer, space.x, length, exponent, x_exponent)
     space.x_exponent[layer + 1], space.slope_exponent[layer] = x_exponent, slope_exponent
+    if backward and saturated == length and active > 0:
+        carry_small_slopes(space.h, slope, length, carried, nonlinearity, space.slope_exponent[layer:])
     if batch == 1:
         space.x_squares[layer + 1, 0] = total
     elif backward:

@@ -6,82 +6,35 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcflow.activations import Activation
-from mcflow.errors import InputError
+from mcflow.slope_levels import Intervals, intervals_where, reach_of
 from mcflow.theory.expectations import evaluate
 from mcflow.theory.quadrature import Array
 
 SATURATED = 0.01  # of the largest slope: the definition in the file
 EDGE = 1e4  # beyond this |h| a unit is what it is at this |h|
-USER_EDGE = 700.0  # exp in a user's function overflows at 709
-Intervals = tuple[tuple[float, float], ...]
 
 
 def active(activation: Activation, q: Array) -> Array:
     """P(phi'(h) != 0) for h ~ N(0, q), elementwise; relative error about 1e-12."""
-    return 1.0 - _inside(_intervals(activation, activation.scalar, 0.0), q)
+    return 1.0 - _inside(activation.flat, q)
 
 
 def saturated(activation: Activation, q: Array) -> Array:
     """P(|phi'(h)| < 0.01 max |phi'|) for h ~ N(0, q), elementwise; where phi' is unbounded, P(phi'(h) = 0)."""
     if activation.kind == "sin":
         return _saturated_sin(q)
-    level = SATURATED * activation.dphi_max if math.isfinite(activation.dphi_max) else 0.0
-    return _inside(_intervals(activation, activation.scalar, level), q)
+    if math.isinf(activation.dphi_max):
+        return _inside(activation.flat, q)
+    return _inside(_intervals(activation, activation.scalar, SATURATED * activation.dphi_max), q)
 
 
 @lru_cache(maxsize=256)
 def _intervals(activation: Activation, scalar: object, level: float) -> Intervals:
-    """Where |phi'| < level, or = 0 for level 0; ends found by bisection, kinks taken as they are."""
-    edge = EDGE if activation.is_builtin else _reach(activation)
-    near = np.arange(-40.0, 40.0, 0.02 if activation.is_builtin else 0.05) + 0.00371  # off every round number
-    far = np.geomspace(min(40.0, edge), edge, 200)
-    near = near[np.abs(near) < edge]
-    grid = np.concatenate([-far[::-1], near, far])
-    if activation.kinks:
-        beside = np.concatenate([[k - 1e-9 * (1 + abs(k)), k + 1e-9 * (1 + abs(k))] for k in activation.kinks])
-        grid = np.sort(np.concatenate([grid, beside]))
-
-    def low(h: Array) -> NDArray[np.bool_]:
-        slope = np.abs(evaluate(activation, h)[1])
-        # a smooth slope that merely underflows in its tail is not zero: level 0 asks for kinked functions
-        return slope < level if level > 0 else slope == 0
-
-    inside = low(grid)
-    change = np.flatnonzero(inside[1:] != inside[:-1])
-    left, right, first = grid[change], grid[change + 1], inside[change]
-    for _ in range(60):
-        middle = 0.5 * (left + right)
-        same = low(middle) == first if len(middle) else first
-        left, right = np.where(same, middle, left), np.where(same, right, middle)
-    ends = [0.5 * (a + b) for a, b in zip(left.tolist(), right.tolist(), strict=True)]
-    ends = [_at_kink(activation, 0.5 * (a + b)) for a, b in zip(left.tolist(), right.tolist(), strict=True)]
-    borders = ([-math.inf] if inside[0] else []) + ends + ([math.inf] if inside[-1] else [])
-    found = tuple(zip(borders[::2], borders[1::2], strict=True))
-    if level == 0 and not activation.kinks:
-        # beyond |h| = 18 a Gaussian tail, beyond 40 an exponential one, has left float64: not a true zero
-        found = tuple((a, b) for a, b in found if min(abs(a), abs(b)) <= 18.0)
-    return found
-
-
-def _reach(activation: Activation) -> float:
-    """The largest |h| at which a user's functions still answer; beyond it a unit counts as it does there."""
-    for edge in (USER_EDGE, 200.0, 60.0):
-        try:
-            evaluate(activation, np.array([-edge, edge]))
-            return edge
-        except InputError:
-            continue
-    return 30.0  # registration has probed this far
-
-
-def _at_kink(activation: Activation, end: float) -> float:
-    for kink in activation.kinks:
-        if abs(kink - end) < 1e-8 * (1.0 + abs(kink)):
-            return kink
-    return end
+    """Where |phi'| < level."""
+    edge = EDGE if activation.is_builtin else reach_of(lambda h: evaluate(activation, h))
+    return intervals_where(lambda h: np.abs(evaluate(activation, h)[1]) < level, edge, activation.kinks)
 
 
 def _inside(intervals: Intervals, q: Array) -> Array:
