@@ -16,6 +16,7 @@ REACHES = (700.0, 200.0, 60.0)  # exp in a user's function overflows at 709
 # A slope that is truly zero on an interval rises from its end as a power of the distance, or jumps; one that has left
 # float64, or is the difference of nearly equal numbers, is still this small a hundredth beyond.
 RISE = 0.01
+ROUND_OFF = 1e-15  # of bisection about zero
 LEAST_RISE = 1e-12
 LEAST_RISE_OF_DIFFERENCES = 1e-8
 
@@ -42,6 +43,8 @@ def intervals_where(low: Callable[[Array], NDArray[np.bool_]], edge: float, kink
 
 
 def _at_kink(kinks: tuple[float, ...], end: float) -> float:
+    if abs(end) < ROUND_OFF:
+        return 0.0
     for kink in kinks:
         if abs(kink - end) < 1e-8 * (1.0 + abs(kink)):
             return kink

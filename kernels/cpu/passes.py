@@ -30,6 +30,8 @@ from .nonlinearity import Nonlinearity, activate, active_and_saturated, carry_sm
 
 # A gradient is rescaled when its root mean square leaves 2^+-30.
 GRADIENT_EXPONENT = 30
+# Activations are rescaled when their mean square falls below it: divisions by their norm must stay inside float32.
+LEAST_SQUARE = 2.0**-80
 # Biases of up to 2^40 times the scale are carried in it: float32 holds their square, and W x is far below.
 HIGHEST_BIAS = 40
 
@@ -257,6 +259,11 @@ def finish_forward_layer(
     active, saturated = active_and_saturated(space.h, slope, length, carried, nonlinearity)
     row[ACTIVE_FRACTION, layer], row[SATURATED_FRACTION, layer] = active / length, saturated / length
     total = activation_statistics(row, layer, space.x, length, exponent, x_exponent)
+    if 0.0 < total < LEAST_SQUARE * length:
+        shift = exponent_of(total / length)
+        rescale(space.x, length, -shift)
+        x_exponent += shift
+        total = math.ldexp(total, -2 * shift)
     space.x_exponent[layer + 1], space.slope_exponent[layer] = x_exponent, slope_exponent
     if backward and saturated == length and active > 0:
         carry_small_slopes(space.h, slope, length, carried, nonlinearity, space.slope_exponent[layer:])
