@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Elementwise = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Intervals = tuple[tuple[float, float], ...]
 
 SELU_ALPHA = 1.6732632423543772848170429916717  # Klambauer et al. 2017, eq. 14
 SELU_SCALE = 1.0507009873554804934193349852946  # Klambauer et al. 2017, eq. 14
@@ -39,6 +40,8 @@ class Formula:
     dphi_max: float = 1.0
     near_zero: Asymptote | None = None
     far: Asymptote | None = None
+    flat: Intervals = ()
+    period: float = 0.0
 
 
 def _erf(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -131,6 +134,7 @@ GATE = Asymptote(0.0, 1.0)
 HALF = Asymptote(-0.5, 0.5)
 SQUARED_GATE = Asymptote(0.0, 1.0, degree=2)
 ERF_SLOPE = 2.0 / math.sqrt(math.pi)
+BELOW_ZERO = ((-math.inf, 0.0),)
 
 
 def _leaky(a: float) -> Formula:
@@ -142,11 +146,20 @@ def _leaky(a: float) -> Formula:
         max(1.0, abs(a)),
         scaling,
         scaling,
+        BELOW_ZERO if a == 0.0 else (),
     )
 
 
 def _elu_of(a: float) -> Formula:
-    return Formula(lambda x: _elu(x, a), lambda x: _elu_slope(x, a), (0.0,), max(1.0, abs(a)), Asymptote(-a, 1.0), GATE)
+    return Formula(
+        lambda x: _elu(x, a),
+        lambda x: _elu_slope(x, a),
+        (0.0,),
+        max(1.0, abs(a)),
+        Asymptote(-a, 1.0),
+        GATE,
+        BELOW_ZERO if a == 0.0 else (),
+    )
 
 
 def _celu_of(a: float) -> Formula:
@@ -164,7 +177,13 @@ PARAMETRIC: dict[str, tuple[Callable[[float], Formula], float]] = {
 PLAIN: dict[str, Formula] = {
     "identity": Formula(lambda x: x * 1.0, np.ones_like, (), 1.0, LINEAR, LINEAR),
     "relu": _leaky(0.0),
-    "relu6": Formula(lambda x: np.clip(x, 0.0, 6.0), lambda x: _inside(x, 0.0, 6.0, 1.0), (0.0, 6.0), near_zero=GATE),
+    "relu6": Formula(
+        lambda x: np.clip(x, 0.0, 6.0),
+        lambda x: _inside(x, 0.0, 6.0, 1.0),
+        (0.0, 6.0),
+        near_zero=GATE,
+        flat=((-math.inf, 0.0), (6.0, math.inf)),
+    ),
     "selu": Formula(
         lambda x: SELU_SCALE * _elu(x, SELU_ALPHA),
         lambda x: SELU_SCALE * _elu_slope(x, SELU_ALPHA),
@@ -192,13 +211,27 @@ PLAIN: dict[str, Formula] = {
     "tanh": Formula(np.tanh, _sech2, near_zero=LINEAR),
     "sigmoid": Formula(_logistic, _logistic_slope, dphi_max=0.25),
     "hardtanh": Formula(
-        lambda x: np.clip(x, -1.0, 1.0), lambda x: _inside(x, -1.0, 1.0, 1.0), (-1.0, 1.0), near_zero=LINEAR
+        lambda x: np.clip(x, -1.0, 1.0),
+        lambda x: _inside(x, -1.0, 1.0, 1.0),
+        (-1.0, 1.0),
+        near_zero=LINEAR,
+        flat=((-math.inf, -1.0), (1.0, math.inf)),
     ),
     "hardsigmoid": Formula(
-        lambda x: np.clip(x / 6.0 + 0.5, 0.0, 1.0), lambda x: _inside(x, -3.0, 3.0, 1.0 / 6.0), (-3.0, 3.0), 1.0 / 6.0
+        lambda x: np.clip(x / 6.0 + 0.5, 0.0, 1.0),
+        lambda x: _inside(x, -3.0, 3.0, 1.0 / 6.0),
+        (-3.0, 3.0),
+        1.0 / 6.0,
+        flat=((-math.inf, -3.0), (3.0, math.inf)),
     ),
     "hardswish": Formula(
-        lambda x: x * np.clip(x / 6.0 + 0.5, 0.0, 1.0), _hardswish_slope, (-3.0, 3.0), 1.5, HALF, GATE
+        lambda x: x * np.clip(x / 6.0 + 0.5, 0.0, 1.0),
+        _hardswish_slope,
+        (-3.0, 3.0),
+        1.5,
+        HALF,
+        GATE,
+        ((-math.inf, -3.0),),
     ),
     "erf": Formula(
         _erf,
@@ -206,7 +239,7 @@ PLAIN: dict[str, Formula] = {
         dphi_max=ERF_SLOPE,
         near_zero=Asymptote(-ERF_SLOPE, ERF_SLOPE),
     ),
-    "sin": Formula(np.sin, np.cos, near_zero=LINEAR),
+    "sin": Formula(np.sin, np.cos, near_zero=LINEAR, period=2.0 * math.pi),
     "squared_relu": Formula(
         lambda x: np.where(x > 0, x, 0.0) ** 2,
         lambda x: 2.0 * np.where(x > 0, x, 0.0),
@@ -214,5 +247,6 @@ PLAIN: dict[str, Formula] = {
         math.inf,
         SQUARED_GATE,
         SQUARED_GATE,
+        BELOW_ZERO,
     ),
 }

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mcflow.activation_formulas import PARAMETRIC, PLAIN, Asymptote, Elementwise
+from mcflow import slope_levels
+from mcflow.activation_formulas import PARAMETRIC, PLAIN, Asymptote, Elementwise, Intervals
 from mcflow.errors import InputError, nearest
 from mcflow.user_functions import (
     PROBES,
@@ -33,9 +34,11 @@ class Activation:
     ``phi`` and ``dphi`` take and return float64 arrays of any shape. ``kinks`` are the points where phi or phi' is
     not smooth (quadrature splits there). ``dphi_max`` is the maximum of |phi'|, against which saturation is measured
     (infinite where phi' is unbounded: only units with phi' = 0 count then). ``near_zero`` and ``far`` say how phi
-    scales below and above the range of float32, or None where it does not. ``scalar`` holds a user's own pair of
-    plain Python functions, to be compiled into the kernels; built-in activations have None there. ``jumps`` are those
-    kinks of a user's phi at which phi itself jumps.
+    scales below and above the range of float32, or None where it does not. ``flat`` holds the closed intervals on which
+    phi' is zero: units there are not active, all others are, however small their slope. ``period`` is that of a
+    periodic built-in one, 0 for all others. ``scalar`` holds a user's own pair of plain Python functions, to be
+    compiled into the kernels; built-in activations have None there. ``jumps`` are those kinks of a user's phi at which
+    phi itself jumps.
     """
 
     name: str
@@ -47,6 +50,8 @@ class Activation:
     dphi_max: float = 1.0
     near_zero: Asymptote | None = None
     far: Asymptote | None = None
+    flat: Intervals = ()
+    period: float = 0.0
     scalar: tuple[Scalar, Scalar | None] | None = field(default=None, repr=False, compare=False)
     jumps: tuple[float, ...] = ()
 
@@ -141,6 +146,8 @@ def _from_formula(name: str, kind: str, parameter: float) -> Activation:
         formula.dphi_max,
         formula.near_zero,
         formula.far,
+        formula.flat,
+        formula.period,
     )
 
 
@@ -166,6 +173,7 @@ def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[fl
     breaks = find_breaks(name, phi, dphi, _points(name, kinks))
     vector_phi = vectorize(phi)
     vector_dphi = difference(vector_phi) if dphi is None else vectorize(dphi)
+    largest = _largest_slope(vector_dphi, breaks.jumps if dphi is None else ())
     activation = Activation(
         name,
         "user",
@@ -173,11 +181,12 @@ def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[fl
         vector_phi,
         vector_dphi,
         breaks.kinks,
-        _largest_slope(vector_dphi, breaks.jumps if dphi is None else ()),
+        largest,
         _asymptote(phi, 2.0**-40),
         _asymptote(phi, 2.0**40),
-        (phi, dphi),
-        breaks.jumps,
+        slope_levels.flat_intervals(vector_dphi, breaks.kinks, largest, dphi is None),
+        scalar=(phi, dphi),
+        jumps=breaks.jumps,
     )
     _registered[name] = activation
     return activation
@@ -213,7 +222,9 @@ def _asymptote(phi: Scalar, scale: float) -> Asymptote | None:
     if not math.isfinite(size) or size == 0.0:
         return None
     near = np.abs(np.asarray(beyond) - np.repeat(here, 2)) <= 1e-7 * size
-    return Asymptote(float(here[0]), float(here[1])) if bool(near.all()) else None
+    # a side that stays bounded has the slope 0, not that of its limit over ``scale``
+    here = [0.0 if abs(value) <= 1e-7 * size else float(value) for value in here]
+    return Asymptote(*here) if bool(near.all()) else None
 
 
 def _load(name: str, module_name: str, functions: str) -> Activation:

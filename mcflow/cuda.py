@@ -130,10 +130,10 @@ def _job(
         layers.fan_in.tolist(),
         threads,
     )
-    key, function, nonlinearity = _nonlinearity(case.nonlinearity)
+    key, code, nonlinearity = _nonlinearity(case.nonlinearity)
     return _Job(
         kernel_plan,
-        build.kernel_for(kernel_plan, key, function),
+        build.kernel_for(kernel_plan, key, code),
         Layers(
             cuda.to_device(layers.fan_in.astype(np.int32)),
             cuda.to_device(layers.width.astype(np.int32)),
@@ -153,25 +153,27 @@ def _job(
 
 
 def _nonlinearity(activation: Activation) -> tuple[str, Any, Any]:
-    """A name for the activation's code, its device function, and what the kernels are told of it."""
-    from mcflow.devices import saturation_and_asymptotes
+    """A name for the activation's code, that code, and what the kernels are told of it."""
+    from mcflow.devices import ends_of
     from mcflow.kernels.cuda import activations
     from mcflow.kernels.cuda._compile import cuda
     from mcflow.kernels.cuda.tuples import Nonlinearity
 
+    threshold, asymptotes, is_homogeneous, period, flat = ends_of(activation)
+    flats = len(activation.flat)
     if activation.scalar is None:
-        key, function = activation.kind, activations.function_of(activation.kind)
+        key, code = f"{activation.kind} {flats}", activations.code_of(activation.kind, period, flats)
     else:
         key = f"{activation.name} {activation.fingerprint()} {id(activation.scalar[0])}"
-        if key not in _user_functions:
-            _user_functions[key] = activations.function_of_user(*activation.scalar)
-        function = _user_functions[key]
-    threshold, asymptotes = saturation_and_asymptotes(activation)
-    parameter = 0.0 if math.isnan(activation.parameter) else activation.parameter
-    return key, function, Nonlinearity(np.float32(parameter), threshold, cuda.to_device(asymptotes))
+        if key not in _user_code:
+            _user_code[key] = activations.code_of_user(*activation.scalar, flats)
+        code = _user_code[key]
+    parameter = np.float32(0.0 if math.isnan(activation.parameter) else activation.parameter)
+    ends = cuda.to_device(asymptotes), is_homogeneous, cuda.to_device(flat)
+    return key, code, Nonlinearity(parameter, threshold, *ends)
 
 
-_user_functions: dict[str, Any] = {}
+_user_code: dict[str, Any] = {}
 
 
 def _launch_all(job: _Job, first: int, count: int, layers: int, blocks: int, counts: Any) -> dict[str, NDArray[Any]]:

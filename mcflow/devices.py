@@ -267,35 +267,41 @@ def _inputs(case: Case, inputs: NDArray[np.float64]) -> Any:
 
 def _nonlinearity(activation: Activation) -> Any:
     from mcflow.kernels.cpu import activations
-    from mcflow.kernels.cpu.layers import Nonlinearity
+    from mcflow.kernels.cpu.nonlinearity import Nonlinearity
 
     if activation.scalar is None:
-        address = activations.address_of(activation.kind)
+        address, slopes = activations.address_of(activation.kind), activations.address_of_slopes(activation.kind)
     else:
-        address = _address_of_user(activation)
-    threshold, asymptotes = saturation_and_asymptotes(activation)
+        address, slopes = _addresses_of_user(activation)
     parameter = 0.0 if math.isnan(activation.parameter) else activation.parameter
-    return Nonlinearity(address, np.float32(parameter), threshold, asymptotes)
+    ends = ends_of(activation)
+    return Nonlinearity(address, np.float32(parameter), *ends, slopes)
 
 
-def saturation_and_asymptotes(activation: Activation) -> tuple[np.float32, NDArray[np.float32]]:
-    """The slope under which a unit is saturated, and the asymptotes near zero and far out, as kernels take them."""
-    threshold = 0.01 * activation.dphi_max if math.isfinite(activation.dphi_max) else float(np.finfo(np.float32).tiny)
+def ends_of(activation: Activation) -> tuple[np.float32, NDArray[np.float32], bool, float, NDArray[np.float32]]:
+    """What kernels are told of an activation beside its formulas.
+
+    The slope under which a unit is saturated (0 where phi' is unbounded), the asymptotes near zero and far out and
+    whether they are phi itself, the period, and the intervals on which phi' is zero (one that holds nothing for none).
+    """
+    threshold = 0.01 * activation.dphi_max if math.isfinite(activation.dphi_max) else 0.0
     asymptotes = np.zeros((2, 3), np.float32)
     for i, asymptote in enumerate((activation.near_zero, activation.far)):
         if asymptote is not None:
             asymptotes[i] = asymptote.negative, asymptote.positive, asymptote.degree
-    return np.float32(threshold), asymptotes
+    is_homogeneous = activation.is_builtin and activation.far is not None and activation.far == activation.near_zero
+    flat = np.array(activation.flat or ((math.inf, -math.inf),), np.float32)
+    return np.float32(threshold), asymptotes, is_homogeneous, activation.period, flat
 
 
 def compile_activation(activation: Activation) -> None:
     """Compile a user's own functions before anything is written; InputError where they cannot be."""
     if not activation.is_builtin:
-        _address_of_user(activation)
+        _addresses_of_user(activation)
 
 
-def _address_of_user(activation: Activation) -> int:
-    """Compile a user's own functions; InputError where Numba cannot."""
+def _addresses_of_user(activation: Activation) -> tuple[int, int]:
+    """Compile a user's own functions and the loop of their slopes; InputError where Numba cannot."""
     from numba.core.errors import NumbaError
 
     from mcflow.kernels.cpu import activations
@@ -303,7 +309,8 @@ def _address_of_user(activation: Activation) -> int:
     assert activation.scalar is not None
     try:
         key = f"{activation.name} {activation.fingerprint()} {id(activation.scalar[0])}"
-        return activations.address_of_user(key, *activation.scalar)
+        phi, dphi = activation.scalar
+        return activations.address_of_user(key, phi, dphi), activations.address_of_user_slopes(key, dphi)
     except NumbaError as error:
         reason = str(error).strip().splitlines()[-1].strip() or type(error).__name__
         raise InputError(

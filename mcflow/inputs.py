@@ -15,6 +15,8 @@ from mcflow.study import Case
 
 DRAWN = ("gaussian", "sphere")
 _STREAM = 0x696E70757473  # the second word of the key: no other use of the seed shares it
+# Between raw inputs of a batch, which share one power of two: their squares, relative to each other, stay in float32.
+WIDEST_SPREAD = 2.0**33
 
 Inputs = NDArray[np.float64]
 
@@ -41,7 +43,7 @@ def read(case: Case, seed: int) -> tuple[Inputs, str]:
         raise InputError(
             f"inputs {case.inputs!r} have {values.shape[1]} features, not {case.features}; leave --features out"
         )
-    return (values if case.raw else _standardised(values, case.inputs)), note
+    return (_of_like_sizes(values, case.inputs) if case.raw else _standardised(values, case.inputs)), note
 
 
 def have_digits() -> bool:
@@ -120,3 +122,17 @@ def _standardised(values: Inputs, source: str) -> Inputs:
         )
     scaled = values / largest
     return scaled / np.sqrt((scaled**2).mean(axis=1, keepdims=True))
+
+
+def _of_like_sizes(values: Inputs, source: str) -> Inputs:
+    """The inputs as they are; refused where two that are not zero differ in size beyond what a batch can carry."""
+    largest = np.abs(values).max(axis=1)
+    known = np.flatnonzero(largest)
+    if len(known):
+        low, high = known[np.argmin(largest[known])], known[np.argmax(largest[known])]
+        if largest[high] > WIDEST_SPREAD * largest[low]:
+            raise InputError(
+                f"inputs {low} and {high} of {source!r} reach {largest[low]:.3g} and {largest[high]:.3g}; those of one "
+                f"batch may differ by a factor of 2^33: leave --raw out, or make them cases of their own"
+            )
+    return values

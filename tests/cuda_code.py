@@ -32,15 +32,15 @@ def signature():
         types.NamedTuple([numba.uint64, i64, i64, i64], Address),
         types.NamedTuple([line, line, _array(f32, 1), line, _array(f32, 1), _array(i32, 2)], Layers),
         types.NamedTuple([_array(f32, 1), i64, i64], Inputs),
-        types.NamedTuple([f32, f32, _array(f32, 2)], Nonlinearity),
+        types.NamedTuple([f32, f32, _array(f32, 2), types.boolean, _array(f32, 2)], Nonlinearity),
         types.NamedTuple([_array(f32, 3), _array(i32, 3), _array(i32, 3)], Results),
         types.NamedTuple([_array(f32, 2), _array(i32, 3), i64, i64], Scratch),
     )
 
 
-def kernel_ptx(plan, function, cc):
-    """The PTX of a plan's kernel for a compute capability."""
-    return ptx_of(build._assemble(plan, function).py_func, signature(), cc)
+def kernel_ptx(plan, code, cc):
+    """The PTX of a plan's kernel for an activation's code and a compute capability."""
+    return ptx_of(build._assemble(plan, code).py_func, signature(), cc)
 
 
 def ptx_of(function, types_of_arguments, cc):

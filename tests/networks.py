@@ -8,8 +8,6 @@ from mcflow.histograms import Plan
 from mcflow.inputs import inputs_of
 
 LEAST = 1e-300  # below it float64 itself loses digits
-# the slope of a saturated unit counts as zero under half the smallest float32
-SMALLEST = 0.5 * float(np.finfo(np.float32).smallest_subnormal)
 
 
 def plan_of(case, networks=0, preactivation=0, gradient=0):
@@ -26,11 +24,6 @@ def simulated(case, seed=3, first=0, count=1, **how):
 def propagated(case, seed=3, network=0, method="direct"):
     """Every quantity of one network by plain matrix products of its own drawn weights: a dict of (layer,) float64."""
     drawn, activation = draw(case, seed, network, method), case.nonlinearity
-
-    def dphi(h):
-        slope = activation.dphi(h)
-        return np.where((np.abs(slope) < SMALLEST) & (np.abs(h) > 1), 0.0, slope)
-
     group = None if case.correlation is None else 2
     with np.errstate(under="ignore", over="ignore", invalid="ignore"):  # a dead input has no direction
         return oracle.propagate(
@@ -39,9 +32,10 @@ def propagated(case, seed=3, network=0, method="direct"):
             drawn.inputs,
             drawn.output_gradient,
             activation.phi,
-            dphi,
+            activation.dphi,
             activation.dphi_max,
             group,
+            activation.flat,
         )
 
 

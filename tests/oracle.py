@@ -80,15 +80,18 @@ def matrix(distribution, n_out, n_in, seed, network, layer):
     return q if n_out >= n_in else q.T
 
 
-def propagate(weights, biases, inputs, output_gradient, phi, dphi, dphi_max, group=None):
-    """Every recorded quantity of one network, a dict of (layer,) float64, by plain matrix products."""
+def propagate(weights, biases, inputs, output_gradient, phi, dphi, dphi_max, group=None, flat=()):
+    """Every recorded quantity of one network, a dict of (layer,) float64, by plain matrix products.
+
+    ``flat`` are the closed intervals on which the derivative is zero: what underflows elsewhere is not.
+    """
     x, xs, slopes, rows = np.asarray(inputs, float), [], [], []
-    threshold = 0.01 * dphi_max if math.isfinite(dphi_max) else 5e-324  # unbounded slopes: only zeros count
     for w, b in zip(weights, biases, strict=True):
         xs.append(x)
         h = x @ w.T + b
         x, d = phi(h), dphi(h)
         slopes.append(d)
+        zero = np.any([(h >= low) & (h <= high) for low, high in flat or [(np.inf, -np.inf)]], axis=0)
         rows.append(
             {
                 "preactivation_mean": h.mean(),
@@ -96,8 +99,8 @@ def propagate(weights, biases, inputs, output_gradient, phi, dphi, dphi_max, gro
                 "preactivation_fourth_moment": (h**4).mean(),
                 "activation_mean": x.mean(),
                 "activation_second_moment": (x**2).mean(),
-                "active_fraction": (d != 0).mean(),
-                "saturated_fraction": (np.abs(d) < threshold).mean(),
+                "active_fraction": (~zero).mean(),
+                "saturated_fraction": (np.abs(d) < 0.01 * dphi_max if math.isfinite(dphi_max) else zero).mean(),
                 "preactivation_correlation": mean_cosine(h, group),
             }
         )

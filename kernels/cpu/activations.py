@@ -3,15 +3,24 @@
 Built-in ones are cached on disk one by one; a user's own is compiled when it is first met, in about a second.
 """
 
+import math
+
 import numba
 
 from .._jit import EXACT, copy_with, loop
+from ..body import slopes
 from ..body.activations import BY_KIND
-from ..body.scalars import float32, float64
-from .bodies import nonlinearities
+from ..body.scalars import float32, float64, int64
+from .bodies import log_slopes, nonlinearities
 
 FLOATS = numba.types.CPointer(numba.float32)
 SIGNATURE = (FLOATS, FLOATS, FLOATS, numba.int64, numba.float32)  # h, x, d, count, parameter
+
+LAST_LOG2, EXCESS_EXPONENT = slopes.LAST_LOG2, slopes.EXCESS_EXPONENT
+LN2, LOG2_E = math.log(2.0), float32(1.0 / math.log(2.0))
+INTEGERS = numba.types.CPointer(numba.int64)
+# h, d, count, exponent of h, parameter, exponent of d
+SIGNATURE_OF_SLOPES = (FLOATS, FLOATS, numba.int64, numba.int64, numba.float32, INTEGERS)
 
 # Compiled loops, kept: an address is only good while its function lives.
 _loops: dict = {}
@@ -30,6 +39,35 @@ def address_of_user(key: str, phi, dphi) -> int:
     if key not in _loops:
         _loops[key] = loop(*SIGNATURE, cache=False)(_user_loop(phi, dphi))
     return _loops[key].address
+
+
+def address_of_slopes(kind: str) -> int:
+    """Address of the loop of a built-in activation's slopes beyond float32 (``_slope_loop``); 0 where it needs none."""
+    if kind not in slopes.BY_KIND:
+        return 0
+    name = slopes.BY_KIND[kind].__name__
+    if (kind, "slopes") not in _loops:
+        copy = copy_with(_slope_loop, name, log_slope=getattr(log_slopes, name))
+        _loops[kind, "slopes"] = loop(*SIGNATURE_OF_SLOPES)(copy)
+    return _loops[kind, "slopes"].address
+
+
+def address_of_user_slopes(key: str, dphi) -> int:
+    """As ``address_of_slopes``, of a user's own derivative, as far as float64 goes; 0 where there is none."""
+    if dphi is None:
+        return 0
+    if (key, "slopes") not in _loops:
+        compiled_dphi = numba.njit(dphi, **EXACT)
+
+        def log_slope(h, excess, a):
+            slope = float64(compiled_dphi(float64(h)))
+            if slope == 0.0:
+                return float32(0.0), float32(0.0)
+            return float32(math.copysign(1.0, slope)), float32(math.log(abs(slope)))
+
+        copy = copy_with(_slope_loop, "user", log_slope=numba.njit(log_slope, **EXACT))
+        _loops[key, "slopes"] = loop(*SIGNATURE_OF_SLOPES, cache=False)(copy)
+    return _loops[key, "slopes"].address
 
 
 def _user_loop(phi, dphi):
@@ -58,3 +96,24 @@ def _user_loop(phi, dphi):
 def _loop(h, x, d, n, a):
     for i in range(n):
         x[i], d[i] = body(h[i], a)  # noqa: F821  (a global of the copy that is compiled)
+
+
+def _slope_loop(h, d, n, exponent, a, out):
+    """d = phi'(h 2**exponent) 2**-e with the largest of them between 1 and 2; e into ``out``.
+
+    All zero, and e = 0, where the largest is below 2^-LAST_LOG2 or is none.
+    """
+    shown = max(-EXCESS_EXPONENT, min(EXCESS_EXPONENT, exponent))
+    scale, excess = float32(math.ldexp(1.0, shown)), float32(max(0, exponent - shown))
+    largest = -LAST_LOG2
+    for i in range(n):
+        sign, log = log_slope(h[i] * scale, excess, a)  # noqa: F821  (a global of the copy that is compiled)
+        if sign != float32(0.0):
+            largest = max(largest, float32(log * LOG2_E))
+    e = 0
+    if largest > -LAST_LOG2:
+        e = int64(math.floor(largest))
+    for i in range(n):
+        sign, log = log_slope(h[i] * scale, excess, a)  # noqa: F821
+        d[i] = float32(sign * float32(math.exp(float64(log) - e * LN2)))
+    out[0] = e

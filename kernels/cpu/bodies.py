@@ -1,10 +1,11 @@
 """The scalar bodies compiled for the processor, under their own names."""
 
 from .._jit import compile_body
-from ..body import activations, elementary, normal, rng, weights
+from ..body import activations, elementary, normal, rng, slopes, weights
 
 scalars = compile_body(rng, elementary, normal, weights)
 nonlinearities = compile_body(elementary, activations)
+log_slopes = compile_body(elementary, slopes)
 
 key_of = scalars.key_of
 normal_pair = scalars.normal_pair

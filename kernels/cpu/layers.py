@@ -1,15 +1,14 @@
-"""What is done to a layer once its preactivations are there: range, activation, statistics, counts.
+"""What is recorded of a layer once its preactivations are there: sums, counts, and the range they are held in.
 
 Arrays of a layer are flat float32 of K inputs x n units, inputs major. They carry a power of two: the true value is
 ``array * 2**exponent``, so that a network may vanish or explode far outside float32. Sums are float64.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
-from .._jit import call, inner
+from .._jit import inner
 
 # Rows of the statistics, in the order of mcflow.blocks.QUANTITIES.
 PREACTIVATION_MEAN = 0
@@ -24,25 +23,10 @@ GRADIENT_SECOND_MOMENT = 8
 WEIGHT_GRADIENT_SECOND_MOMENT = 9
 QUANTITIES = 10
 
-# Beyond 2^+-33 an activation with an asymptote is that asymptote to float32 accuracy, and is carried scaled.
-FAR_EXPONENT = 33
-# Exponents saturate here: 2^(2 * 4000) is far outside float64, and products of exponents stay small.
-LAST_EXPONENT = 4000
+BEYOND_DOUBLES = 10_000  # 2^10000 times any float64 is infinite, 2^-10000 times any is zero
 BINS = 66
 REACH = 6.0
 BINS_PER_UNIT = np.float32((BINS - 2) / (2 * REACH))
-
-
-class Nonlinearity(NamedTuple):
-    """The activation: address of its loop, its parameter, |phi'| under which a unit counts as saturated, asymptotes.
-
-    ``asymptotes`` is float32 (2, 3): near zero and far out, each (negative, positive, degree), degree 0 for none.
-    """
-
-    address: int
-    parameter: np.float32
-    saturation: np.float32
-    asymptotes: np.ndarray
 
 
 @inner(sums=True)
@@ -85,20 +69,6 @@ def _mean_sums(values, length):
 
 
 @inner
-def _counts_of_slopes(d, length, saturation):
-    """How many are not zero, and how many are small; 32-bit counts have the lanes of the float32 that they look at.
-
-    A pass of its own: beside the float64 sums it takes twice the time of both.
-    """
-    active, saturated = np.int32(0), np.int32(0)
-    for i in range(np.uint64(length)):
-        slope = d[i]
-        active = np.int32(active + np.int32(slope != np.float32(0.0)))
-        saturated = np.int32(saturated + np.int32(abs(slope) < saturation))
-    return active, saturated
-
-
-@inner
 def rescale(values, length, exponent):
     """Multiply by 2**exponent in place; zero and infinity where that leaves float32."""
     half = exponent // 2  # two factors: one alone may leave float32 where the product does not
@@ -117,53 +87,11 @@ def exponent_of(mean_square):
 
 
 @inner
-def _apply_asymptote(h, x, d, length, exponent, negative, positive, degree):
-    """x and d of phi(h) = c |h|^degree; x carries 2^(exponent degree) then, and d 2^(exponent (degree - 1))."""
-    if degree == np.float32(1.0):
-        for i in range(np.uint64(length)):
-            above = h[i] > np.float32(0.0)
-            x[i] = positive * h[i] if above else -negative * h[i]
-            d[i] = positive if above else -negative
-    else:
-        for i in range(np.uint64(length)):
-            above = h[i] > np.float32(0.0)
-            c = positive if above else negative
-            size = abs(h[i])
-            x[i] = c * size * size
-            d[i] = np.float32(2.0) * (c * size if above else -c * size)
-
-
-@inner
-def activate(h, x, d, length, exponent, mean_square, nonlinearity):
-    """x = phi(h) and d = phi'(h) of flat arrays; returns the exponents of h, x and d.
-
-    h (whose true value is h * 2**exponent, with ``mean_square`` the mean of the stored squares) is rescaled in place
-    where phi has to see true values, or where they have left the middle of float32 and phi is homogeneous there.
-    """
-    size = exponent + exponent_of(mean_square)
-    if exponent == 0 and -FAR_EXPONENT < size < FAR_EXPONENT:
-        call(nonlinearity.address, (h, x, d, length, nonlinearity.parameter))
-        return 0, 0, 0
-    side = 0 if size <= -FAR_EXPONENT else 1
-    degree = nonlinearity.asymptotes[side, 2]
-    if -FAR_EXPONENT < size < FAR_EXPONENT or degree == np.float32(0.0):
-        if exponent != 0:
-            rescale(h, length, exponent)
-        call(nonlinearity.address, (h, x, d, length, nonlinearity.parameter))
-        return 0, 0, 0
-    if size != exponent:
-        rescale(h, length, exponent - size)
-    size = max(-LAST_EXPONENT, min(LAST_EXPONENT, size))
-    negative, positive = nonlinearity.asymptotes[side, 0], nonlinearity.asymptotes[side, 1]
-    _apply_asymptote(h, x, d, length, size, negative, positive, degree)
-    whole = np.int64(degree)
-    return size, size * whole, size * (whole - 1)
-
-
-@inner
 def shifted(value, exponent):
     """value * 2**exponent; most exponents are zero, and ldexp is a call into the C library."""
-    return value if exponent == 0 else math.ldexp(value, exponent)
+    if exponent == 0:
+        return value
+    return math.ldexp(value, max(-BEYOND_DOUBLES, min(BEYOND_DOUBLES, exponent)))  # it takes 32 bits
 
 
 @inner
@@ -177,17 +105,14 @@ def preactivation_statistics(row, layer, h, length):
 
 
 @inner
-def activation_statistics(row, layer, x, d, length, saturation, h_exponent, x_exponent):
-    """Sums of x and phi' into ``row[:, layer]``, and the scales of the preactivation's sums put right.
+def activation_statistics(row, layer, x, length, h_exponent, x_exponent):
+    """Sums of x into ``row[:, layer]``, and the scales of the preactivation's sums put right.
 
     Returns the sum of squares of x, unscaled.
     """
     one, two = _mean_sums(x, length)
-    active, saturated = _counts_of_slopes(d, length, saturation)
     row[ACTIVATION_MEAN, layer] = shifted(one / length, x_exponent)
     row[ACTIVATION_SECOND_MOMENT, layer] = shifted(two / length, 2 * x_exponent)
-    row[ACTIVE_FRACTION, layer] = active / length
-    row[SATURATED_FRACTION, layer] = saturated / length
     if h_exponent != 0:
         for quantity, power in (
             (PREACTIVATION_MEAN, 1),

@@ -12,11 +12,11 @@ from .aligned import empty_floats, whole_lines
 from .bodies import place_of
 from .fill import padded
 from .layers import (
+    ACTIVE_FRACTION,
     GRADIENT_SECOND_MOMENT,
     PREACTIVATION_CORRELATION,
+    SATURATED_FRACTION,
     WEIGHT_GRADIENT_SECOND_MOMENT,
-    Nonlinearity,
-    activate,
     activation_statistics,
     count,
     exponent_of,
@@ -26,11 +26,12 @@ from .layers import (
     shifted,
     sum_of_squares,
 )
+from .nonlinearity import Nonlinearity, activate, active_and_saturated, carry_small_slopes
 
 # A gradient is rescaled when its root mean square leaves 2^+-30.
 GRADIENT_EXPONENT = 30
-# Activations are rescaled when their root mean square falls below 2^-60, so that one over them is a float32.
-LEAST_ACTIVATION = -60
+# Activations are rescaled when their mean square falls below it: divisions by their norm must stay inside float32.
+LEAST_SQUARE = 2.0**-80
 # Biases of up to 2^40 times the scale are carried in it: float32 holds their square, and W x is far below.
 HIGHEST_BIAS = 40
 
@@ -256,14 +257,18 @@ def finish_forward_layer(
     if network < counting.networks:
         count(counts[0, layer], space.h, length, exponent, counting.preactivation_exponent[layer])
     slope = space.slope[layer if backward else 0]
-    _, x_exponent, slope_exponent = activate(space.h, space.x, slope, length, exponent, mean_square, nonlinearity)
-    total = activation_statistics(row, layer, space.x, slope, length, nonlinearity.saturation, exponent, x_exponent)
-    size = exponent_of(total / length)
-    if size < LEAST_ACTIVATION:
-        rescale(space.x, length, -size)
-        x_exponent += size
-        total = math.ldexp(total, -2 * size)
+    carried, x_exponent, slope_exponent = activate(space.h, space.x, slope, length, exponent, mean_square, nonlinearity)
+    active, saturated = active_and_saturated(space.h, slope, length, carried, nonlinearity)
+    row[ACTIVE_FRACTION, layer], row[SATURATED_FRACTION, layer] = active / length, saturated / length
+    total = activation_statistics(row, layer, space.x, length, exponent, x_exponent)
+    if 0.0 < total < LEAST_SQUARE * length:
+        shift = exponent_of(total / length)
+        rescale(space.x, length, -shift)
+        x_exponent += shift
+        total = math.ldexp(total, -2 * shift)
     space.x_exponent[layer + 1], space.slope_exponent[layer] = x_exponent, slope_exponent
+    if backward and saturated == length and active > 0:
+        carry_small_slopes(space.h, slope, length, carried, nonlinearity, space.slope_exponent[layer:])
     if batch == 1:
         space.x_squares[layer + 1, 0] = total
     elif backward:

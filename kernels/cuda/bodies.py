@@ -2,7 +2,7 @@
 
 from numba import cuda
 
-from ..body import activations, elementary, normal, rng, weights
+from ..body import activations, elementary, normal, rng, slopes, weights
 from ..body.scalars import float32, int32
 from . import rng as own_rng
 from ._compile import SIMULATED, compile_body, device
@@ -12,6 +12,7 @@ LEAST = float32(2.0**-126)
 MINUS_TWO_LN2 = float32(-1.3862943611198906)
 
 nonlinearities = compile_body(elementary, activations)
+log_slopes = compile_body(elementary, slopes)
 power_of_two = nonlinearities.power_of_two
 
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from . import collapsed, direct, fill, haar, layers, passes, products, reflectors, sums
+from . import collapsed, direct, fill, haar, layers, nonlinearity, passes, products, reflectors, sums
 from ._compile import SIMULATED, assemble
 
 # Bytes of shared memory that a block may have without asking for more, less what sums need.
@@ -101,20 +101,24 @@ def registers_of(plan):
 _built = {}
 
 
-def kernel_for(plan, key, function):
-    """The kernel of a plan for the activation ``function`` (a device function), which ``key`` names for ever."""
+def kernel_for(plan, key, code):
+    """The kernel of a plan for an activation's ``code`` (see ``activations.Code``), which ``key`` names for ever."""
     plan = plan._replace(work=0, longest=0, matrix=0)
     if (plan, key) not in _built:
-        _built[plan, key] = _assemble(plan, function)
+        _built[plan, key] = _assemble(plan, code)
     return _built[plan, key]
 
 
-def _assemble(plan, function):
+def _assemble(plan, code):
     four, bits = fill.FOURS[plan.distribution]
     tiles = _has_tiles(plan.method, plan.distribution, plan.batch)
     rows, columns, mine = _tile(plan.threads, plan.batch)
     names = {
-        "phi_and_slope": function,
+        "phi_and_slope": code.phi_and_slope,
+        "log_slope": code.log_slope,
+        "HAS_SLOPES": code.has_slopes,
+        "PERIOD": code.period,
+        "FLATS": code.flats,
         "weight_four": four,
         "bias_four": fill.uniform_four if plan.biases_are_uniform else fill.normal_four,
         "sum_four": sums.sum_four_by_tree if SIMULATED else sums.sum_four_by_warps,
@@ -139,6 +143,7 @@ def _assemble(plan, function):
         "TILES": _tile_bytes(plan.threads, plan.batch) // 4 if tiles else 1,
     }
     registers = registers_of(plan)
+    layer = (sums, fill, nonlinearity, layers, passes, reflectors)
     if plan.method == "collapsed":
-        return assemble(collapsed.simulate, registers, sums, fill, layers, passes, reflectors, collapsed, **names)
-    return assemble(direct.simulate, registers, sums, fill, layers, passes, reflectors, haar, products, direct, **names)
+        return assemble(collapsed.simulate, registers, *layer, collapsed, **names)
+    return assemble(direct.simulate, registers, *layer, haar, products, direct, **names)

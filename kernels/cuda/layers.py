@@ -11,9 +11,20 @@ from numba import cuda
 
 from ..body.rng import BIASES, OUTPUT_GRADIENT
 from ..body.scalars import float32, int32
-from .activations import function_of
 from .bodies import place_of, scalars, square_root
 from .fill import add_biases, fill_normals
+from .nonlinearity import (
+    FAR_OUT,
+    HAS_SLOPES,
+    LAST_EXPONENT,
+    TRUE,
+    activate,
+    carry_small_slopes,
+    clipped,
+    factors,
+    has_far_units,
+    side_of,
+)
 from .sums import LEAST, MOST, binary_exponent, column_squares, exponent_of, sum_four, sums_of_powers
 from .tuples import (
     ACTIVE,
@@ -33,21 +44,15 @@ from .tuples import (
     X_TWO,
 )
 
-absolute = scalars.absolute
 power_of_two = scalars.power_of_two
-phi_and_slope = function_of("identity")  # each assembled kernel has its own
 
 THREADS = 32
 BACKWARD = True
 BATCH = 1
 ZERO = float32(0.0)
 ONE = float32(1.0)
-TWO = float32(2.0)
 NOT_A_NUMBER = float32(math.nan)
 
-# As on the processor: beyond 2^+-33 an activation with an asymptote is carried scaled.
-FAR_EXPONENT = 33
-LAST_EXPONENT = 4000
 # A gradient is rescaled when its root mean square leaves 2^+-10, so that squares stay in the middle of float32.
 GRADIENT_EXPONENT = 10
 HIGHEST_BIAS = 39  # biases of up to about 2^40 times the scale are carried in it, as on the processor
@@ -58,19 +63,6 @@ HIGHEST_BIN = float32(BINS - 0.5)
 MIDDLE_BIN = float32(BINS // 2)
 
 X_CARRIED, SLOPE_CARRIED, SQUARES_CARRIED = 0, 1, 2
-
-
-def clipped(exponent, most):
-    """``exponent`` as int32 within +-most."""
-    e = exponent if exponent < most else most
-    return int32(e if e > -most else -most)
-
-
-def factors(exponent):
-    """Two float32 whose product is 2^exponent, as far as float32 goes: one alone would not reach as far."""
-    e = clipped(exponent, 252)
-    half = int32(e >> int32(1))
-    return power_of_two(half), power_of_two(int32(e - half))
 
 
 def _carry(network, kind, layer, exponent):
@@ -157,37 +149,6 @@ def _squared_directions(network, h, n, group, scale):
     return total
 
 
-def _activate(h, x, slope, length, shift, side, nonlinearity, room):
-    """x = phi(h 2^shift) and phi', and the sums of x, x^2, active and saturated units.
-
-    ``side`` 0 or 1: the asymptote near zero or far out stands for phi, c |h|^degree; else -1.
-    """
-    low, high = factors(shift)
-    negative, positive, is_linear = ZERO, ZERO, True
-    if side >= 0:
-        negative, positive = nonlinearity.asymptotes[side, 0], nonlinearity.asymptotes[side, 1]
-        is_linear = nonlinearity.asymptotes[side, 2] == ONE
-    one, two, active, saturated = ZERO, ZERO, ZERO, ZERO
-    for e in range(cuda.threadIdx.x, length, THREADS):
-        v = h[e] * low * high
-        if side < 0:
-            y, d = phi_and_slope(v, nonlinearity.parameter)
-        else:
-            size = absolute(v)
-            c = positive if v > ZERO else negative
-            signed = positive if v > ZERO else -negative
-            y = c * size if is_linear else c * size * size
-            d = signed if is_linear else TWO * (signed * size)
-        x[e] = y
-        if BACKWARD:
-            slope[e] = d
-        one += y
-        two += y * y
-        active += ONE if d != ZERO else ZERO
-        saturated += ONE if absolute(d) < nonlinearity.saturation else ZERO
-    return sum_four(one, two, active, saturated, room)
-
-
 def finish_forward(network, layers, layer, inputs, nonlinearity, counts, h, x, exponent, guess):
     """From h of a layer (true values h 2^exponent) to x, phi' and everything that is recorded of them.
 
@@ -208,15 +169,19 @@ def finish_forward(network, layers, layer, inputs, nonlinearity, counts, h, x, e
         network.exponents[layer, H_EXPONENT] = exponent + e
     slope = network.slopes[layer * network.column :]
     size = exponent + e + exponent_of(two / float32(length))
-    side = 0 if size <= -FAR_EXPONENT else 1
+    side = side_of(size, two == ZERO, nonlinearity)
+    size = clipped(size, LAST_EXPONENT)
     shift, x_exponent, slope_exponent = exponent, 0, 0
-    if (size > -FAR_EXPONENT and size < FAR_EXPONENT) or nonlinearity.asymptotes[side, 2] == ZERO:
-        side = -1
-    else:
-        size = clipped(size, LAST_EXPONENT)
+    if side == FAR_OUT:
+        shift = exponent - size
+        x_exponent = size if has_far_units(h, length, shift, size, nonlinearity, room) else 0
+    elif side != TRUE:
         degree = int32(nonlinearity.asymptotes[side, 2])
         shift, x_exponent, slope_exponent = exponent - size, size * degree, size * (degree - 1)
-    one, two, active, saturated = _activate(h, x, slope, length, shift, side, nonlinearity, room)
+    one, two, active, saturated = activate(h, x, slope, length, shift, side, size, x_exponent, nonlinearity, room)
+    if BACKWARD and HAS_SLOPES and saturated == float32(length) and active > ZERO:
+        parameter = nonlinearity.parameter
+        slope_exponent = carry_small_slopes(h, slope, length, exponent - size, size, parameter, room)
     scaled_by = int32(0)
     if not (two > LEAST and two < MOST):
         one, two, _, scaled_by = sums_of_powers(x, length, int32(0), room)

@@ -154,15 +154,11 @@ def exponent_of(mean_square):
     return int32(0)
 
 
-def exponent_of_largest(values, length, room):
-    """The power of two below the largest of |values|; 0 where all are zero or one is infinite."""
+def largest_of(value, room):
+    """The largest ``value`` of any thread."""
     t = cuda.threadIdx.x
-    largest = ZERO
-    for e in range(t, length, THREADS):
-        size = absolute(values[e])
-        largest = size if size > largest else largest
     cuda.syncthreads()
-    room[t] = largest
+    room[t] = value
     cuda.syncthreads()
     left = THREADS
     while left > 1:
@@ -171,7 +167,21 @@ def exponent_of_largest(values, length, room):
             room[t] = room[t + half]
         cuda.syncthreads()
         left = half
-    largest = room[0]
+    return room[0]
+
+
+def largest_size(values, length, room):
+    """The largest of |values|."""
+    largest = ZERO
+    for e in range(cuda.threadIdx.x, length, THREADS):
+        size = absolute(values[e])
+        largest = size if size > largest else largest
+    return largest_of(largest, room)
+
+
+def exponent_of_largest(values, length, room):
+    """The power of two below the largest of |values|; 0 where all are zero or one is infinite."""
+    largest = largest_size(values, length, room)
     if largest > ZERO and largest < float32(math.inf):
         e = binary_exponent(largest)
         e = e if e > -LARGEST_EXPONENT else int32(-LARGEST_EXPONENT)

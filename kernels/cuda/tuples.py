@@ -35,11 +35,16 @@ class Inputs(NamedTuple):
 
 
 class Nonlinearity(NamedTuple):
-    """Parameter, the slope under which a unit is saturated, float32 (2, 3) asymptotes; see ``cpu/layers.py``."""
+    """Parameter, the slope under which a unit is saturated, what phi is far out and near zero, where phi' is zero.
+
+    float32 (2, 3) asymptotes and (m, 2) flat intervals; see ``cpu/nonlinearity.py``.
+    """
 
     parameter: object
     saturation: object
     asymptotes: object
+    is_homogeneous: bool
+    flat: object
 
 
 class Address(NamedTuple):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import bisect
 import math
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcflow.activations import Activation
-from mcflow.errors import InputError
+from mcflow.slope_levels import Intervals, intervals_where, reach_of
 from mcflow.theory.evaluation import evaluate, slopes
 from mcflow.theory.quadrature import Array
 from mcflow.theory.refinement import resolve
@@ -18,27 +16,23 @@ from mcflow.theory.refinement import resolve
 SATURATED = 0.01  # of the largest slope: the definition in the file
 EDGE = 1e4  # beyond this |h| a unit is what it is at this |h|
 SEEN = 10.0  # standard deviations: as far as a user's function is searched
-USER_EDGE = 700.0  # exp in a user's function overflows at 709
-Intervals = tuple[tuple[float, float], ...]
 
 
 def active(activation: Activation, q: Array) -> Array:
-    """P(phi'(h) != 0) for h ~ N(0, q), elementwise; relative error about 1e-12."""
-    return 1.0 - _below(activation, 0.0, q)
+    """P(phi'(h) != 0) for h ~ N(0, q), elementwise; NaN where a difference quotient is no phi'."""
+    if not activation.has_slope:
+        return np.full_like(np.asarray(q, dtype=np.float64), np.nan)
+    return 1.0 - _inside(activation.flat, q)
 
 
 def saturated(activation: Activation, q: Array) -> Array:
     """P(|phi'(h)| < 0.01 max |phi'|) for h ~ N(0, q), elementwise; where phi' is unbounded, P(phi'(h) = 0)."""
     if activation.kind == "sin":
         return _saturated_sin(q)
-    level = SATURATED * activation.dphi_max if math.isfinite(activation.dphi_max) else 0.0
-    return _below(activation, level, q)
-
-
-def _below(activation: Activation, level: float, q: Array) -> Array:
-    """P(|phi'(h)| < level), or = 0 for level 0; NaN where a difference quotient is no phi'."""
+    if math.isinf(activation.dphi_max):
+        return _inside(activation.flat, q)
     if activation.is_builtin:
-        return _inside(_intervals(activation, activation.scalar, level, EDGE), q)
+        return _inside(_intervals(activation, activation.scalar, EDGE), q)
     q = np.asarray(q, dtype=np.float64)
     if not activation.has_slope:
         return np.full_like(q, np.nan)
@@ -46,47 +40,19 @@ def _below(activation: Activation, level: float, q: Array) -> Array:
     reach = np.exp2(np.ceil(np.log2(SEEN * np.sqrt(np.clip(q, 1.0, 1e12)))))
     out = np.empty_like(q)
     for each in np.unique(reach).tolist():
-        intervals = _intervals(activation, activation.scalar, level, each)
-        out[reach == each] = _inside(intervals, q[reach == each])
+        out[reach == each] = _inside(_intervals(activation, activation.scalar, each), q[reach == each])
     return out
 
 
 @lru_cache(maxsize=256)
-def _intervals(activation: Activation, scalar: object, level: float, reach: float) -> Intervals:
-    """Where |phi'| < level, or = 0 for level 0, for |h| < reach; ends found by bisection, kinks taken as they are."""
-    edge = reach if activation.is_builtin else min(reach, _reach(activation))
-    near = np.arange(-40.0, 40.0, 0.02 if activation.is_builtin else 0.05) + 0.00371  # off every round number
-    far = np.geomspace(min(40.0, edge), edge, 200)
-    near = near[np.abs(near) < edge]
-    grid = np.concatenate([-far[::-1], near, far])
+def _intervals(activation: Activation, scalar: object, reach: float) -> Intervals:
+    """Where |phi'| < 0.01 max |phi'|, for |h| < reach."""
+    level = SATURATED * activation.dphi_max
+    fine = None
     if not activation.is_builtin:
-        grid = np.sort(np.concatenate([grid, _turns(activation, reach)]))
-        grid = grid[np.abs(grid) <= edge]
-    if activation.kinks:
-        kinks = np.asarray(activation.kinks)
-        kinks = kinks[np.abs(kinks) < edge]
-        beside = 1e-9 * (1.0 + np.abs(kinks))
-        grid = np.sort(np.concatenate([grid, kinks - beside, kinks + beside]))
-
-    def low(h: Array) -> NDArray[np.bool_]:
-        slope = np.abs(slopes(activation, h))
-        # a smooth slope that merely underflows in its tail is not zero: level 0 asks for kinked functions
-        return slope < level if level > 0 else slope == 0
-
-    inside = low(grid)
-    change = np.flatnonzero(inside[1:] != inside[:-1])
-    left, right, first = grid[change], grid[change + 1], inside[change]
-    for _ in range(60):
-        middle = 0.5 * (left + right)
-        same = low(middle) == first if len(middle) else first
-        left, right = np.where(same, middle, left), np.where(same, right, middle)
-    ends = [_at_kink(activation, 0.5 * (a + b)) for a, b in zip(left.tolist(), right.tolist(), strict=True)]
-    borders = ([-math.inf] if inside[0] else []) + ends + ([math.inf] if inside[-1] else [])
-    found = tuple(zip(borders[::2], borders[1::2], strict=True))
-    if level == 0 and not activation.kinks:
-        # beyond |h| = 18 a Gaussian tail, beyond 40 an exponential one, has left float64: not a true zero
-        found = tuple((a, b) for a, b in found if min(abs(a), abs(b)) <= 18.0)
-    return found
+        fine = _turns(activation, reach)
+        reach = min(reach, reach_of(lambda h: evaluate(activation, h)))
+    return intervals_where(lambda h: np.abs(slopes(activation, h)) < level, reach, activation.kinks, fine)
 
 
 def _turns(activation: Activation, reach: float) -> Array:
@@ -102,25 +68,6 @@ def _turns(activation: Activation, reach: float) -> Array:
         same = (slopes(activation, middle) > 0.0) == positive if len(middle) else positive
         left, right = np.where(same, middle, left), np.where(same, right, middle)
     return np.concatenate([h, left, right])
-
-
-def _reach(activation: Activation) -> float:
-    """The largest |h| at which a user's functions still answer; beyond it a unit counts as it does there."""
-    for edge in (USER_EDGE, 200.0, 60.0):
-        try:
-            evaluate(activation, np.array([-edge, edge]))
-            return edge
-        except InputError:
-            continue
-    return 30.0  # registration has probed this far
-
-
-def _at_kink(activation: Activation, end: float) -> float:
-    place = bisect.bisect_left(activation.kinks, end)
-    for kink in activation.kinks[max(place - 1, 0) : place + 1]:
-        if abs(kink - end) < 1e-8 * (1.0 + abs(kink)):
-            return kink
-    return end
 
 
 def _inside(intervals: Intervals, q: Array) -> Array:

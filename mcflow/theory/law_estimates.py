@@ -128,7 +128,8 @@ def _at_zero(stack: Stack) -> Array:
     p, d = (float(value[0]) for value in (stack.activation.phi(np.zeros(1)), stack.activation.dphi(np.zeros(1))))
     limit = stack.activation.dphi_max
     low = abs(d) < 0.01 * limit if math.isfinite(limit) else d == 0.0
-    known = {"activation_second_moment": p * p, "activation_mean": p, "active_fraction": d != 0.0}
+    active = not any(a <= 0.0 <= b for a, b in stack.activation.flat)
+    known = {"activation_second_moment": p * p, "activation_mean": p, "active_fraction": active}
     known["saturated_fraction"] = low
     return np.array([float(known.get(name, 0.0)) for name in NAMES])
 

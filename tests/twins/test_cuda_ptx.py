@@ -34,7 +34,7 @@ def test_kernel_is_float32_throughout_and_fits_the_machine(method, distribution,
     from mcflow.kernels.cuda import activations, build
 
     plan = build.plan_for(method, distribution, False, batch, True, [512, 512, 10], [512, 512, 512])
-    ptx = cuda_code.kernel_ptx(plan, activations.function_of(activation), cc)
+    ptx = cuda_code.kernel_ptx(plan, activations.code_of(activation), cc)
     assert ".f64" not in ptx
     said = cuda_code.assembled(ptx, cc, build.registers_of(plan))
     assert said["stack"] <= MOST_STACK, said
@@ -58,6 +58,14 @@ def test_every_activation_and_distribution_is_float32():
             out[i], h[i] = function(h[i], a)  # noqa: B023
 
         assert ".f64" not in cuda_code.ptx_of(of_h, numba.void(floats, floats, numba.float32), (9, 0)), kind
+        if activations.code_of(kind).has_slopes:
+            slope = activations.code_of(kind).log_slope
+
+            def of_slope(out, h, a):
+                i = cuda.grid(1)
+                out[i], h[i] = slope(h[i], a, a)  # noqa: B023
+
+            assert ".f64" not in cuda_code.ptx_of(of_slope, numba.void(floats, floats, numba.float32), (9, 0)), kind
     for name, (plain, _) in fill.FOURS.items():
         four = device(plain)
 

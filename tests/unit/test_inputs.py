@@ -147,3 +147,15 @@ def test_unreadable_hdf5_is_refused(tmp_path, rows):
     refused(f"{path}:x", "HDF5")
     path.write_bytes(b"not a file of that kind")
     refused(f"{path}:x", "HDF5")
+
+
+def test_raw_inputs_of_a_batch_that_differ_beyond_its_power_of_two_are_refused(tmp_path):
+    values = np.ones((3, 4))
+    values[1], values[2] = 0.0, 2.0**33  # zeros have no size, and this much is carried
+    np.save(tmp_path / "inputs.npy", values)
+    case = Case(inputs=str(tmp_path / "inputs.npy"), batch=3, raw=True)
+    assert np.array_equal(inputs_of(case, 0), values)
+    values[0] = 0.9
+    np.save(tmp_path / "inputs.npy", values)
+    with pytest.raises(InputError, match=r"inputs 0 and 2 of .* may differ by a factor of 2\^33: leave --raw out"):
+        inputs_of(case, 0)

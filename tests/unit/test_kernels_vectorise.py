@@ -10,7 +10,7 @@ import pytest
 from compiled import entry
 from mcflow.kernels._jit import copy_with, loop
 from mcflow.kernels.body.activations import BY_KIND
-from mcflow.kernels.cpu import activations, bodies, fill, layers, one_input, vectors
+from mcflow.kernels.cpu import activations, bodies, fill, layers, nonlinearity, one_input, vectors
 
 MACHINE = platform.machine().lower()
 # instructions on whole registers of single precision, and of double precision
@@ -69,7 +69,7 @@ def test_products_and_sums_are_vector_code():
     assert wide(assembly_of(layers._sums, floats, length), double=True) >= 4
     assert wide(assembly_of(layers.sum_of_squares, floats, start, length), double=True) >= 2
     assert wide(assembly_of(layers._mean_sums, floats, length), double=True) >= 2
-    assert wide(assembly_of(layers._counts_of_slopes, floats, length, one)) >= 1
+    assert wide(assembly_of(nonlinearity._counts, floats, floats, length, one, one, one)) >= 2
     combined = assembly_of(one_input._combine, floats, floats, floats, floats, one, one, length)
     assert wide(combined, double=True) >= 1
     assert wide(combined) >= 2

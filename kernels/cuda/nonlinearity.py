@@ -1,0 +1,178 @@
+"""phi and phi' of a layer at any size, on the device; the twin of ``kernels/cpu/nonlinearity.py``, which explains it.
+
+Every function begins with its arrays complete; the sums it returns end with a barrier.
+"""
+
+from numba import cuda
+
+from ..body.scalars import float32, float64, int32
+from ..body.slopes import EXCESS_EXPONENT, LAST_LOG2
+from .activations import function_of
+from .bodies import log_slopes, nonlinearities, scalars
+from .sums import largest_of, largest_size, sum_four
+
+absolute = scalars.absolute
+power_of_two = scalars.power_of_two
+exponential = nonlinearities.exp
+# each assembled kernel has its own
+phi_and_slope = function_of("identity")
+log_slope = log_slopes.tanh_
+HAS_SLOPES = False
+PERIOD = 0.0
+FLATS = 0
+THREADS = 32
+BACKWARD = True
+
+ZERO = float32(0.0)
+ONE = float32(1.0)
+TWO = float32(2.0)
+LOG2_E = float32(1.4426950408889634)
+LN2_HIGH = float32(0.693359375)
+LN2_LOW = float32(-2.12194440054690583e-4)
+LARGEST = float32(3.4028234663852886e38)
+SMALLEST = float32(2.0**-126)
+# As on the processor: beyond 2^+-33 an activation with an asymptote is carried scaled.
+FAR_EXPONENT = 33
+FAR = float32(2.0**33)
+PERIODIC_EXPONENT = 12
+LAST_EXPONENT = 4000
+LEAST_SLOPE = float32(2.0**-60)
+# What stands for phi: itself at true values; its asymptote near zero or far out (rows of ``asymptotes``), where it is
+# homogeneous; or either unit by unit.
+TRUE, NEAR, HOMOGENEOUS, FAR_OUT = -1, 0, 1, 2
+
+
+def clipped(exponent, most):
+    """``exponent`` as int32 within +-most."""
+    e = exponent if exponent < most else most
+    return int32(e if e > -most else -most)
+
+
+def factors(exponent):
+    """Two float32 whose product is 2^exponent, as far as float32 goes: one alone would not reach as far."""
+    e = clipped(exponent, 252)
+    half = int32(e >> int32(1))
+    return power_of_two(half), power_of_two(int32(e - half))
+
+
+def side_of(size, is_zero, nonlinearity):
+    """What stands for phi of a layer whose root mean square is about 2^size."""
+    reach = PERIODIC_EXPONENT if PERIOD > 0.0 else FAR_EXPONENT
+    if is_zero or (size > -FAR_EXPONENT and size < reach):
+        return TRUE
+    row = 0 if size <= -FAR_EXPONENT else 1
+    if nonlinearity.asymptotes[row, 2] == ZERO:
+        return TRUE
+    if row == 0:
+        return NEAR
+    return HOMOGENEOUS if nonlinearity.is_homogeneous else FAR_OUT
+
+
+def _end(end, low, high):
+    """An end of an interval times 2^..., never zero but for zero itself, so that it keeps its side."""
+    scaled = end * low * high
+    if scaled == ZERO and end != ZERO:
+        return SMALLEST if end > ZERO else -SMALLEST
+    return scaled
+
+
+def _is_flat(v, low, high, nonlinearity):
+    """Whether phi' is zero at v, which is compared with ends times low and high."""
+    found = False
+    for j in range(FLATS):
+        if v >= _end(nonlinearity.flat[j, 0], low, high) and v <= _end(nonlinearity.flat[j, 1], low, high):
+            found = True
+    return found
+
+
+def _true_value(h, low, high, is_periodic):
+    """h 2^..., within float32 and, far out, modulo the period."""
+    if PERIOD > 0.0 and is_periodic:
+        return float32(float64(h) * float64(low) * float64(high) % PERIOD)
+    v = h * low * high
+    v = LARGEST if v > LARGEST else v  # this way round NaN passes
+    return -LARGEST if v < -LARGEST else v
+
+
+def has_far_units(h, length, shift, size, nonlinearity, room):
+    """Whether phi of some unit is as large as the unit itself and that beyond 2^33; values are h 2^(shift + size)."""
+    low, high = factors(shift)
+    size_low, size_high = factors(size)
+    found = ZERO
+    for e in range(cuda.threadIdx.x, length, THREADS):
+        v = h[e] * low * high
+        c = nonlinearity.asymptotes[1, 1] if v > ZERO else nonlinearity.asymptotes[1, 0]
+        found = ONE if c != ZERO and absolute(v * size_low * size_high) >= FAR else found
+    return largest_of(found, room) > ZERO
+
+
+def activate(h, x, slope, length, shift, side, size, x_exponent, nonlinearity, room):
+    """x = phi 2^-x_exponent and phi' of h 2^shift, and the sums of x, x^2, active and saturated units.
+
+    ``side`` is what stands for phi. Where that is not phi at true values, h 2^shift still lacks 2^size.
+    """
+    low, high = factors(shift)
+    size_low, size_high = factors(size)
+    end_low, end_high = factors(0 if side == TRUE else -size)
+    down_low, down_high = factors(-x_exponent)
+    negative, positive, is_linear = ZERO, ZERO, True
+    if side != TRUE:
+        row = 0 if side == NEAR else 1
+        negative, positive = nonlinearity.asymptotes[row, 0], nonlinearity.asymptotes[row, 1]
+        is_linear = nonlinearity.asymptotes[row, 2] == ONE
+    is_bounded = nonlinearity.saturation > ZERO
+    one, two, active, saturated = ZERO, ZERO, ZERO, ZERO
+    for e in range(cuda.threadIdx.x, length, THREADS):
+        v = _true_value(h[e], low, high, side == TRUE and size >= PERIODIC_EXPONENT)
+        y, d, is_far = ZERO, ZERO, True
+        if side != NEAR and side != HOMOGENEOUS:
+            true = v
+            if side == FAR_OUT:
+                true = v * size_low * size_high
+                is_far = absolute(true) >= FAR
+                true = FAR if true > FAR else true
+                true = -FAR if true < -FAR else true
+            y, d = phi_and_slope(true, nonlinearity.parameter)
+            y = y * down_low * down_high
+        if side != TRUE and is_far:
+            size_of_v = absolute(v)
+            c = positive if v > ZERO else negative
+            signed = positive if v > ZERO else -negative
+            if side != FAR_OUT or c != ZERO:
+                y = c * size_of_v if is_linear else c * size_of_v * size_of_v
+            d = signed if is_linear else TWO * (signed * size_of_v)
+        x[e] = y
+        if BACKWARD:
+            slope[e] = d
+        is_flat = _is_flat(v, end_low, end_high, nonlinearity)
+        is_small = absolute(d) < nonlinearity.saturation if is_bounded else is_flat
+        one += y
+        two += y * y
+        active += ZERO if is_flat else ONE
+        saturated += ONE if is_small else ZERO
+    return sum_four(one, two, active, saturated, room)
+
+
+def carry_small_slopes(h, slope, length, shift, size, parameter, room):
+    """Where every slope of a layer is so small that float32 loses it: scaled by its largest, from logarithms.
+
+    True values are h 2^(shift + size). Returns the exponent that the slopes carry then, 0 where they are fine.
+    """
+    if largest_size(slope, length, room) >= LEAST_SLOPE:
+        return int32(0)
+    low, high = factors(shift)
+    shown = clipped(size, EXCESS_EXPONENT)
+    scale = power_of_two(shown)
+    excess = float32(size - shown) if size > shown else ZERO
+    largest = -LAST_LOG2
+    for e in range(cuda.threadIdx.x, length, THREADS):
+        sign, log = log_slope(h[e] * low * high * scale, excess, parameter)
+        log2 = log * LOG2_E
+        largest = log2 if sign != ZERO and log2 > largest else largest
+    largest = largest_of(largest, room)
+    exponent = int32(largest) if largest > -LAST_LOG2 else int32(0)
+    subtracted = float32(exponent)
+    for e in range(cuda.threadIdx.x, length, THREADS):
+        sign, log = log_slope(h[e] * low * high * scale, excess, parameter)
+        slope[e] = sign * exponential(log - subtracted * LN2_HIGH - subtracted * LN2_LOW)
+    return exponent
