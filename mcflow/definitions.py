@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow import schemes
-from mcflow.activations import Activation, Scalar
+from mcflow.activations import Activation
 from mcflow.study import Case, Layers
+from mcflow.user_functions import Scalar
 
 # Both signs, dense where preactivations are: 0.001 apart at 1. Not 0, where a formula such as sin(h) / h has no value.
 _PROBES = (30.0 * (np.arange(1, 8193) / 8192.0) ** 3).tolist()

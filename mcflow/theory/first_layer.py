@@ -19,8 +19,9 @@ from mcflow.theory import fractions
 from mcflow.theory.estimate import LN10, Estimate
 from mcflow.theory.even_parts import even_part
 from mcflow.theory.expectations import LOG_Q_HIGH, LOG_Q_LOW, ROUND_OFF, Moments, evaluate
+from mcflow.theory.input_pairs import Index
 from mcflow.theory.quadrature import Array
-from mcflow.theory.stack import Index, Stack, log_or_minus_infinity
+from mcflow.theory.stack import Stack, log_or_minus_infinity
 
 MOST_ATOMS = 1 << 15  # of a sum of signs; of more its law is taken for a smooth one
 POINTS, MOST_POINTS = 1 << 15, 1 << 19  # of the grid: averages err by its spacing squared
