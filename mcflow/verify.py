@@ -12,8 +12,10 @@ import numpy as np
 from mcflow import expected, hypotheses
 from mcflow.errors import InputError
 from mcflow.expected import Prediction
-from mcflow.judging import RULED, Row, rows_of_case
+from mcflow.judging import rows_of_case
+from mcflow.judging_means import RULED
 from mcflow.study import Case
+from mcflow.verdict_rows import Row
 
 if TYPE_CHECKING:
     from mcflow.results import Result

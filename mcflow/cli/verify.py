@@ -10,7 +10,7 @@ import click
 from mcflow.cli.options import json_option
 
 if TYPE_CHECKING:
-    from mcflow.judging import Row
+    from mcflow.verdict_rows import Row
     from mcflow.verify import Verification
 
 EXAMPLE = """\b

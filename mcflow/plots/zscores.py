@@ -12,8 +12,8 @@ from mcflow.verify import verify
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.judging import Row
     from mcflow.results import Result
+    from mcflow.verdict_rows import Row
 
 LARGEST = 12  # cases in one picture
 SCALE = 5.0  # |z| at which the colours end
