@@ -25,6 +25,7 @@ Floats = NDArray[np.float64]
 CORRELATION_ERROR = 5.0  # infinite width errs by about this many sums of 1/width in a cosine
 UNSEEN = 1.0 / 3.0  # the next order is the square of the first, of which this many sums of 1/width may have cancelled
 UNIFORM_BIAS = 0.4  # times its share of the variance, squared: h is not Gaussian then, and its E h^4 is 40 % less
+SPREAD_ERROR = 0.08  # the next order changes a variance by at most 15 % where the first is trusted, a root by half
 HOPELESS = 0.5  # an approximation that may err by half of the value is not judged
 
 
@@ -33,26 +34,26 @@ class Expected:
     """Predictions for one quantity, (layer,) each; NaN where there is none.
 
     ``tier`` names the tier of each layer's mean; ``allowance`` is how far it may err, in the unit of the quantity: 0
-    for exact ones. ``log_mean`` and ``log_std`` are of the natural logarithm where it is finite, always exact.
+    for exact ones, and ``std_allowance`` that of the standard deviation. ``log_mean`` and ``log_std`` are of the natural logarithm where it is finite, always exact.
     """
 
     mean: Floats
     tier: list[str]
     allowance: Floats
     std: Floats
+    std_allowance: Floats
     log_mean: Floats
     log_std: Floats
 
 
 @dataclass
 class Prediction:
-    """All that theory says of one case: by quantity, and the probability (layer,) that a network is dead, or None.
+    """All that theory says of one case, by quantity.
 
     ``left_out`` says in clauses what the prediction leaves out.
     """
 
     of: dict[str, Expected]
-    dead: Floats | None
     stack: Stack
     left_out: list[str]
 
@@ -76,14 +77,12 @@ def _predict(case: Case, scalar: object, data: bytes, shape: tuple[int, ...], ti
     layers = stack.of_case(case, inputs)
     found = theory.predict(case, inputs, tier or "exact")
     plain = infinite.propagate(case, inputs)
-    out = Prediction({}, None, layers, [text for text in [str(found.attrs["left_out"])] if text])
+    out = Prediction({}, layers, [text for text in [str(found.attrs["left_out"])] if text])
     for name in QUANTITIES:
         if name in found:
             expected = _expected(name, found, layers, plain, tier)
             if not np.isnan(expected.mean).all():
                 out.of[name] = expected
-    if tier in (None, "exact") and len(inputs) == 1 and "dead_probability" in found:
-        out.dead = found["dead_probability"].values
     return out
 
 
@@ -100,7 +99,24 @@ def _expected(name: str, found: xarray.Dataset, layers: Stack, plain: dict[str, 
     if tier is None:
         allowance = _allowance(name, np.array(tiers), values(), layers, plain)
     exact = ("exact", "exact-law")
-    return Expected(values(), tiers, allowance, values("_std"), values("_log_mean", exact), values("_log_std", exact))
+    std = values("_std")
+    return Expected(
+        values(),
+        tiers,
+        allowance,
+        std,
+        _std_allowance(found[name], std, layers) if tier is None else np.zeros(depth),
+        values("_log_mean", exact),
+        values("_log_std", exact),
+    )
+
+
+def _std_allowance(found: xarray.DataArray, std: Floats, layers: Stack) -> Floats:
+    """(layer,) how far a predicted standard deviation may err: nothing where it is exact."""
+    if found.attrs.get("std_tier", "") in ("exact", "exact-law"):
+        return np.zeros(layers.depth)
+    share = UNIFORM_BIAS if layers.uniform_bias else 0.0
+    return std * (SPREAD_ERROR + np.sum(1.0 / layers.width) + share)
 
 
 def _allowance(name: str, tiers: NDArray[np.str_], mean: Floats, layers: Stack, plain: dict[str, Floats]) -> Floats:
