@@ -59,16 +59,17 @@ def zero_probabilities(stack: Stack, path: Trajectory) -> dict[str, Zero]:
     flat = _layers(steep, half, fractions.saturated(stack.activation, np.exp(path.preactivation)).max(axis=0))
     if off is None or flat is None:
         return out
+    below = np.concatenate([[0.0], x[:-1]])
     if on.half and steep.half:  # then d_l = 0 where any layer from l on is dead
         later = np.append(np.cumsum(np.log1p(-off)[::-1])[::-1][1:], 0.0)
         gradient = -np.expm1(np.log1p(-x) + later)
-        product = -np.expm1(np.log1p(-h) + np.log1p(-off) + later)
+        product = -np.expm1(np.log1p(-below) + np.log1p(-off) + later)
         if not stack.bias_variance.any():
             gradient = product = np.full(stack.depth, x[-1])
         known = single
     else:
         gradient = np.cumsum((flat + (h if fixed[1] else 0.0))[::-1])[::-1]
-        product, known = gradient + np.concatenate([[0.0], x[:-1]]), single and on.none and steep.none
+        product, known = gradient + below, single and on.none and steep.none
     out["gradient_second_moment"] = _bounds(np.minimum(gradient, 1.0), known)
     out["weight_gradient_second_moment"] = _bounds(np.minimum(product, 1.0), known)
     return out
