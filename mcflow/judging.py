@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import hypotheses, laws
+from mcflow import checks, hypotheses, laws
+from mcflow.checks import extremes
+from mcflow.checks.recorded import Recorded
 from mcflow.expected import Expected, Prediction
 from mcflow.judging_means import NUMERICAL, means
 from mcflow.missing import missing
@@ -40,10 +42,10 @@ def rows_of_case(name: str, dataset: xarray.Dataset, prediction: Prediction, who
         yield from means(name, quantity, found, of, units, wide)
         if not np.isnan(of.log_mean).all():
             yield from _logarithms(name, quantity, found, of)
-        if prediction.dead is not None and quantity == "activation_second_moment":
-            yield from _deaths(name, quantity, found, prediction.dead)
     if whole_laws:
         yield from _whole_laws(name, dataset, prediction)
+    if whole_laws and prediction.of:
+        yield from checks.rows(name, dataset, prediction)
 
 
 def rows_of_missing(name: str, dataset: xarray.Dataset, cosines: bool) -> Iterable[Row]:
@@ -91,17 +93,6 @@ def _logarithms(name: str, quantity: str, found: Found, of: Expected) -> Iterabl
             yield row(place, numbers, np.nan, p_std[k], unfit)
 
 
-def _deaths(name: str, quantity: str, found: Found, dead: Floats) -> Iterable[Row]:
-    zero = np.nan_to_num(found.zero)
-    p = hypotheses.binomial(zero * found.count, found.count, np.clip(dead, 0.0, 1.0))
-    error = np.sqrt(dead * (1.0 - dead) / np.maximum(found.count, 1.0))
-    for k in np.flatnonzero(found.count > 0):
-        if dead[k] * found.count[k] < 1e-6 and found.zero[k] == 0:
-            continue  # nobody dies, and nobody did
-        place = (name, k, quantity, "zero_fraction", "exact")
-        yield row(place, (found.zero[k], error[k], dead[k], 0.0, found.count[k]), np.nan, p[k], "")
-
-
 def _whole_laws(name: str, dataset: xarray.Dataset, prediction: Prediction) -> Iterable[Row]:
     present = [quantity for quantity in laws.QUANTITIES if quantity in dataset]
     if not present:
@@ -123,3 +114,4 @@ def _whole_laws(name: str, dataset: xarray.Dataset, prediction: Prediction) -> I
             error = 0.26 / math.sqrt(len(alive))  # standard deviation of the distance under the law
             found = row(place, (distance, error, 0.0, 0.0, len(alive)), np.nan, p, "")
             yield replace(found, z=None, relative_difference=None)
+            yield from extremes.under_law(Recorded(name, dataset, prediction), layer - 1, quantity, law, alive)

@@ -1,0 +1,75 @@
+"""How far networks lie apart, against the standard deviation that theory predicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from mcflow import hypotheses
+from mcflow.checks.recorded import NUMERICAL, Floats, Recorded
+from mcflow.theory import infinite
+from mcflow.theory.output_gradient import variance_bounds
+from mcflow.verdict_rows import Row
+
+NEEDS = 100  # networks, before the spread of a sample says enough
+HEAVIEST = 0.05  # (kurtosis - 1) / networks from which on a few networks rule the spread
+RARE = 2.0  # units of a network expected on the rarer side of a share, from which on its spread says something
+D2 = "gradient_second_moment"
+OUTPUT_ALLOWANCE = 0.1  # relative, of the leading order of the output gradient's spread
+
+
+def rows(recorded: Recorded) -> Iterable[Row]:
+    """The standard deviation of each quantity and layer that theory has one for, in at most a few layers."""
+    for quantity, of in recorded.prediction.of.items():
+        if not recorded.has(quantity) or quantity == "preactivation_fourth_moment":
+            continue  # of h^4 the tail is too heavy; its mean given the size of h says more
+        for layer in recorded.layers:
+            predicted, allowance = float(of.std[layer]), float(of.std_allowance[layer])
+            scale = abs(float(of.mean[layer]))
+            if not (math.isfinite(predicted) and predicted > 100.0 * NUMERICAL * scale and predicted > 0):
+                continue
+            if quantity.endswith("fraction") and min(scale, 1.0 - scale) * recorded.units(layer) < RARE:
+                continue  # most networks have no such unit
+            tier = of.tier[layer] if allowance == 0 else "first-order"
+            low, high = predicted - allowance, predicted + allowance
+            yield from _row(recorded, layer, quantity, (low, predicted, high), tier)
+    if recorded.inputs > 1 and D2 in recorded.prediction.of and recorded.has(D2):
+        found = variance_bounds(recorded.stack, infinite.trajectory(recorded.stack))
+        if found is not None:
+            low, high = (math.sqrt(max(value, 0.0)) for value in found)
+            low, high = low * (1.0 - OUTPUT_ALLOWANCE), high * (1.0 + OUTPUT_ALLOWANCE)
+            yield from _row(recorded, recorded.stack.depth - 1, D2, (low, 0.5 * (low + high), high), "first-order")
+
+
+def _row(
+    recorded: Recorded, layer: int, quantity: str, predicted: tuple[float, float, float], tier: str
+) -> Iterable[Row]:
+    """log std is what is nearly normal; its variance is (kurtosis - 1) / 4 N."""
+    values = recorded.column(quantity, layer)
+    values = values[np.isfinite(values)]
+    count = len(values)
+    if count < NEEDS:
+        return
+    low, middle, high = predicted
+    spread = float(values.std(ddof=1))
+    kurtosis = _kurtosis(values, spread, middle, quantity)
+    error = math.sqrt((kurtosis - 1.0) / (4.0 * count))
+    beyond = 0.0
+    if not low <= spread <= high:
+        nearest = low if spread < low else high
+        beyond = math.log(max(spread, 1e-300) / max(nearest, 1e-300)) / error
+    p = float(hypotheses.two_sided(np.array(beyond))) if beyond else 1.0
+    why = "the spread is ruled by a few networks" if (kurtosis - 1.0) / count > HEAVIEST else ""
+    numbers = (spread, error * middle, middle, max(high - middle, 0.0), float(count))
+    yield recorded.verdict(layer, quantity, "std", numbers, p, why, tier)
+
+
+def _kurtosis(values: Floats, spread: float, predicted: float, quantity: str) -> float:
+    """Of the sample, and of a positive quantity at least that of a log-normal one with the predicted spread."""
+    found = float(np.mean(((values - values.mean()) / spread) ** 4)) if spread > 0 else 3.0
+    if quantity.endswith("moment"):
+        w = 1.0 + (predicted / float(values.mean())) ** 2
+        found = max(found, w**4 + 2.0 * w**3 + 3.0 * w**2 - 3.0)
+    return max(found, 1.8)

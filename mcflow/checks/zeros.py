@@ -1,0 +1,46 @@
+"""Networks in which a second moment is exactly 0, against how many there can be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from mcflow.checks.recorded import SMALLEST, Recorded
+from mcflow.theory import infinite
+from mcflow.theory.dead_networks import zero_probabilities
+from mcflow.verdict_rows import Row
+
+UNSEEN = 1e-6  # expected networks under which none is what everybody sees
+
+
+def rows(recorded: Recorded) -> Iterable[Row]:
+    """A row for each layer and second moment in which a network can be, or is, dead."""
+    stack = recorded.stack
+    for quantity, zero in zero_probabilities(stack, infinite.trajectory(stack)).items():
+        expected = recorded.prediction.of.get(quantity)
+        if expected is None or f"{quantity}_zero_fraction" not in recorded.dataset:
+            continue
+        share = np.asarray(recorded.dataset[f"{quantity}_zero_fraction"].values, dtype=np.float64)
+        count = np.asarray(recorded.dataset[f"{quantity}_count"].values, dtype=np.float64)
+        for layer in range(stack.depth):
+            low, high = float(zero.low[layer]), float(zero.high[layer])
+            if share[layer] == 0 and high * count[layer] < UNSEEN:
+                continue  # nobody dies, and nobody did
+            if not count[layer] > 0 or not expected.mean[layer] > SMALLEST:
+                continue  # a value that underflows is not dead
+            error = math.sqrt(high * (1.0 - high) / count[layer])
+            numbers = (float(share[layer]), error, high, high - low, float(count[layer]))
+            p = _probability(share[layer] * count[layer], count[layer], low, high)
+            yield recorded.verdict(layer, quantity, "zero_fraction", numbers, p)
+
+
+def _probability(deaths: float, count: float, low: float, high: float) -> float:
+    """Exact binomial, two-sided; a bound's side alone where there is only a bound."""
+    from scipy.special import bdtr, bdtrc
+
+    k, n = round(deaths), int(count)
+    above = float(bdtrc(k - 1, n, high)) if k > 0 else 1.0
+    below = float(bdtr(k, n, low))
+    return min(1.0, 2.0 * min(above, below))
