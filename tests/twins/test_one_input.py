@@ -20,8 +20,18 @@ CASES = {
     "one-feature-small-bias": Case("lecun_normal", "tanh", depth=3, width=16, features=1, bias_std=1e-9, raw=True),
     "squared": Case("lecun_normal", "squared_relu", depth=9, width=30, features=13),
     "one-feature-towers": Case("kaiming_normal", "relu", depth=4, width=20, features=3, raw=True),
+    "minus-one-feature": Case("kaiming_normal", "tanh", depth=4, width=20, features=3, raw=True),
+    "minus-one-feature-almost": Case("kaiming_normal", "tanh", depth=4, width=20, features=3, raw=True),
+    "zero-first": Case("kaiming_normal", "gelu", depth=4, width=20, features=3, raw=True, gain=3.0),
+    "zero": Case("kaiming_normal", "tanh", depth=3, width=8, features=3, raw=True),
 }
-GIVEN = {"one-feature-towers": np.array([[1.7, 1e-10, 1e-10]])}
+GIVEN = {
+    "one-feature-towers": np.array([[1.7, 1e-10, 1e-10]]),
+    "minus-one-feature": np.array([[-1.7, 1e-10, 1e-10]]),
+    "minus-one-feature-almost": np.array([[-1.7, 1e-4, -2e-4]]),
+    "zero-first": np.array([[-1e-42, 1.0, -0.5]]),
+    "zero": np.zeros((1, 3)),
+}
 
 
 def simulated(name, backward):

@@ -84,6 +84,19 @@ def test_one_over_float32_of_the_smallest_weights_survives():
     check(Case("normal:1e60", "relu", depth=2, width=32))
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("method", ["direct", "collapsed"])
+def test_activations_below_the_smallest_normal_float32_lose_no_network(method, batch):
+    """GELU of -13 to -14.4: where both units of a layer are there, one over the length of x is not a float32."""
+    case = Case("normal:13", "gelu", width=[2, 16, 16], features=1, batch=batch, raw=True)
+    inputs = np.linspace(1.0, 0.99, batch)[:, np.newaxis]
+    rows = devices.simulate(case, inputs, 3, 0, 6000, method=method, plan=plan_of(case)).rows
+    first = rows["activation_second_moment"][:, 0]
+    assert np.any((first > 0.0) & (first < float(np.finfo(np.float32).smallest_normal) ** 2))
+    for name, row in rows.items():
+        assert np.isfinite(row).all() or name == "preactivation_correlation"
+
+
 @pytest.mark.parametrize("size", [1e-30, 1e30])
 def test_inputs_of_unlike_sizes_keep_their_own(size):
     """Inputs within one batch may lie thirty decades apart; the moments are those of the larger ones."""
