@@ -21,9 +21,9 @@ def simulated(case, seed=3, first=0, count=1, **how):
     return devices.simulate(case, inputs_of(case, seed), seed, first, count, **{"plan": plan_of(case)} | how)
 
 
-def propagated(case, seed=3, network=0):
+def propagated(case, seed=3, network=0, method="direct"):
     """Every quantity of one network by plain matrix products of its own drawn weights: a dict of (layer,) float64."""
-    drawn, activation = draw(case, seed, network, "direct"), case.nonlinearity
+    drawn, activation = draw(case, seed, network, method), case.nonlinearity
     group = None if case.correlation is None else 2
     with np.errstate(under="ignore", over="ignore"):
         return oracle.propagate(
