@@ -224,7 +224,7 @@ def _asymptote(phi: Scalar, scale: float) -> Asymptote | None:
     near = np.abs(np.asarray(beyond) - np.repeat(here, 2)) <= 1e-7 * size
     # a side that stays bounded has the slope 0, not that of its limit over ``scale``
     here = [0.0 if abs(value) <= 1e-7 * size else float(value) for value in here]
-    return Asymptote(*here) if bool(near.all()) else None
+    return Asymptote(here[0], here[1]) if bool(near.all()) else None
 
 
 def _load(name: str, module_name: str, functions: str) -> Activation:

@@ -39,6 +39,7 @@ def test_propagating_a_drawn_network_gives_its_row(tmp_path, scheme, activation,
             act.dphi,
             act.dphi_max,
             group,
+            act.flat,
         )
         rows = result[name].sel(network=3)
         for quantity, expected in truth.items():

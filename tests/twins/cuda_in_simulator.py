@@ -280,3 +280,30 @@ def test_out_of_memory_halves_what_runs_at_a_time(monkeypatch):
     monkeypatch.setattr(cuda, "_launch_all", lost)
     with pytest.raises(Unfinished, match="the GPU was lost"):
         on_cuda(case)
+
+
+@pytest.mark.parametrize(
+    ("activation", "gain", "batch", "method"),
+    [
+        ("sigmoid", 300.0, 1, "collapsed"),  # saturated altogether: slopes from logarithms
+        ("tanh", 150.0, 2, "direct"),
+        ("elu", 1e12, 1, "direct"),  # far out, unit by unit
+        ("hardtanh", 40.0, 2, "direct"),
+        ("sin", 1e5, 1, "direct"),
+    ],
+)
+def test_saturated_and_far_layers_are_the_processors(activation, gain, batch, method):
+    from networks import assert_same_rows
+
+    # the rounding of an angle is all there is of it a layer later
+    width = [3] if activation == "sin" else [1, 3, 2]
+    case = case_of("lecun_normal", activation, batch, gain=gain, width=width, features=3)
+    rows = {name: row[0] for name, row in on_cuda(case, method=method).rows.items()}
+    truth = {name: row[0] for name, row in on_processor(case, method=method).rows.items()}
+    tolerance = {"sigmoid": 2e-3, "tanh": 2e-3, "sin": 5e-2}.get(activation, SAME)
+    assert_same_rows(rows, truth, np.array(width) * batch, tolerance)
+
+
+def test_a_layer_of_zeros_far_out_is_phi_of_zero_as_on_the_processor():
+    case = case_of("normal:1e12", "mish", width=[3, 2], features=3)
+    assert_twins(case, inputs=np.zeros((1, 3)))

@@ -43,7 +43,8 @@ def test_inputs_of_one_batch_may_differ_by_two_to_the_thirty_third(activation, m
     inputs /= np.abs(inputs).max(axis=1, keepdims=True)
     inputs[1] *= 2.0**33
     np.save(tmp_path / "inputs.npy", inputs)
-    case = Case("lecun_normal", activation, depth=2, width=24, batch=2, raw=True, inputs=str(tmp_path / "inputs.npy"))
+    path = str(tmp_path / "inputs.npy")
+    case = Case("lecun_normal", activation, depth=2, width=24, batch=2, raw=True, inputs=path, gain=6.0)
     rows = {name: row[0] for name, row in simulated(case, 3, 1, method=method).rows.items()}
     drawn, of = draw(case, 3, 1, method), case.nonlinearity
     h = inputs @ drawn.weights[0].T
