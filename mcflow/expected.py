@@ -140,7 +140,9 @@ def _cleaned(name: str, mean: Floats, plain: dict[str, Floats]) -> Floats:
     if name.endswith("moment"):
         return mean
     mean = np.where(np.abs(mean) < ROUND_OFF * _scale(name, plain), 0.0, mean)
-    return np.where(np.abs(mean - 1.0) < ROUND_OFF, 1.0, mean) if name.endswith("fraction") else mean
+    if not name.endswith("fraction"):
+        return mean
+    return np.clip(np.where(np.abs(mean - 1.0) < ROUND_OFF, 1.0, mean), 0.0, 1.0)  # a first order may leave 0 .. 1
 
 
 def _std_allowance(found: xarray.DataArray, std: Floats, layers: Stack) -> Floats:

@@ -74,8 +74,12 @@ def _describe(file: h5py.File) -> dict[str, Any]:
 
 
 def _missing(file: h5py.File, group: h5py.Group) -> list[str]:
-    counts = {key: data[()] for key, data in group["summary"].items() if key.endswith(COUNT)}
-    inputs = (group if "inputs" in group else file)["inputs"][()]
+    """Sentences of the networks without a number; of damage in what tells it, which the rest can be shown with."""
+    try:
+        counts = {key: data[()] for key, data in group["summary"].items() if key.endswith(COUNT)}
+        inputs = (group if "inputs" in group else file)["inputs"][()]
+    except OSError as error:  # a checksum that is wrong
+        return [f"its summary is damaged ({error}); mcflow show --check says more"]
     try:
         cosines = has_every_cosine(activations.get(str(group.attrs["activation"])), inputs)
     except InputError:  # a function of its own that is not here

@@ -20,7 +20,7 @@ LARGEST = 12  # cases in one picture
 SCALE = 5.0  # |z| at which the colours end
 FAR = 3.0  # |z| that is marked by its sign
 WHITE, FORGIVEN, UNJUDGED = "#f7f7f7", "#a6d8cf", "#c4c4c4"  # the first is the middle of the colour map
-LEGEND = {
+LEGEND: dict[str, dict[str, Any]] = {
     "no difference": {"facecolor": WHITE},
     "rejected: a box, + or \N{MINUS SIGN}": {"facecolor": WHITE, "edgecolor": "black", "linewidth": 1.6},
     "forgiven, ~: within the error of the tier": {"facecolor": FORGIVEN},

@@ -140,7 +140,7 @@ def test_consistent_studies_of_every_kind_raise_no_more_alarms_than_alpha_allows
 
 
 # of every kind the cheapest: exact moments at any depth over width, first order, and an unstable fixed point
-CHEAP = [0, 2, 9, 16, 17, 20, 21, 22, 23, 24, 28, 30, 31]
+CHEAP = [2, 9, 16, 17, 20, 21, 22, 23, 24, 28, 30, 31]
 
 
 @pytest.mark.parametrize("number", CHEAP)

@@ -143,6 +143,14 @@ def test_predictions_that_are_zero_but_for_round_off_are_zero(scheme, activation
     assert any(row.judged for row in ones)
 
 
+def test_a_predicted_share_stays_between_none_and_all():
+    from mcflow.expected import _cleaned
+
+    mean = np.array([-1e-22, -3e-9, 2e-8, 0.4, 1.0 - 2.2e-16, 1.0 + 1e-9, np.nan])
+    plain = {"preactivation_second_moment": np.ones(7)}
+    np.testing.assert_array_equal(_cleaned("saturated_fraction", mean, plain), [0.0, 0.0, 2e-8, 0.4, 1.0, 1.0, np.nan])
+
+
 def test_words_count_one_and_many():
     assert counted(1, "case") == "1 case"
     assert counted(2, "case") == "2 cases"
