@@ -38,7 +38,8 @@ class Expected:
     """Predictions for one quantity, (layer,) each; NaN where there is none.
 
     ``tier`` names the tier of each layer's mean; ``allowance`` is how far it may err, in the unit of the quantity: 0
-    for exact ones, and ``std_allowance`` that of the standard deviation. ``log_mean`` and ``log_std`` are of the natural logarithm where it is finite, always exact.
+    for exact ones; ``std_allowance`` says the same of the standard deviation. ``log_mean`` and ``log_std`` are of the
+    natural logarithm where it is finite, always exact.
     """
 
     mean: Floats
@@ -148,9 +149,7 @@ def _allowance(name: str, tiers: NDArray[np.str_], mean: Floats, layers: Stack, 
     return np.where(np.isin(tiers, ("exact", "exact-law")), 0.0, relative * scale)
 
 
-def _cosine_allowance(
-    tiers: NDArray[np.str_], mean: Floats, layers: Stack, plain: Floats, below: Floats
-) -> Floats:
+def _cosine_allowance(tiers: NDArray[np.str_], mean: Floats, layers: Stack, plain: Floats, below: Floats) -> Floats:
     """(layer,) how far a mean cosine may err: everything that moves it is proportional to 1 - c^2."""
     scale = np.maximum(1.0 - plain * plain, 0.0)
     shift = np.abs(mean - plain)

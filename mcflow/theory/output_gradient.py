@@ -30,5 +30,3 @@ def variance_bounds(stack: Stack, path: Trajectory) -> tuple[float, float] | Non
     each, common = (float(path.share @ np.array(values)) for values in (own, shared))
     reach = (1.0 - 1.0 / count) * common
     return each / count - min(reach, common / count), each / count + reach
-
-
