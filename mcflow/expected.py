@@ -125,7 +125,8 @@ def _std_allowance(found: xarray.DataArray, std: Floats, layers: Stack) -> Float
     if found.attrs.get("std_tier", "") in ("exact", "exact-law"):
         return np.zeros(layers.depth)
     share = UNIFORM_BIAS if layers.uniform_bias else 0.0
-    return std * (SPREAD_ERROR + np.sum(1.0 / layers.width) + share)
+    few = abs(layers.kurtosis) / layers.fan_in.min()  # terms in a sum: it is not normal
+    return std * (SPREAD_ERROR + np.sum(1.0 / layers.width) + share + few)
 
 
 def _allowance(name: str, tiers: NDArray[np.str_], mean: Floats, layers: Stack, plain: dict[str, Floats]) -> Floats:
