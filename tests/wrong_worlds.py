@@ -250,14 +250,20 @@ def _other_networks(world: World) -> None:
     world.rows[name] = np.roll(world.rows[name], 1, axis=0)
 
 
+def _haar(case: Case) -> Case:
+    return replace(case, scheme="orthogonal", gain=float(np.sqrt(2.0)) if case.activation == "relu" else 1.0)
+
+
+def _other_fan(case: Case) -> Case:
+    return replace(case, mode="fan_out") if "kaiming" in case.scheme else replace(case, scheme="xavier_normal")
+
+
 WORLDS: dict[str, Maker] = {
     "gain wrong by 2 %": _as(lambda case: replace(case, gain=1.02 * case.numeric_gain)),
     "uniform weights for normal ones": _as(_uniform),
-    "orthogonal weights for normal ones": _as(lambda case: replace(case, scheme="orthogonal", gain=_of_haar(case))),
+    "orthogonal weights for normal ones": _as(_haar),
     "biases forgotten, or added": _as(_other_biases),
-    "fan_out for fan_in": _as(
-        lambda case: replace(case, mode="fan_out") if "kaiming" in case.scheme else _xavier(case)
-    ),
+    "fan_out for fan_in": _as(_other_fan),
     "output gradient of signs": _with(Fault(output="signs")),
     "phi' forgotten in the last layer": _with(Fault(derivative=False)),
     "backward with weights of its own": _with(Fault(fresh_backward=True)),
@@ -275,11 +281,3 @@ WORLDS: dict[str, Maker] = {
     "weight gradient wrong by 5 %": _planted(_factor),
     "gradients of the network before": _planted(_other_networks),
 }
-
-
-def _of_haar(case: Case) -> float:
-    return float(np.sqrt(2.0)) if case.activation == "relu" else 1.0
-
-
-def _xavier(case: Case) -> Case:
-    return replace(case, scheme="xavier_normal")

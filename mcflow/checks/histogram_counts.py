@@ -14,6 +14,7 @@ from mcflow.verdict_rows import Row
 
 MERGED = 25.0  # numbers expected in a bin, under which it is joined to its neighbour
 ON_EDGES = 1e-5  # share of numbers that float32 may put into the neighbouring bin
+ENOUGH = 8  # terms of a sum of weights, from which on its density is smooth
 CHUNK = 512  # networks whose expected counts are reckoned at a time
 KINDS = {"preactivation": "preactivation_second_moment", "gradient": "gradient_second_moment"}
 
@@ -35,14 +36,23 @@ def rows(recorded: Recorded) -> Iterable[Row]:
                 continue
             counted = counts[layer], edges[layer], networks
             yield from _total(recorded, layer, quantity, counted)
-            yield from _second_moment(recorded, layer, quantity, counted)
+            if _is_smooth(recorded, layer):
+                yield from _second_moment(recorded, layer, quantity, counted)
             if kind == "preactivation":
-                yield from _mean(recorded, layer, counted)
+                if _is_smooth(recorded, layer):
+                    yield from _mean(recorded, layer, counted)
                 yield from _active(recorded, layer, counted)
                 yield from _bins(recorded, layer, counted)
 
 
 Counted = tuple[Floats, Floats, int]  # (bin,) counts, (edge,) edges, networks
+
+
+def _is_smooth(recorded: Recorded, layer: int) -> bool:
+    """Whether densities have no jumps: sums of normal weights, or of enough others."""
+    stack = recorded.stack
+    terms = min(stack.fan_in[layer], stack.width[layer], stack.width[min(layer + 1, stack.depth - 1)])
+    return stack.distribution == "normal" or bool(terms >= ENOUGH)
 
 
 def _total(recorded: Recorded, layer: int, quantity: str, counted: Counted) -> Iterable[Row]:
@@ -53,10 +63,10 @@ def _total(recorded: Recorded, layer: int, quantity: str, counted: Counted) -> I
 
 
 def _second_moment(recorded: Recorded, layer: int, quantity: str, counted: Counted) -> Iterable[Row]:
-    """Bounds of the mean square from the bins' edges, drawn together to what quantisation can do to it.
+    """The mean square from the bins' middles, which for a smooth density are too large by step^2 / 12 (Sheppard 1898).
 
-    Squares of the bins' middles are too large by step^2 / 12 where the density is smooth (Sheppard 1898). Where it
-    jumps or has an atom, as at 0, the mean square in a bin may be anything between its edges': those bins add that.
+    An atom at 0, where units are off or a network has vanished, or a kink of the density may move it by as much as
+    those bins hold times step^2.
     """
     counts, edges, networks = counted
     values = recorded.column(quantity, layer)[:networks]
@@ -65,20 +75,19 @@ def _second_moment(recorded: Recorded, layer: int, quantity: str, counted: Count
     step = float(edges[2] - edges[1])
     inner, total = counts[1:-1], float(counts.sum())
     middle = 0.5 * (edges[1:-2] + edges[2:-1])
-    open_bins = counts[0] + counts[-1]
-    central = np.abs(middle) < step
-    least = float(inner @ (middle**2 - step * step / 12.0)) + open_bins * edges[-2] ** 2
-    loose = float(inner[central].sum()) * step * step + ON_EDGES * total * edges[-2] ** 2 * 0.1
-    if (recorded.stack.activation.kinks and quantity.startswith("gradient")) or open_bins > 0:
-        loose += float(np.abs(np.diff(inner)).max()) * step * step
+    beyond = counts[0] + counts[-1]
+    found = float(inner @ (middle**2 - step * step / 12.0)) + beyond * edges[-2] ** 2
+    loose = ON_EDGES * total * 2.0 * step * edges[-2]
+    if quantity.startswith("gradient"):
+        loose += (float(inner[np.abs(middle) < step].sum()) + float(np.abs(np.diff(inner)).max())) * step * step
+    else:
+        loose += float((values < 4.0 * step * step).sum()) * recorded.units(layer) * step * step
     error = step * math.sqrt(float(inner @ middle**2) / 3.0 + total * step * step / 180.0)
-    units = recorded.units(layer)
-    measured = float(values.sum()) * units
-    beyond = measured - least
-    # numbers in the open bins may be of any size: then only the lower bound holds
-    excess = max(0.0, -beyond - loose) if open_bins > 0 else max(0.0, abs(beyond) - loose)
+    right = float(values.sum()) * recorded.units(layer)
+    # numbers in the open bins may be of any size: then the bins say how large the mean square is at least
+    excess = max(0.0, found - right - loose) if beyond > 0 else max(0.0, abs(found - right) - loose)
     p = float(hypotheses.two_sided(np.array(excess / error))) if excess else 1.0
-    numbers = (least / total, error / total, measured / total, loose / total, networks)
+    numbers = (found / total, (error + loose) / total, right / total, 0.0, networks)
     yield recorded.verdict(layer, quantity, "histogram_second_moment", numbers, p)
 
 
@@ -92,7 +101,9 @@ def _mean(recorded: Recorded, layer: int, counted: Counted) -> Iterable[Row]:
     step, total = float(edges[2] - edges[1]), float(counts.sum())
     middle = 0.5 * (edges[1:-2] + edges[2:-1])
     found = float(counts[1:-1] @ middle) / total
-    error = step / math.sqrt(12.0 * total) + ON_EDGES * step
+    dead = float((recorded.column("preactivation_second_moment", layer)[:networks] == 0).mean())
+    # of a network that has vanished all h lie next to 0, half a step from the middles on either side
+    error = 0.5 * step / math.sqrt(total) + (ON_EDGES + dead) * step
     right = float(values.mean())
     p = float(hypotheses.two_sided(np.array((found - right) / error)))
     yield recorded.verdict(layer, "preactivation_mean", "histogram_mean", (found, error, right, 0.0, networks), p)
@@ -108,7 +119,7 @@ def _active(recorded: Recorded, layer: int, counted: Counted) -> Iterable[Row]:
     total = float(counts.sum())
     above = float(counts[:-1][edges[1:-1].searchsorted(0.0) + 1 :].sum() + counts[-1]) / total
     right = float(recorded.column("active_fraction", layer)[:networks].mean())
-    numbers = (above, ON_EDGES, right, ON_EDGES, networks)
+    numbers = (above, ON_EDGES, right, 0.0, networks)
     agrees = abs(above - right) <= ON_EDGES + 2.0 / total
     yield recorded.verdict(layer, "active_fraction", "histogram_share", numbers, float(agrees))
 

@@ -30,7 +30,7 @@ def rows(recorded: Recorded) -> Iterable[Row]:
                 found = float(known.max()), layer, len(known)
                 worst[quantity, relation] = max(worst.get((quantity, relation), (-1.0, 0, 0)), found)
     for (quantity, relation), (excess, layer, count) in worst.items():
-        numbers = (excess, TOLERANCE, 0.0, TOLERANCE, count)
+        numbers = (excess, TOLERANCE, 0.0, 0.0, count)
         yield recorded.verdict(layer, quantity, relation, numbers, float(excess <= TOLERANCE))
     yield from _summaries(recorded)
 
@@ -84,5 +84,5 @@ def _summaries(recorded: Recorded) -> Iterable[Row]:
             if not len(values) or not SMALLEST < (mean := float(np.mean(values))) < LARGEST:
                 continue
             if not abs(stated / mean - 1.0) <= SUMMARY_TOLERANCE:
-                numbers = (stated, SUMMARY_TOLERANCE * mean, mean, SUMMARY_TOLERANCE * mean, len(values))
+                numbers = (stated, SUMMARY_TOLERANCE * mean, mean, 0.0, len(values))
                 yield recorded.verdict(layer, quantity, f"{EQUAL}_mean_of_rows", numbers, 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,7 @@ FEWEST = 50  # networks, before a sample's own skewness and kurtosis say enough
 FEW = 0.25  # skewness / sqrt(networks) from which on an average is ruled by a few networks
 NUMERICAL = 3e-6  # float32 arithmetic, relative: it does not average out over networks
 SMALLEST, LARGEST = 1e-290, 1e290  # between them float64 has all its digits
+RELATIVE = ("std", "mean_given_below", "mean_given_size", "histogram_second_moment")  # told in per cent of the value
 RULED = "the average is ruled by a few networks"
 
 
@@ -88,7 +89,8 @@ class Recorded:
         tier: str = "exact",
     ) -> Row:
         """The row of one test; ``numbers``: measured, standard error, predicted, allowance, networks."""
-        return row((self.name, layer, quantity, statistic, tier), numbers, math.nan, p, why)
+        found = row((self.name, layer, quantity, statistic, tier), numbers, math.nan, p, why)
+        return found if statistic in RELATIVE else replace(found, relative_difference=None)
 
 
 def average_row(
@@ -122,8 +124,6 @@ def extreme_rows(
     count, out = len(values), []
     for statistic, measured, tail in (("smallest", values.min(), tails[0]), ("largest", values.max(), tails[1])):
         p = -math.expm1(count * math.log1p(-tail)) if tail < 1.0 else 1.0
-        found = recorded.verdict(
-            layer, quantity, statistic + of, (float(measured), math.nan, math.nan, 0.0, count), p, tier=tier
-        )
-        out.append(found)
+        numbers = (float(measured), math.nan, math.nan, 0.0, count)
+        out.append(recorded.verdict(layer, quantity, statistic + of, numbers, p, tier=tier))
     return out

@@ -12,7 +12,7 @@ from mcflow.theory import infinite
 from mcflow.theory.dead_networks import zero_probabilities
 from mcflow.verdict_rows import Row
 
-UNSEEN = 1e-6  # expected networks under which none is what everybody sees
+UNSEEN = 1e-3  # expected networks, under which none at all says nothing
 
 
 def rows(recorded: Recorded) -> Iterable[Row]:
@@ -31,7 +31,7 @@ def rows(recorded: Recorded) -> Iterable[Row]:
             if not count[layer] > 0 or not expected.mean[layer] > SMALLEST:
                 continue  # a value that underflows is not dead
             error = math.sqrt(high * (1.0 - high) / count[layer])
-            numbers = (float(share[layer]), error, high, high - low, float(count[layer]))
+            numbers = (float(share[layer]), error, high, 0.0, float(count[layer]))
             p = _probability(share[layer] * count[layer], count[layer], low, high)
             yield recorded.verdict(layer, quantity, "zero_fraction", numbers, p)
 

@@ -126,7 +126,7 @@ def _cells(row: Row) -> list[str]:
         row.statistic.replace("_", " "),
         str(row.layer),
         measured,
-        f"{row.predicted:.5g}",
+        "" if math.isnan(row.predicted) else f"{row.predicted:.5g}",
         row.tier,
         z,
         relative,

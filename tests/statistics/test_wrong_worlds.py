@@ -16,8 +16,7 @@ UNSEEN = {
     (
         "relu",
         "backward with weights of its own",
-    ): "the law of every row is the same: only products of them differ, by 1/n",
-    ("tanh", "gradients of the network before"): "of two inputs the weight gradient is no product of two rows",
+    ): "every row has the same law: only products of rows differ, by 1/n",
 }
 QUICK = [
     ("relu", "0.5 % dead networks"),
