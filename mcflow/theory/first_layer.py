@@ -6,6 +6,7 @@ Given the input the units of layer 1 are independent and have this law exactly, 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -140,8 +141,8 @@ def _grid(terms: list[tuple[float, Wave, float]], deviation: float) -> tuple[Arr
     spacing = 2.0 * reach / count
     t = np.asarray((math.pi / reach) * np.arange(count // 2 + 1), dtype=np.float64)
     wave: Array = np.exp(-0.5 * (SMOOTHED * spacing * t) ** 2)
-    for a, of_term, _ in terms:
-        wave = wave * of_term(a * t)
+    for (a, of_term, _), times in Counter(terms).items():
+        wave = wave * of_term(a * t) ** times
     start = -reach + 0.5 * spacing  # h = 0, where activations have kinks, is half way between two nodes
     weights = np.asarray(irfft(wave * np.exp(1j * t * start), count), dtype=np.float64)
     return np.asarray(start + spacing * np.arange(count), dtype=np.float64), weights, spacing
