@@ -103,7 +103,8 @@ def _integrals(activation: Activation, q: float, panels: Array) -> tuple[Array, 
     z4 = z * z * z * z
     with np.errstate(over="ignore", invalid="ignore"):
         p2, d2 = p * p, d * d
-        powers = (1.0 + z4 / 3.0, 1.0 + z4 * z4 / 105.0, 1.0 + z4 / 3.0, 1.0 + z4 / 3.0, 1.0)
+        fourth, eighth = 1.0 + z4 / 3.0, 1.0 + z4 * z4 / 105.0
+        powers: tuple[Array, ...] = (fourth, eighth, fourth, fourth, np.ones_like(z))
         rows = np.stack([f * g * w for f, g in zip((p, p2, p2 * p2, d2, d2 * d2), powers, strict=True)])
         shape = (len(NAMES), len(panels), COUNT)
         return rows.reshape(shape).sum(axis=2).T, np.abs(rows).reshape(shape).sum(axis=2).T, (z, w, p, d)
