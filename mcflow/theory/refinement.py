@@ -40,7 +40,7 @@ class Resolved:
     dphi: Array
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=8)
 def resolve(activation: Activation, scalar: object, q: float) -> Resolved:
     """Panels on which the averages of a user's phi over h ~ N(0, q) are known to 1e-10, as its own rules agree.
 
