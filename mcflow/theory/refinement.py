@@ -59,10 +59,10 @@ def resolve(activation: Activation, scalar: object, q: float) -> Resolved:
         halves = np.stack([panels[:, 0], middle, middle, panels[:, 1]], axis=1).reshape(-1, 2)
         parts, sizes, values = _integrals(activation, q, halves)
         nodes += COUNT * len(halves)
-        error = np.abs(whole - parts.reshape(-1, 2, len(NAMES)).sum(axis=1))
         total = settled + sizes.sum(axis=0)
         known = np.isfinite(total)  # what overflows is no average: it is refused, or left out, where it is asked for
         with np.errstate(invalid="ignore"):
+            error = np.abs(whole - parts.reshape(-1, 2, len(NAMES)).sum(axis=1))
             rough = ((error > tolerance * total) & known).any(axis=1)
         narrow = panels[:, 1] - panels[:, 0] < NARROWEST * np.maximum(np.abs(middle), REACH)
         again = rough & ~narrow & (nodes + 4 * COUNT * int(rough.sum()) <= MOST_NODES)

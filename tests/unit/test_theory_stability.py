@@ -58,7 +58,7 @@ def test_the_normalisation_that_is_advised_keeps_activations_and_predicts_gradie
     scale, factor = stability.normalised_scale(phi)
     rng = np.random.default_rng(3)
     n, depth, inputs, second, ratio = 300, 3, 16, [], []
-    for _ in range(40):
+    for _ in range(60):
         x, steps = rng.normal(size=(n, inputs)), []
         for _ in range(depth):
             w = 7.0 * rng.normal(size=(n, n)) / math.sqrt(n)  # any size will do
