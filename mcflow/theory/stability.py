@@ -18,7 +18,8 @@ STILL = 0.01  # change of log q from a layer to the next under which q stands at
 MARGINAL = 1e-6  # of a slope beyond 1
 NORMS = 8  # inputs of different norms that are looked at
 STEEP = 1.1  # d log V / d log q from which it is asked whether any scheme keeps the activation
-LOWEST_Q, POINTS = math.log(1e-6), 61  # the search for a stable point of the edge of chaos, in log q
+# the search for a stable point of the edge of chaos, in log q, and where one is likely: it begins there
+LOWEST_Q, POINTS, LIKELY = math.log(1e-6), 61, math.log(10.0)
 
 
 def elasticity(activation: Activation, q: float) -> float:
@@ -29,12 +30,13 @@ def elasticity(activation: Activation, q: float) -> float:
 
 @lru_cache(maxsize=256)
 def _has_stable_edge(activation: Activation, scalar: object) -> bool:
-    for log_q in np.linspace(LOWEST_Q, highest(activation), POINTS).tolist():
+    grid = np.linspace(LOWEST_Q, highest(activation), POINTS)
+    for log_q in grid[np.argsort(np.abs(grid - LIKELY))].tolist():
         q = math.exp(log_q)
         try:
             m = moments(activation, q)
         except InputError:  # a user's function that cannot be averaged at so large a q
-            break
+            continue
         square, slope = float(m.second[0]), float(m.slope[0])
         # sigma_b^2 >= 0 with sigma_w^2 = 1 / E phi'^2, and |V'| <= 1
         bias_is_real = square <= q * slope * (1.0 + 1e-12)
