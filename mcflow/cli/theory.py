@@ -202,14 +202,15 @@ def _fixed_table(record: dict[str, Any]) -> Any:
     for head in heads:
         table.add_column(head, justify="right")
     for point in record["points"]:
-        table.add_row(*(_fixed_cell(value) for value in point.values()))
+        unknown = "not predicted" if point["stable"] else "unstable"
+        table.add_row(*(_fixed_cell(value, unknown) for value in point.values()))
     return table
 
 
-def _fixed_cell(value: float | bool) -> str:
+def _fixed_cell(value: float | bool, unknown: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "unstable" if math.isnan(value) else f"{value:.5g}"
+    return unknown if math.isnan(value) else f"{value:.5g}"
 
 
 def _write_plane(study: Study, path: str) -> None:

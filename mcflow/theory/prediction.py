@@ -52,7 +52,8 @@ def predict(case: Case, inputs: Array | None = None, tier: str = "exact") -> xar
     if tier not in TIERS:
         raise InputError(f"unknown tier {tier!r}; {nearest(tier, TIERS)}")
     stack = of_case(case, inputs)
-    candidates, notes = _candidates(stack, TIERS[TIERS.index(tier) :])
+    path = infinite.trajectory(stack)
+    candidates, notes = _candidates(stack, path, TIERS[TIERS.index(tier) :])
     if not stack.activation.has_slope:
         candidates = [_without_slopes(estimates) for estimates in candidates]
         where = ", ".join(f"{jump:g}" for jump in stack.activation.jumps[:3])
@@ -60,12 +61,13 @@ def predict(case: Case, inputs: Array | None = None, tier: str = "exact") -> xar
             f"gradients and the shares of active and saturated units (phi jumps at h = {where}, and no dphi was given: "
             "a difference quotient is no derivative there)"
         )
-    return _dataset(case, stack, candidates, notes)
+    return _dataset(case, stack, candidates, notes, stability.sentence(stack, path))
 
 
-def _candidates(stack: Stack, allowed: tuple[str, ...]) -> tuple[list[dict[str, Estimate]], list[str]]:
+def _candidates(
+    stack: Stack, path: infinite.Trajectory, allowed: tuple[str, ...]
+) -> tuple[list[dict[str, Estimate]], list[str]]:
     """The estimates of each tier, the highest first, and why tiers are absent."""
-    path = infinite.trajectory(stack)
     found: list[dict[str, Estimate]] = []
     notes: list[str] = []
     exact: dict[str, Estimate] = {}
@@ -116,7 +118,9 @@ def _infinite(stack: Stack, path: infinite.Trajectory) -> dict[str, Estimate]:
     return out
 
 
-def _dataset(case: Case, stack: Stack, candidates: list[dict[str, Estimate]], notes: list[str]) -> xarray.Dataset:
+def _dataset(
+    case: Case, stack: Stack, candidates: list[dict[str, Estimate]], notes: list[str], stable: str
+) -> xarray.Dataset:
     import xarray
 
     variables: dict[str, tuple[str, Array, dict[str, str]]] = {}
@@ -162,7 +166,7 @@ def _dataset(case: Case, stack: Stack, candidates: list[dict[str, Estimate]], no
             "activation": case.activation,
             "gain": case.numeric_gain,
             "left_out": "; ".join([*notes, *([SEVERAL] if len(stack.input_moment) > 1 else [])]),
-            "stability": stability.sentence(stack, infinite.trajectory(stack)),
+            "stability": stable,
         },
     )
 

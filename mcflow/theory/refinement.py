@@ -40,7 +40,7 @@ class Resolved:
     dphi: Array
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=8)
 def resolve(activation: Activation, scalar: object, q: float) -> Resolved:
     """Panels on which the averages of a user's phi over h ~ N(0, q) are known to 1e-10, as its own rules agree.
 
@@ -59,10 +59,10 @@ def resolve(activation: Activation, scalar: object, q: float) -> Resolved:
         halves = np.stack([panels[:, 0], middle, middle, panels[:, 1]], axis=1).reshape(-1, 2)
         parts, sizes, values = _integrals(activation, q, halves)
         nodes += COUNT * len(halves)
-        error = np.abs(whole - parts.reshape(-1, 2, len(NAMES)).sum(axis=1))
         total = settled + sizes.sum(axis=0)
         known = np.isfinite(total)  # what overflows is no average: it is refused, or left out, where it is asked for
         with np.errstate(invalid="ignore"):
+            error = np.abs(whole - parts.reshape(-1, 2, len(NAMES)).sum(axis=1))
             rough = ((error > tolerance * total) & known).any(axis=1)
         narrow = panels[:, 1] - panels[:, 0] < NARROWEST * np.maximum(np.abs(middle), REACH)
         again = rough & ~narrow & (nodes + 4 * COUNT * int(rough.sum()) <= MOST_NODES)
@@ -103,7 +103,8 @@ def _integrals(activation: Activation, q: float, panels: Array) -> tuple[Array, 
     z4 = z * z * z * z
     with np.errstate(over="ignore", invalid="ignore"):
         p2, d2 = p * p, d * d
-        powers = (1.0 + z4 / 3.0, 1.0 + z4 * z4 / 105.0, 1.0 + z4 / 3.0, 1.0 + z4 / 3.0, 1.0)
+        fourth, eighth = 1.0 + z4 / 3.0, 1.0 + z4 * z4 / 105.0
+        powers: tuple[Array, ...] = (fourth, eighth, fourth, fourth, np.ones_like(z))
         rows = np.stack([f * g * w for f, g in zip((p, p2, p2 * p2, d2, d2 * d2), powers, strict=True)])
         shape = (len(NAMES), len(panels), COUNT)
         return rows.reshape(shape).sum(axis=2).T, np.abs(rows).reshape(shape).sum(axis=2).T, (z, w, p, d)

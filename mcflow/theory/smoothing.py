@@ -72,7 +72,8 @@ def _aligned(activation: Activation, scalar: object, q_a: float, q_b: float, sig
 def _product(activation: Activation, scalar: object, q_a: float, q_b: float, c: float, derivative: bool) -> float:
     shared, own = math.sqrt(abs(c)), math.sqrt(1.0 - abs(c))
     step = STEP / math.sqrt((shared / own) ** 2 + 0.5)
-    t = step * np.arange(-math.ceil(REACH / step), math.ceil(REACH / step) + 1)
+    last = math.ceil(REACH / step)
+    t: Array = step * np.arange(-last, last + 1, dtype=np.float64)
     first = _smoothed(activation, q_a, t, shared, own, derivative)
     if q_a == q_b and c > 0:
         second = first

@@ -16,8 +16,10 @@ from mcflow.theory.variance_map import highest
 
 STILL = 0.01  # change of log q from a layer to the next under which q stands at a fixed point
 MARGINAL = 1e-6  # of a slope beyond 1
+NORMS = 8  # inputs of different norms that are looked at
 STEEP = 1.1  # d log V / d log q from which it is asked whether any scheme keeps the activation
-LOWEST_Q, POINTS = math.log(1e-6), 61  # the search for a stable point of the edge of chaos, in log q
+# the search for a stable point of the edge of chaos, in log q, and where one is likely: it begins there
+LOWEST_Q, POINTS, LIKELY = math.log(1e-6), 61, math.log(10.0)
 
 
 def elasticity(activation: Activation, q: float) -> float:
@@ -28,12 +30,13 @@ def elasticity(activation: Activation, q: float) -> float:
 
 @lru_cache(maxsize=256)
 def _has_stable_edge(activation: Activation, scalar: object) -> bool:
-    for log_q in np.linspace(LOWEST_Q, highest(activation), POINTS).tolist():
+    grid = np.linspace(LOWEST_Q, highest(activation), POINTS)
+    for log_q in grid[np.argsort(np.abs(grid - LIKELY))].tolist():
         q = math.exp(log_q)
         try:
             m = moments(activation, q)
         except InputError:  # a user's function that cannot be averaged at so large a q
-            break
+            continue
         square, slope = float(m.second[0]), float(m.slope[0])
         # sigma_b^2 >= 0 with sigma_w^2 = 1 / E phi'^2, and |V'| <= 1
         bias_is_real = square <= q * slope * (1.0 + 1e-12)
@@ -59,10 +62,11 @@ def normalised_scale(activation: Activation) -> tuple[float, float]:
 def advice(activation: Activation) -> str:
     """What to do with an activation that no scheme keeps."""
     scale, factor = normalised_scale(activation)
+    gradients = f" (gradients then change by E phi'(z)^2 / E phi(z)^2 = {factor:.4g} a layer)"
     return (
         "no scheme keeps it; use normalisation: LayerNorm or RMSNorm on the preactivations, and phi multiplied by "
-        f"{scale:.6g} = 1 / sqrt(E phi(z)^2), so that E x^2 = 1 in every layer whatever the weights (gradients then "
-        f"change by E phi'(z)^2 / E phi(z)^2 = {factor:.4g} a layer)"
+        f"{scale:.6g} = 1 / sqrt(E phi(z)^2), so that E x^2 = 1 in every layer whatever the weights"
+        + (gradients if math.isfinite(factor) else "")
     )
 
 
@@ -71,19 +75,19 @@ def sentence(stack: Stack, path: Trajectory) -> str:
     high = LOG_Q_HIGH if stack.activation.is_builtin else USER_LOG_Q_HIGH
     if stack.activation.negative_slope is not None:
         return ""
-    for row in path.preactivation:
-        for layer in range(stack.depth - 1):
+    for row in path.preactivation[:NORMS]:
+        with np.errstate(invalid="ignore"):  # a zero input stays at log q = -inf
+            still = np.flatnonzero(np.abs(np.diff(row)) < STILL)
+        for layer in [0, *still[:1].tolist()][: stack.depth - 1]:
             log_q, after = float(row[layer]), float(row[layer + 1])
             if not (LOG_Q_LOW < log_q < high and math.isfinite(after)):
-                break
+                continue
             # V'(q) q / V(q): the slope where q is a fixed point, and how a relative deviation grows elsewhere
             share = 1.0 - float(stack.bias_variance[layer + 1]) * math.exp(-after)
             slope = share * elasticity(stack.activation, math.exp(log_q))
-            still = abs(after - log_q) < STILL and abs(slope) > 1.0 + MARGINAL
-            if still or (slope > STEEP and not has_stable_edge(stack.activation)):
-                return _unstable(stack.activation, layer + 1, math.exp(log_q), slope, still)
-            if abs(after - log_q) < STILL:
-                break
+            stands = abs(after - log_q) < STILL and abs(slope) > 1.0 + MARGINAL
+            if stands or (slope > STEEP and not has_stable_edge(stack.activation)):
+                return _unstable(stack.activation, layer + 1, math.exp(log_q), slope, stands)
     return ""
 
 

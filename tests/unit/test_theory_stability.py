@@ -13,8 +13,9 @@ from mcflow.study import Case
 from mcflow.theory import stability
 
 
-def sentence(scheme, activation, gain="scheme", **rest):
-    return theory.predict(Case(scheme, activation, depth=12, width=64, gain=gain, **rest)).attrs["stability"]
+def sentence(scheme, activation, gain="scheme", depth=12):
+    case = Case(scheme, activation, depth=depth, width=64, gain=gain)
+    return theory.predict(case, tier="infinite-width").attrs["stability"]
 
 
 def test_a_homogeneous_activation_at_its_critical_gain_is_unstable():
@@ -29,7 +30,7 @@ def test_a_homogeneous_activation_at_its_critical_gain_is_unstable():
 def test_growth_without_a_fixed_point_is_unstable_too():
     assert "no scheme keeps it" in sentence("kaiming_normal", "squared_relu")
     activations.register("exponential", lambda h: math.exp(h), lambda h: math.exp(h))
-    assert "no scheme keeps it" in sentence("normal:0.1", "exponential")
+    assert "no scheme keeps it" in sentence("normal:0.1", "exponential", depth=2)
 
 
 def test_an_unstable_point_beside_a_stable_one():
@@ -56,24 +57,26 @@ def test_the_normalisation_that_is_advised_keeps_activations_and_predicts_gradie
     phi = activations.get(name)
     scale, factor = stability.normalised_scale(phi)
     rng = np.random.default_rng(3)
-    n, depth, second, ratio = 300, 4, [], []
-    for _ in range(40):
-        x, steps = rng.normal(size=n), []
+    n, depth, inputs, second, ratio = 300, 3, 16, [], []
+    for _ in range(60):
+        x, steps = rng.normal(size=(n, inputs)), []
         for _ in range(depth):
             w = 7.0 * rng.normal(size=(n, n)) / math.sqrt(n)  # any size will do
             h = w @ x
-            size = math.sqrt(np.mean(h * h))
+            size = np.sqrt(np.mean(h * h, axis=0))
             steps.append((w, h / size, size))
             x = scale * phi.phi(h / size)
-        second.append(np.mean(x * x))
-        d = rng.normal(size=n)
-        sizes = []
+            second.append(np.mean(x * x, axis=0))
+        d = rng.normal(size=(n, inputs))
+        before = None
         for w, unit, size in reversed(steps):
             d = scale * phi.dphi(unit) * d
-            d = w.T @ ((d - unit * np.mean(unit * d)) / size)
-            sizes.append(np.mean(d * d))
-        ratio.append((sizes[-1] / sizes[0]) ** (1.0 / (depth - 1)))
+            d = w.T @ ((d - unit * np.mean(unit * d, axis=0)) / size)
+            after = np.mean(d * d, axis=0)
+            if before is not None:
+                ratio.append(after / before)
+            before = after
     for values, truth in ((second, 1.0), (ratio, factor)):
-        error = np.std(values) / math.sqrt(len(values))
-        assert abs(np.mean(values) - truth) < 4.0 * error + 0.01 * truth
-        assert error < 0.02 * truth
+        error = np.std(values) / math.sqrt(np.size(values))
+        assert abs(np.mean(values) - truth) < 4.0 * error + 0.01 * truth  # of order 1/n
+        assert error < 0.007 * truth  # a scale wrong by 2 % changes them by 4 %
