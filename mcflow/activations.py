@@ -151,7 +151,7 @@ def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[fl
         _check_scalar(name, "dphi", dphi)
         dphi = _as_it_is(dphi)
         _check_derivative(name, phi, dphi)
-    derivative = dphi if dphi is not None else difference_quotient(phi)
+    derivative = dphi if dphi is not None else _difference(phi)
     vector_phi, vector_dphi = _vectorize(phi), _vectorize(derivative)
     slopes = np.abs(vector_dphi(np.linspace(-30.0, 30.0, 6001)))
     activation = Activation(
@@ -173,9 +173,11 @@ def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[fl
 def _as_it_is(function: Scalar) -> Scalar:
     """The function with the globals and closure of now: kernels take them as constants, theory must see the same."""
     assert isinstance(function, types.FunctionType)
-    cells = tuple(types.CellType(cell.cell_contents) for cell in function.__closure__ or ())
-    kept = dict(function.__globals__)
-    return types.FunctionType(function.__code__, kept, function.__name__, function.__defaults__, cells)
+    closure = tuple(types.CellType(cell.cell_contents) for cell in function.__closure__ or ())
+    named = dict(function.__globals__)
+    kept = types.FunctionType(function.__code__, named, function.__name__, function.__defaults__, closure)
+    kept.__kwdefaults__ = function.__kwdefaults__
+    return kept
 
 
 def _vectorize(function: Scalar) -> Elementwise:
@@ -183,7 +185,7 @@ def _vectorize(function: Scalar) -> Elementwise:
     return lambda x: np.asarray(vectorized(np.asarray(x, dtype=np.float64)), dtype=np.float64)
 
 
-def difference_quotient(phi: Scalar) -> Scalar:
+def _difference(phi: Scalar) -> Scalar:
     """The central difference that stands in for a derivative that was not given; the kernels make the same step."""
 
     def dphi(x: float) -> float:
@@ -215,7 +217,7 @@ def _check_scalar(name: str, what: str, function: Scalar) -> None:
 
 def _check_derivative(name: str, phi: Scalar, dphi: Scalar) -> None:
     """Refuse a dphi that differs from the central difference; up to four probes may sit on a kink."""
-    difference = difference_quotient(phi)
+    difference = _difference(phi)
     wrong = []
     for x in PROBES:
         stated, found = dphi(x), difference(x)
