@@ -76,7 +76,10 @@ def difference(there: Definition, here: Definition) -> str:
 
 
 def values_sha256(activation: Activation) -> str:
-    """SHA-256 of phi and phi' at some thousand points: it sees what constants, closures, defaults and globals do."""
+    """SHA-256 of phi, and of a phi' of the user's, at some thousand points.
+
+    It sees what constants, closures, defaults and globals do.
+    """
     assert activation.scalar is not None
     return _digest(*activation.scalar)
 
@@ -85,13 +88,13 @@ def values_sha256(activation: Activation) -> str:
 def _digest(phi: Scalar, dphi: Scalar | None) -> str:
     found = hashlib.sha256()
     for function in filter(None, (phi, dphi)):
-        # 9 digits: enough to see an edit, few enough that another libm gives the same text
+        # 7 digits: enough to see an edit, few enough that another libm gives the same text
         found.update("".join(f" {_value(function, x)} {_value(function, -x)}" for x in _PROBES).encode())
     return found.hexdigest()
 
 
 def _value(function: Scalar, x: float) -> str:
     try:
-        return f"{float(function(x)):.9g}"
+        return f"{float(function(x)):.7g}"
     except (ArithmeticError, ValueError):  # a point where a formula has no value
         return "none"

@@ -23,13 +23,16 @@ from numpy.typing import NDArray
 
 from mcflow.errors import InputError
 
-_LONGEST_LINE = 1 << 24  # characters; its fields as Python strings take thirty times as much memory
-_LOOKED_AT = 10  # rows that say what separates columns
+_LONGEST_LINE = 1 << 24  # characters; less where memory is short: fields as Python strings take 30 times as much
+_LOOKED_AT = 10  # rows, the last of which says what separates columns
+_CHUNK = 1 << 20  # characters of the lines that are read together
+_DECIDE = 3  # rows that say whether there is a header and an index
 _QUOTED = re.compile(r'"[^"]*"')
 # What begins as a number does, also where no reader takes it: thousands, dates, percents, amounts, complex numbers.
 _NUMBER_LIKE = re.compile(
     r"[(+\-\u2212]?[$\u20ac\xa3]?[.,]?\d[\d .,_'eE+\-\u2212/:jJiTZ()%$\u20ac\xa3]*|0[xX][\da-fA-F]+"
 )
+_HAS_DECIMALS = re.compile(r"[+-]?\d*[.,]\d+([eE][+-]?\d+)?|[+-]?\d+[eE][+-]?\d+")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}([.,' _]\d{3})+([.,]\d+)?")
 _UNNAMED = re.compile(r"(Unnamed: [\d.]+)?")  # pandas leaves the name of an index empty, and reads it back as this
 _MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", "."}
@@ -48,12 +51,12 @@ class Row(NamedTuple):
 class Dialect:
     """How a table is written: the ``separator`` (empty for one column), and the line of its header or 0.
 
-    ``names`` is how many columns the header names, ``skipped`` how many columns before the features are an index.
+    ``columns`` is how many there are by the header, ``skipped`` how many of them, before the features, are an index.
     """
 
     separator: str
     header: int = 0
-    names: int = 0
+    columns: int = 0
     skipped: int = 0
 
     @property
@@ -102,17 +105,17 @@ def _encoding(file: io.BufferedReader) -> str:
 
 def _lines(text: io.TextIOWrapper, limit: int, path: str) -> Iterator[tuple[int, str]]:
     """Numbered lines but blank ones, without comments."""
-    size = 0
+    size, longest = 0, min(_LONGEST_LINE, limit // 16)
     for number in itertools.count(1):
-        line = text.readline(_LONGEST_LINE)
+        line = text.readline(longest)
         size += len(line)
         if not line:
             return
-        if len(line) == _LONGEST_LINE:
-            raise InputError(f"{path!r}: line {number} is longer than {_LONGEST_LINE} characters; it is no table")
+        if len(line) == longest:
+            raise InputError(f"{path!r}: line {number} is longer than {longest} characters; it is no table")
         _refuse_large(size, limit, path)  # again: what a compressed file unpacks to is seen only now
         line = _without_comment(line.rstrip("\n"))
-        if line.strip():
+        if line.strip(" \f\v"):  # a line of tabs is a row whose entries are missing
             yield number, line
 
 
@@ -135,55 +138,91 @@ def _read_lines(lines: Iterator[tuple[int, str]], path: str) -> tuple[NDArray[np
     if not first:
         raise InputError(f"{path!r} is empty; a table has a row for each input")
     separator = "\t" if re.search(r"\.tsv(\.gz)?$", path.lower()) else _separator(first[-1][1])
-    dialect = _dialect([_row(*line, separator, path) for line in first], separator)
-    marks = _Marks()
-    values, start, columns = array("d"), 0, 0
-    for number, line in itertools.chain(first, lines):
-        if number == dialect.header:
-            continue
-        row = _row(number, line, separator, path)
-        if not start:
-            start, columns = number, len(row.fields)
-            _refuse_other_header(dialect, row, path)
-        if len(row.fields) != columns:
+    dialect = _dialect([_row(*line, separator, path) for line in first[:_DECIDE]], separator, path)
+    content = (pair for pair in itertools.chain(first, lines) if pair[0] != dialect.header)
+    table = _Table(path, dialect)
+    for chunk in _chunks(content):
+        table.add(chunk)
+    if not table.start:
+        raise InputError(f"{path!r} has a header in line {dialect.header} and no rows; a row is an input")
+    if table.columns == dialect.skipped:
+        raise InputError(f"{path!r} has no columns but an index; give the features too")
+    return np.frombuffer(table.values).reshape(-1, table.columns - dialect.skipped), dialect.said(bool(table.comma))
+
+
+def _chunks(lines: Iterator[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    chunk, size = [], 0
+    for pair in lines:
+        chunk.append(pair)
+        size += len(pair[1])
+        if size > _CHUNK:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+class _Table:
+    """The numbers so far. NumPy reads the plain lines of a chunk at once; one by one they name what is wrong.
+
+    ``start`` is the line of the first row, ``comma`` and ``point`` those that first have the decimal mark.
+    """
+
+    def __init__(self, path: str, dialect: Dialect) -> None:
+        self.path, self.dialect = path, dialect
+        self.values = array("d")
+        self.start = self.columns = self.comma = self.point = 0
+
+    def add(self, chunk: list[tuple[int, str]]) -> None:
+        if not self.start:
+            row = _row(*chunk[0], self.dialect.separator, self.path)
+            self.start, self.columns = row.line, len(row.fields)
+            _refuse_other_header(self.dialect, row, self.path)
+        block = self._plain([line for _, line in chunk])
+        if block is not None:
+            self.values.frombytes(block.tobytes())
+            return
+        for number, line in chunk:
+            self._add_row(_row(number, line, self.dialect.separator, self.path))
+
+    def _plain(self, lines: list[str]) -> NDArray[np.float64] | None:
+        """(line, column) numbers; None where there are quotes, an index or decimal commas, or anything is wrong."""
+        odd = '"_,' if self.dialect.may_have_decimal_commas else '"_'
+        if self.dialect.skipped or any(mark in line for mark in odd for line in lines):
+            return None
+        try:
+            block = np.loadtxt(lines, delimiter=self.dialect.separator.strip(" ") or None, comments=None, ndmin=2)
+        except ValueError:
+            return None
+        return block if block.shape == (len(lines), self.columns) and np.isfinite(block).all() else None
+
+    def _add_row(self, row: Row) -> None:
+        if len(row.fields) != self.columns:
             raise InputError(
-                f"{path!r}: line {number} has {len(row.fields)} columns, line {start} has {columns}; "
+                f"{self.path!r}: line {row.line} has {len(row.fields)} columns, line {self.start} has {self.columns}; "
                 "every row must have as many"
             )
-        if dialect.may_have_decimal_commas:
-            marks.see(row, path)
-        values.extend(_numbers(row, dialect, path))
-    if not start:
-        raise InputError(f"{path!r} has a header in line {dialect.header} and no rows; a row is an input")
-    if columns == dialect.skipped:
-        raise InputError(f"{path!r} has no columns but an index; give the features too")
-    table = np.frombuffer(values, dtype=np.float64).reshape(-1, columns - dialect.skipped)
-    return table, dialect.said(bool(marks.comma))
+        if self.dialect.may_have_decimal_commas:
+            self._see_marks(row)
+        self.values.extend(_numbers(row, self.dialect, self.path))
 
-
-def _refuse_other_header(dialect: Dialect, row: Row, path: str) -> None:
-    if dialect.header and len(row.fields) - dialect.names not in (0, 1):
-        raise InputError(
-            f"{path!r}: line {row.line} has {len(row.fields)} columns, the header in line {dialect.header} names "
-            f"{dialect.names}; give each column one name"
-        )
-
-
-class _Marks:
-    """Where a table first has a decimal comma and a decimal point: one that has both has marks between thousands."""
-
-    def __init__(self) -> None:
-        self.comma = self.point = 0
-
-    def see(self, row: Row, path: str) -> None:
-        text = ";".join(row.fields)
+    def _see_marks(self, row: Row) -> None:
+        text = ";".join(row.fields[self.dialect.skipped :])
         self.comma = self.comma or ("," in text and row.line)
         self.point = self.point or ("." in text and row.line)
         if self.comma and self.point:
             raise InputError(
-                f"{path!r}: line {self.comma} has a comma in a number and line {self.point} a point; "
+                f"{self.path!r}: line {self.comma} has a comma in a number and line {self.point} a point; "
                 "write all with the same decimal mark, and none between thousands"
             )
+
+
+def _refuse_other_header(dialect: Dialect, row: Row, path: str) -> None:
+    if dialect.header and len(row.fields) != dialect.columns:
+        raise InputError(
+            f"{path!r}: line {row.line} has {len(row.fields)} columns, the header in line {dialect.header} names "
+            f"{dialect.columns}; give each column one name"
+        )
 
 
 def _separator(line: str) -> str:
@@ -203,26 +242,37 @@ def _row(number: int, line: str, separator: str, path: str) -> Row:
     return Row(number, [field.strip() for field in fields])
 
 
-def _dialect(rows: list[Row], separator: str) -> Dialect:
-    """What the first rows say: a header is a first row of names, or of 0, 1, 2, ... above rows with decimal marks."""
-    fields = rows[0].fields
-    below = rows[1].fields if len(rows) > 1 else []
-    has_numbers = any(_NUMBER_LIKE.fullmatch(field) for field in fields)
+def _dialect(rows: list[Row], separator: str, path: str) -> Dialect:
+    """What the first rows say: a first row of names is a header, and columns without a name are an index."""
+    (line, fields), below = rows[0], [row.fields for row in rows[1:]]
+    if fields[0] == "" and _counts(fields[1:], 0) and below and below[0][0] == "0":  # pandas numbered columns and rows
+        return Dialect(separator, line, len(fields), 1)
+    if _counts(fields, 0) and any(map(_HAS_DECIMALS.fullmatch, itertools.chain(*below))):
+        raise InputError(
+            f"{path!r}: line {line} counts 0, 1, 2, ...: leave it out if it is a header (in pandas header=False), "
+            "or write it with decimal points if these are numbers"
+        )
+    has_numbers = any(map(_NUMBER_LIKE.fullmatch, fields))
     has_names = any(field.lower() not in _NO_NAMES for field in fields)
-    line, unnamed = 0, 0
-    if has_names and not has_numbers:
-        line = rows[0].line
-        unnamed = sum(1 for _ in itertools.takewhile(_UNNAMED.fullmatch, fields))
-        unnamed += len(below) == len(fields) + 1  # R leaves the name of row names out
-    elif _counts(fields) and any(re.search(r"\d[.,]\d", field) for field in below):  # columns that pandas named
-        line = rows[0].line
-    elif fields[0] == "" and _counts(fields[1:]) and below[:1] == ["0"]:  # and rows too
-        line, unnamed = rows[0].line, 1
-    return Dialect(separator, line, len(fields) if line else 0, unnamed)
+    if has_numbers or not has_names:
+        return Dialect(separator)
+    if below and len(below[0]) == len(fields) + 1 and _are_row_names([row[0] for row in below]):
+        return Dialect(separator, line, len(fields) + 1, 1)  # R leaves the name of row names out
+    unnamed = sum(1 for _ in itertools.takewhile(_UNNAMED.fullmatch, fields))
+    if any(map(_HAS_DECIMALS.fullmatch, itertools.chain(*(row[:unnamed] for row in below)))):
+        raise InputError(
+            f"{path!r}: column 1 has no name in the header in line {line}, as an index has, but numbers with decimals; "
+            "name it, or leave it out"
+        )
+    return Dialect(separator, line, len(fields), unnamed)
 
 
-def _counts(fields: list[str]) -> bool:
-    return len(fields) > 1 and fields == [str(place) for place in range(len(fields))]
+def _counts(fields: list[str], start: int) -> bool:
+    return len(fields) > 1 and fields == [str(place) for place in range(start, start + len(fields))]
+
+
+def _are_row_names(column: list[str]) -> bool:
+    return _counts(column, 1) or not any(map(_NUMBER_LIKE.fullmatch, column))
 
 
 def _numbers(row: Row, dialect: Dialect, path: str) -> list[float]:

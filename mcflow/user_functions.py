@@ -41,8 +41,10 @@ def as_it_is(function: Scalar) -> Scalar:
     """The function with the globals and closure of now: kernels take them as constants, theory must see the same."""
     assert isinstance(function, types.FunctionType)
     cells = tuple(types.CellType(cell.cell_contents) for cell in function.__closure__ or ())
-    kept = dict(function.__globals__)
-    return types.FunctionType(function.__code__, kept, function.__name__, function.__defaults__, cells)
+    named = dict(function.__globals__)
+    kept = types.FunctionType(function.__code__, named, function.__name__, function.__defaults__, cells)
+    kept.__kwdefaults__ = function.__kwdefaults__
+    return kept
 
 
 def vectorize(function: Scalar) -> Elementwise:

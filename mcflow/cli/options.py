@@ -32,7 +32,7 @@ _OPTIONS = (
     click.option("--depth", type=int, metavar="N", help="Layers [default: 30]."),
     click.option("--width", metavar="N|N,N,...", help="Units of each layer, or of all [default: 256]."),
     click.option("--features", type=int, metavar="N", help="Input size, where the inputs do not give it."),
-    click.option("--inputs", metavar="WHAT", help="gaussian, sphere, digits, or a file: PATH[:DATASET]."),
+    click.option("--inputs", metavar="WHAT", help="gaussian, sphere, digits, or PATH[:DATASET] of an array or table."),
     click.option("--batch", type=int, metavar="K", help="Inputs that every network is given."),
     click.option("--correlation", type=float, metavar="C", help="Inputs come in pairs of this cosine."),
     click.option("--bias-std", type=float, metavar="S", help="Standard deviation of the biases."),

@@ -89,7 +89,7 @@ def test_other_versions_kernels_and_functions_are_refused():
         with pytest.raises(InputError, match=f"a worker has {name} .* and this process other"):
             other.check(jobs)
     with pytest.raises(InputError, match="is another on a worker"):
-        replace(here, cases=((jobs[0].name, "other"),)).check(jobs)
+        replace(here, cases=((jobs[0].name, replace(here.cases[0][1], distribution="uniform")),)).check(jobs)
 
 
 def test_what_is_no_executor_is_refused():

@@ -338,6 +338,9 @@ def test_a_small_archive_that_unpacks_to_much_is_refused(reader, tmp_path):
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.npy", huge_header((1 << 26,), "<f8")[:-64] + bytes(1 << 29))
     assert reader.read("inputs", tmp_path / "a.npz").startswith("refused: ")
+    for text in (b"1," * (1 << 23), b"1,2\n" * (1 << 18) + b"x,2\n"):
+        (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text, 1))
+        assert reader.read("inputs", tmp_path / "a.csv.gz").startswith("refused: ")
 
 
 def test_paths_that_are_no_files_are_sentences(reader, tmp_path):
