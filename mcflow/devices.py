@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import blocks
 from mcflow.blocks import BACKWARD, QUANTITIES, Block
 from mcflow.errors import InputError
 
@@ -124,13 +125,13 @@ def simulate(
     from threadpoolctl import threadpool_limits
 
     from mcflow.kernels.cpu import chain, collapsed, direct, lanes, one_input
-    from mcflow.kernels.cpu.layers import BINS
+    from mcflow.kernels.cpu.layers import BINS, RECORDED
     from mcflow.kernels.cpu.passes import Address, Memory
 
     features = inputs.shape[1]
     layers = len(case.widths)
     threads = max(1, min(numba.get_num_threads(), count))
-    rows = np.empty((len(QUANTITIES), count, layers))
+    rows = np.empty((RECORDED, count, layers))
     counts = np.zeros((threads, 2, layers, BINS), np.int64)
     architecture = _architecture(case, features)
     arguments = (
@@ -150,7 +151,7 @@ def simulate(
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
         lanes.simulate(walk, *arguments, memory, rows, counts)
     absent = tuple(name for name in QUANTITIES if method == "chain" and not name.endswith("second_moment"))
-    return _block(first, rows, counts, case, backward, absent)
+    return _block(first, rows, counts, case, backward, arguments[2].exponent, absent)
 
 
 def draw_weights(case: Case, features: int, seed: int, network: int) -> list[NDArray[np.float64]]:
@@ -227,7 +228,8 @@ def _block(
     counts: NDArray[np.int64],
     case: Case,
     backward: bool,
-    absent: tuple[str, ...] = (),
+    input_exponent: int,
+    absent: tuple[str, ...],
 ) -> Block:
     missing = set(absent)
     if not backward:
@@ -235,8 +237,11 @@ def _block(
     if case.batch < 2:
         missing.add("preactivation_correlation")
     kept = {name: rows[i] for i, name in enumerate(QUANTITIES) if name not in missing}
+    of_h, of_x, of_d = rows[len(QUANTITIES) :]
+    below = np.concatenate([np.full((len(of_x), 1), float(input_exponent)), of_x[:, :-1]], axis=1)
+    log2 = blocks.scale(kept, [of_h, of_x, of_d if backward else None, below])
     total = counts.sum(axis=0)
-    return Block(first, kept, total[0], total[1] if backward else None)
+    return Block(first, kept, total[0], total[1] if backward else None, log2)
 
 
 def _architecture(case: Case, features: int) -> Any:

@@ -23,11 +23,14 @@ PREACTIVATION_CORRELATION = 7
 GRADIENT_SECOND_MOMENT = 8
 WEIGHT_GRADIENT_SECOND_MOMENT = 9
 QUANTITIES = 10
+# Rows behind them: the powers of two that the sums of h, x and d of a layer carry.
+H_EXPONENT, X_EXPONENT, D_EXPONENT = range(QUANTITIES, QUANTITIES + 3)
+RECORDED = QUANTITIES + 3
 
 # Beyond 2^+-33 an activation with an asymptote is that asymptote to float32 accuracy, and is carried scaled.
 FAR_EXPONENT = 33
-# Exponents saturate here: 2^(2 * 4000) is far outside float64, and products of exponents stay small.
-LAST_EXPONENT = 4000
+# Exponents end here (a squared ReLU doubles them in every layer), so that no sum of them leaves an int32.
+LAST_EXPONENT = 1 << 28
 BINS = 66
 REACH = 6.0
 BINS_PER_UNIT = np.float32((BINS - 2) / (2 * REACH))
@@ -161,12 +164,6 @@ def activate(h, x, d, length, exponent, mean_square, nonlinearity):
 
 
 @inner
-def shifted(value, exponent):
-    """value * 2**exponent; most exponents are zero, and ldexp is a call into the C library."""
-    return value if exponent == 0 else math.ldexp(value, exponent)
-
-
-@inner
 def preactivation_statistics(row, layer, h, length):
     """Sums of h into ``row[:, layer]`` (unscaled); returns the mean square."""
     one, two, four = _sums(h, length)
@@ -178,23 +175,17 @@ def preactivation_statistics(row, layer, h, length):
 
 @inner
 def activation_statistics(row, layer, x, d, length, saturation, h_exponent, x_exponent):
-    """Sums of x and phi' into ``row[:, layer]``, and the scales of the preactivation's sums put right.
+    """Sums of x and phi' into ``row[:, layer]`` (unscaled), and the exponents of h and x.
 
     Returns the sum of squares of x, unscaled.
     """
     one, two = _mean_sums(x, length)
     active, saturated = _counts_of_slopes(d, length, saturation)
-    row[ACTIVATION_MEAN, layer] = shifted(one / length, x_exponent)
-    row[ACTIVATION_SECOND_MOMENT, layer] = shifted(two / length, 2 * x_exponent)
+    row[ACTIVATION_MEAN, layer] = one / length
+    row[ACTIVATION_SECOND_MOMENT, layer] = two / length
     row[ACTIVE_FRACTION, layer] = active / length
     row[SATURATED_FRACTION, layer] = saturated / length
-    if h_exponent != 0:
-        for quantity, power in (
-            (PREACTIVATION_MEAN, 1),
-            (PREACTIVATION_SECOND_MOMENT, 2),
-            (PREACTIVATION_FOURTH_MOMENT, 4),
-        ):
-            row[quantity, layer] = math.ldexp(row[quantity, layer], power * h_exponent)
+    row[H_EXPONENT, layer], row[X_EXPONENT, layer] = h_exponent, x_exponent
     return two
 
 

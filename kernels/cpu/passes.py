@@ -12,7 +12,9 @@ from .aligned import empty_floats, whole_lines
 from .bodies import place_of
 from .fill import padded
 from .layers import (
+    D_EXPONENT,
     GRADIENT_SECOND_MOMENT,
+    LAST_EXPONENT,
     PREACTIVATION_CORRELATION,
     WEIGHT_GRADIENT_SECOND_MOMENT,
     Nonlinearity,
@@ -23,7 +25,6 @@ from .layers import (
     mean_cosine,
     preactivation_statistics,
     rescale,
-    shifted,
     sum_of_squares,
 )
 
@@ -282,13 +283,14 @@ def record_backward_layer(space, layer, architecture, batch, exponent, counting,
     n, n_in = architecture.width[layer], architecture.fan_in[layer]
     delta, squares = space.delta, space.delta_squares
     exponent += space.slope_exponent[layer]
+    exponent = max(-2 * LAST_EXPONENT, min(2 * LAST_EXPONENT, exponent))
     total, product = 0.0, 0.0
     for k in range(batch):
         total += squares[k]
         product += squares[k] * space.x_squares[layer, k]
-    row[GRADIENT_SECOND_MOMENT, layer] = shifted(total / (batch * n), 2 * exponent)
-    both = 2 * (exponent + space.x_exponent[layer])
-    row[WEIGHT_GRADIENT_SECOND_MOMENT, layer] = shifted(product / (np.float64(batch * n) * n_in), both)
+    row[GRADIENT_SECOND_MOMENT, layer] = total / (batch * n)
+    row[WEIGHT_GRADIENT_SECOND_MOMENT, layer] = product / (np.float64(batch * n) * n_in)
+    row[D_EXPONENT, layer] = exponent
     if network < counting.networks:
         count(counts[1, layer], delta, batch * n, exponent, counting.gradient_exponent[layer])
     shift = exponent_of(total / (batch * n))

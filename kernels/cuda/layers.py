@@ -47,7 +47,7 @@ NOT_A_NUMBER = float32(math.nan)
 
 # As on the processor: beyond 2^+-33 an activation with an asymptote is carried scaled.
 FAR_EXPONENT = 33
-LAST_EXPONENT = 4000
+LAST_EXPONENT = 1 << 28
 # A gradient is rescaled when its root mean square leaves 2^+-10, so that squares stay in the middle of float32.
 GRADIENT_EXPONENT = 10
 HIGHEST_BIAS = 39  # biases of up to about 2^40 times the scale are carried in it, as on the processor
@@ -254,7 +254,7 @@ def finish_backward(network, layers, layer, counts, source, factor, exponent, de
         delta[e] = v
         total += v * v
     total, _, _, _ = sum_four(total, ZERO, ZERO, ZERO, room)
-    exponent += network.carried[SLOPE_CARRIED, layer]
+    exponent = clipped(exponent + network.carried[SLOPE_CARRIED, layer], 2 * LAST_EXPONENT)
     e = int32(0)
     if not (total > LEAST and total < MOST):
         _, total, _, e = sums_of_powers(delta, length, int32(0), room)
