@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import hypotheses, laws
+from mcflow import hypotheses, laws, magnitudes
 from mcflow.expected import Expected, Prediction
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ Floats = NDArray[np.float64]
 
 NUMERICAL = 3e-6  # float32 arithmetic, relative: it does not average out over networks
 FEW = 0.25  # skewness / sqrt(networks) from which on a mean is ruled by a few networks
-LEAST = 1e-290  # below it float64 itself loses digits
 LAWS = 8  # layers at which whole laws are compared: neighbours say the same
 SPREAD_NEEDS = 50  # networks, before the spread of a sample says enough
 # ... and as many more, times its square: the wider the logarithm, the longer its lower tail of nearly dead networks,
@@ -38,7 +37,8 @@ class Row:
     ``zero_fraction`` (dead networks) or ``law`` (the distance of Kolmogorov and Smirnov). ``z`` is the difference in
     standard errors, ``p`` its two-sided probability (beyond ``allowance``, by which an approximate ``tier`` may err),
     ``p_adjusted`` that after Holm; None where ``judged`` is false, for the reason in ``why``. ``equal`` tells whether
-    equality within the margin was shown, ``networks_needed`` about how many networks would.
+    equality within the margin was shown, ``networks_needed`` about how many networks would. ``measured``,
+    ``standard_error``, ``predicted`` and ``allowance`` are multiples of 2**exponent, 0 in the middle of float64.
     """
 
     case: str
@@ -61,12 +61,18 @@ class Row:
     rejected: bool = False
     equal: bool | None = None
     networks_needed: float | None = None
+    exponent: int = 0
 
     def record(self) -> dict[str, Any]:
-        """The same as plain data; what is not a finite number is None."""
+        """The same as plain data; what is not a finite number is None, with NAME_log10 for what has left float64."""
+        out = asdict(self)
+        exponent = out.pop("exponent")
+        for key in ("measured", "standard_error", "predicted", "allowance") if exponent else ():
+            logarithm = magnitudes.log10(out[key], exponent)
+            out[key] = magnitudes.plain(out[key], exponent)
+            out[f"{key}_log10"] = logarithm
         return {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in asdict(self).items()
+            key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in out.items()
         }
 
 
@@ -76,7 +82,7 @@ def rows_of_case(name: str, dataset: xarray.Dataset, prediction: Prediction, who
     for quantity, of in prediction.of.items():
         if f"{quantity}_mean" not in dataset:
             continue  # this method does not give it
-        found = _Found(dataset, quantity)
+        found = _Found(dataset, quantity, of.exponent)
         yield from _means(name, quantity, found, of, units)
         if not np.isnan(of.log_mean).all():
             yield from _logarithms(name, quantity, found, of)
@@ -87,13 +93,16 @@ def rows_of_case(name: str, dataset: xarray.Dataset, prediction: Prediction, who
 
 
 class _Found:
-    """The (layer,) statistics of one quantity, as they stand in the file's summary."""
+    """The (layer,) statistics of one quantity, as they stand in the file's summary, as multiples of 2**exponent."""
 
-    def __init__(self, dataset: xarray.Dataset, quantity: str) -> None:
-        self.dataset, self.quantity = dataset, quantity
+    def __init__(self, dataset: xarray.Dataset, quantity: str, exponent: NDArray[np.int64]) -> None:
+        self.dataset, self.quantity, self.exponent = dataset, quantity, exponent
         self.rows = dataset.get(quantity)
         self.count = self["count"].astype(np.float64)
-        self.mean, self.std, self.error = self["mean"], self["std"], self["standard_error"]
+        self.mean, self.std, self.error = (
+            magnitudes.carried(self[name], magnitudes.partner(dataset, f"{quantity}_{name}"), exponent)
+            for name in ("mean", "std", "standard_error")
+        )
         self.log_mean, self.log_std = self["log_mean"], self["log_std"]
         self.zero = self["zero_fraction"]
         self.is_positive = quantity.endswith("moment")
@@ -105,8 +114,7 @@ class _Found:
         """(network, layer) natural logarithms, NaN where not positive; None where rows were not kept."""
         if self.rows is None:
             return None
-        values = np.asarray(self.rows.values)
-        return np.log(np.where(values > 0, values, np.nan))
+        return magnitudes.natural_logarithms(self.dataset, self.quantity)
 
     def skewness(self) -> Floats:
         """(layer,) skewness over networks: of a positive quantity that of a log-normal one with its logarithm's spread.
@@ -117,8 +125,10 @@ class _Found:
             return np.where(np.isfinite(self.log_std), hypotheses.lognormal_skewness(self.log_std), 0.0)
         if self.rows is None:
             return np.zeros(len(self.mean))
+        logs = magnitudes.partner(self.dataset, self.quantity)
+        rows = magnitudes.carried(np.asarray(self.rows.values), logs, self.exponent)
         with np.errstate(invalid="ignore", divide="ignore"):
-            scaled = (np.asarray(self.rows.values) - self.mean) / self.std
+            scaled = (rows - self.mean) / self.std
             return np.where(self.std > 0, np.mean(scaled**3, axis=0), 0.0)
 
 
@@ -154,8 +164,6 @@ def _means(name: str, quantity: str, found: _Found, of: Expected, units: Floats)
             why = RULED
         elif not (np.isfinite(error[k]) and np.isfinite(difference[k])):
             why = "beyond the range of float64"
-        elif found.is_positive and of.mean[k] < LEAST:
-            why = "below the range of float64"
         elif error[k] == 0 and difference[k] != 0 and not found.is_positive and abs(difference[k]) < NUMERICAL:
             why = "no spread over networks"
         certain = p[k] if error[k] > 0 else float(difference[k] == 0)
@@ -165,6 +173,7 @@ def _means(name: str, quantity: str, found: _Found, of: Expected, units: Floats)
             effective[k] if found.is_positive else np.nan,
             certain,
             why,
+            int(found.exponent[k]),
         )
 
 
@@ -193,7 +202,7 @@ def _logarithms(name: str, quantity: str, found: _Found, of: Expected) -> Iterab
         why = "" if alive[k] > 1 else "fewer than two live networks"
         if few[k] and not np.isfinite(of.log_std[k]):
             why = why or f"fewer than {SPREAD_NEEDS} networks, and theory has no spread"
-        if not np.isfinite(error[k]) or abs(of.log_mean[k]) > 650:
+        if not np.isfinite(error[k]):
             why = why or "beyond the range of float64"
         place = (name, k, quantity, "log_mean", of.tier[k])
         yield _row(place, (found.log_mean[k], error[k], of.log_mean[k], 0.0, alive[k]), np.nan, p_mean[k], why)
@@ -224,10 +233,10 @@ def _whole_laws(name: str, dataset: xarray.Dataset, prediction: Prediction) -> I
     for quantity, of in laws.laws(prediction.stack, layers).items():
         if quantity not in present:
             continue
-        values = np.asarray(dataset[quantity].values)
+        logs = magnitudes.natural_logarithms(dataset, quantity)
         for layer, law in of.items():
-            alive = values[:, layer - 1]
-            alive = alive[(alive > 0) & ~np.isnan(alive)]
+            alive = logs[:, layer - 1]
+            alive = alive[~np.isnan(alive)]
             if len(alive) < 20:
                 continue
             distance, p = hypotheses.kolmogorov_smirnov(law.cdf(alive))
@@ -244,6 +253,7 @@ def _row(
     effective: float,
     p: float,
     why: str,
+    exponent: int = 0,
 ) -> Row:
     case, k, quantity, statistic, tier = place
     measured, error, predicted, allowance, networks = (float(x) for x in numbers)
@@ -257,5 +267,5 @@ def _row(
     return Row(
         case, int(k) + 1, quantity, statistic, measured, error, predicted, tier, z, relative, allowance, int(networks),
         float(effective) if math.isfinite(effective) else None, float(p) if judged else None, judged=judged,
-        why=why if why or judged else "no p value",
+        why=why if why or judged else "no p value", exponent=exponent,
     )  # fmt: skip

@@ -20,6 +20,8 @@ LN2, LOG10_2 = math.log(2.0), math.log10(2.0)
 SUFFIX = "_log2"
 # An exponent at which a number is surely 0 or infinite, with any other factor that a float64 holds.
 _FAR = 5000
+# Numbers that are compared carry an exponent beyond 2^+-_MIDDLE: those next to them then lie within 2^+-_REACH.
+_MIDDLE, _REACH = 500, 1000
 
 
 def log2_of(values: Floats) -> Floats:
@@ -110,8 +112,43 @@ def natural_logarithms(of: Any, name: str) -> Floats:
     return logarithms(np.asarray(of[name], dtype=np.float64), partner(of, name))
 
 
-def text(value: float, log10: float, digits: int = 4) -> str:
-    """A number to so many digits, or as ``10^421.72`` where it leaves float64."""
-    if math.isfinite(log10) and not SMALLEST <= abs(value) < math.inf:
-        return f"{'-' if math.copysign(1.0, value) < 0 else ''}10^{log10:.2f}"
-    return f"{value:.{digits}g}"
+def carried(values: Floats, log2: Floats | None, exponent: NDArray[np.int64]) -> Floats:
+    """Numbers as multiples of 2**exponent; where that is not 0 or a number has left float64, within 2^+-1000 of it."""
+    away = np.broadcast_to(exponent != 0, values.shape)
+    if log2 is not None:
+        away = away | lost(values, log2)
+    if not away.any():
+        return values
+    logs = log2_of(values) if log2 is None else log2
+    moved = np.copysign(np.exp2(np.clip(logs - exponent, -_REACH, _REACH)), values)
+    return np.where(away & np.isfinite(logs), moved, values)
+
+
+def unit_of(log2: Floats) -> NDArray[np.int64]:
+    """The exponent that numbers of such a size are best compared in: 0 in the middle of float64."""
+    return np.where(np.isfinite(log2) & (np.abs(log2) > _MIDDLE), np.floor(log2), 0.0).astype(np.int64)
+
+
+def text(mantissa: float, exponent: int = 0, digits: int = 4) -> str:
+    """mantissa 2**exponent to so many digits, or as ``10^421.72`` where that has left float64."""
+    value, log2 = (x if x is None else float(x[0]) for x in from_powers(np.array([mantissa]), np.array([exponent])))
+    if log2 is None:
+        return f"{value:.{digits}g}"
+    return f"{'-' if mantissa < 0 else ''}10^{LOG10_2 * log2:.2f}"
+
+
+def power_of_ten(log10: float, digits: int = 4) -> str:
+    """A positive number by its decimal logarithm, the same way."""
+    if not math.isfinite(log10):
+        return "0" if log10 < 0 else f"{log10:g}"
+    return f"{10.0**log10:.{digits}g}" if abs(log10) < 300.0 else f"10^{log10:.2f}"
+
+
+def plain(mantissa: float, exponent: int) -> float:
+    """mantissa 2**exponent as a float64: 0 or infinity where it leaves that."""
+    return float(from_powers(np.array([mantissa]), np.array([exponent]))[0][0])
+
+
+def log10(mantissa: float, exponent: int) -> float:
+    """The decimal logarithm of the size of mantissa 2**exponent."""
+    return LOG10_2 * (float(log2_of(np.array(mantissa))) + exponent)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcflow.theory.estimate import Estimate, from_logs
+from mcflow.theory.estimate import LN10, Estimate, from_logs
 from mcflow.theory.quadrature import Array
 from mcflow.theory.stack import Stack, log_mean
 from mcflow.theory.unit_law import unit_law
@@ -46,7 +46,8 @@ def estimates(stack: Stack) -> dict[str, Estimate]:
         "preactivation_second_moment": from_logs("exact", log_q, relative(h), law.get("preactivation")),
         "activation_second_moment": from_logs("exact", log_x, relative(x), law.get("activation")),
     }
-    spread = np.sqrt(np.exp(log_q) / stack.width) if single else None
+    with np.errstate(over="ignore", under="ignore"):
+        spread = np.exp(0.5 * log_q) / np.sqrt(stack.width) if single else None
     out["preactivation_mean"] = Estimate("exact", np.zeros(stack.depth), spread)
     if known:
         out["preactivation_fourth_moment"] = from_logs("exact", _log_fourth(stack, ratio))
@@ -55,9 +56,10 @@ def estimates(stack: Stack) -> dict[str, Estimate]:
     out |= _gradients(stack, m2, ratio, alive, x, log_x, law)
     out |= _fractions(stack, slope, alive)
     if laws:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", under="ignore", divide="ignore"):
             mean = (1.0 - slope) / math.sqrt(2.0 * math.pi) * np.exp(laws["root"][0])
-        out["activation_mean"] = Estimate("exact", mean)
+            log10 = np.log10(abs(1.0 - slope) / math.sqrt(2.0 * math.pi)) + laws["root"][0] / LN10
+        out["activation_mean"] = Estimate("exact", mean, log10=log10)
     return out
 
 
