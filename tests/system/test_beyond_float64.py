@@ -74,23 +74,25 @@ def test_a_directly_simulated_network_beyond_float64_is_that_of_its_weights():
             np.testing.assert_allclose(block.log2[quantity], expected, atol=5e-5, err_msg=quantity)
 
 
-def made(folder, std, keep, how, monkeypatch, networks=40):
-    monkeypatch.setattr(parts, "_LARGEST", 16)
-    monkeypatch.setattr(parts, "_SMALLEST", 16)
+def write(path, study, shard=None, resume=False):
+    runs.run_to_file(
+        prepare(study, "collapsed", "cpu"), Target(path, resume, False), runs.Options(shard=shard), Silent()
+    )
+
+
+def made(folder, std, keep, how, networks=40):
+    """A file made in one go, in two, or of two shards."""
     study = Study((case_of(std),), networks=networks, keep=keep)
     path = folder / f"{how}.h5"
     if how == "shards":
-        shards = []
-        for number in range(2):
-            shards.append(folder / f"shard{number}.h5")
-            options = runs.Options(shard=Shard(number, 2))
-            runs.run_to_file(prepare(study, "collapsed", "cpu"), Target(shards[-1], False, False), options, Silent())
+        shards = [folder / f"shard{number}.h5" for number in range(2)]
+        for number, shard in enumerate(shards):
+            write(shard, study, Shard(number, 2))
         runs.merge_to_file(shards, path, partial=False, overwrite=False)
         return path
     if how == "resumed":
-        begun = Study(study.cases, networks=10, keep=keep)
-        mcflow.run(begun, path, method="collapsed", device="cpu").close()
-    mcflow.run(study, path, method="collapsed", device="cpu", resume=how == "resumed").close()
+        write(path, Study(study.cases, networks=10, keep=keep))
+    write(path, study, resume=how == "resumed")
     return path
 
 
@@ -98,9 +100,11 @@ def made(folder, std, keep, how, monkeypatch, networks=40):
 def test_resumed_and_sharded_files_have_the_same_bits_and_the_right_logarithms(std, keep, tmp_path, monkeypatch):
     from conftest import assert_same_bits
 
-    whole = made(tmp_path, std, keep, "whole", monkeypatch)
+    monkeypatch.setattr(parts, "_LARGEST", 16)
+    monkeypatch.setattr(parts, "_SMALLEST", 16)
+    whole = made(tmp_path, std, keep, "whole")
     for how in ("resumed", "shards"):
-        assert_same_bits(whole, made(tmp_path, std, keep, how, monkeypatch))
+        assert_same_bits(whole, made(tmp_path, std, keep, how))
     with mcflow.open(whole) as result:
         found = result[result.names[0]]
         assert (keep == "networks") == ("activation_second_moment_log2" in found)
@@ -161,8 +165,8 @@ def test_every_reader_takes_them(std, batch, keep, tmp_path, monkeypatch, capsys
     mcflow.run(study, "far.h5", method="collapsed", device="cpu").close()
     sign = "" if std == OVER else "-"
     words = "explode" if std == OVER else "vanish"
-    assert cli.call(["run", "--scheme", f"normal:{std!r}", "--activation", "relu", "--depth", str(DEPTH), "--width", "64",
-                     "--networks", "20", "--method", "chain", "-o", "chain.h5", "--quiet"]) == 0  # fmt: skip
+    run = f"run --scheme normal:{std!r} --activation relu --depth {DEPTH} --width {WIDTH} --networks 20 --method chain"
+    assert cli.call([*run.split(), "-o", "chain.h5", "--quiet"]) == 0
     said = capsys.readouterr().out
     assert f"10^{sign}3" in said
     assert f"activations {words} (10^" in said
