@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcflow import part_images, summaries
+from mcflow import blocks, magnitudes, part_images, summaries
 from mcflow.files import TEMPORARY, ReservedFile, seal_and_replace
 from mcflow.head import case_names
 from mcflow.layout import create, put, put_index, put_length, read_through
@@ -112,13 +112,28 @@ def _put_rows(
         group["network"][start:stop] = np.arange(part.first, part.first + part.count)
         for quantity, rows in part.rows.items():
             group[quantity][start:stop] = rows
-            found = summaries.accumulate(rows, sketched=False)
+            _put_logarithms(group, part, quantity, start)
+            found = summaries.accumulate(rows, False, part.log2.get(quantity))
             totals[quantity] = summaries.merge(totals[quantity], found) if quantity in totals else found
         if part.first == 0:
             zeroth = part
         start = stop
         _raise_failure(target)
     return totals, zeroth
+
+
+def _put_logarithms(group: h5py.Group, part: Part, quantity: str, start: int) -> None:
+    """The logarithms of a part's rows, from the first part on that needs them, and then of all parts."""
+    name = quantity + magnitudes.SUFFIX
+    if name not in group:
+        if quantity not in part.log2:
+            return
+        create(group, entry("CASE", name), group[quantity].shape, np.float64)
+        step = max(1, _COLUMN_BYTES // (8 * group[quantity].shape[1]))
+        for first in range(0, start, step):
+            before = slice(first, min(first + step, start))
+            group[name][before] = magnitudes.log2_of(group[quantity][before])
+    group[name][start : start + part.count] = blocks.logarithms(part, quantity)
 
 
 def _fold_summaries(
@@ -150,17 +165,26 @@ def _put_summary(group: h5py.Group, accumulators: dict[str, Accumulator]) -> Non
     for quantity, accumulator in accumulators.items():
         found = dict(summaries.describe(accumulator))
         if accumulator.sketch is None:
-            found |= _quantiles(group[quantity])
+            found |= _quantiles(group[quantity], group.get(quantity + magnitudes.SUFFIX))
         for statistic, values in found.items():
             put(summary, entry("CASE/summary", f"{quantity}_{statistic}"), values)
 
 
-def _quantiles(rows: h5py.Dataset) -> dict[str, Any]:
+def _quantiles(rows: h5py.Dataset, log2: h5py.Dataset | None) -> dict[str, Any]:
     """Exact quantiles of (network, layer) rows, a few layers at a time."""
     networks, depth = rows.shape
     step = max(1, _COLUMN_BYTES // (8 * networks))
-    pieces = [summaries.exact_quantiles(rows[:, start : start + step]) for start in range(0, depth, step)]
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    pieces = []
+    for start in range(0, depth, step):
+        layers = slice(start, start + step)
+        pieces.append(summaries.exact_quantiles(rows[:, layers], None if log2 is None else log2[:, layers]))
+    found = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    plain = {name: values for name, values in found.items() if name in summaries.QUANTILES}
+    for name, values in plain.items():
+        logs = found.get(name + magnitudes.SUFFIX)
+        if logs is not None and magnitudes.needed(values, logs) is not None:
+            plain = plain | {name + magnitudes.SUFFIX: logs}
+    return plain
 
 
 def _put_counts(group: h5py.Group, part: Part) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mcflow import magnitudes
+
+Floats = NDArray[np.float64]
 
 FORWARD = (
     "preactivation_mean",
@@ -21,6 +26,17 @@ FORWARD = (
 BACKWARD = ("gradient_second_moment", "weight_gradient_second_moment")
 QUANTITIES = FORWARD + BACKWARD
 
+# By which power of h, of x, of d and of the layer's inputs a quantity grows; the others are shares and cosines.
+POWERS = {
+    "preactivation_mean": (1, 0, 0, 0),
+    "preactivation_second_moment": (2, 0, 0, 0),
+    "preactivation_fourth_moment": (4, 0, 0, 0),
+    "activation_mean": (0, 1, 0, 0),
+    "activation_second_moment": (0, 2, 0, 0),
+    "gradient_second_moment": (0, 0, 2, 0),
+    "weight_gradient_second_moment": (0, 0, 2, 2),
+}
+
 HISTOGRAM_BINS = 66  # 64 of equal width between two that collect everything beyond
 HISTOGRAM_REACH = 6.0  # the inner bins span -6 .. 6 units of the layer's scale
 
@@ -31,17 +47,37 @@ class Block:
 
     ``rows[quantity]`` is (count, layer) float64; a quantity that was not asked for, or that a method cannot give, is
     absent. ``preactivation_counts`` and ``gradient_counts`` are (layer, bin) int64 over the networks of the block
-    whose index is under the case's ``histogram_networks``; None where the method does not count.
+    whose index is under the case's ``histogram_networks``; None where the method does not count. ``log2`` has the
+    logarithms of a quantity of which some value has left float64 (see ``magnitudes``).
     """
 
     first: int
-    rows: dict[str, NDArray[np.float64]]
+    rows: dict[str, Floats]
     preactivation_counts: NDArray[np.int64] | None
     gradient_counts: NDArray[np.int64] | None
+    log2: dict[str, Floats] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
         return len(next(iter(self.rows.values())))
+
+
+def scale(rows: dict[str, Floats], exponents: Sequence[Floats | None]) -> dict[str, Floats]:
+    """Multiply ``rows`` in place by the powers of two that a device left out; returns the logarithms where needed.
+
+    ``exponents`` are those of h, x, d and the layer's inputs, (count, layer) whole numbers; what is not known, as that
+    of d without a backward pass, is None.
+    """
+    log2: dict[str, Floats] = {}
+    moved = [exponent is not None and bool(exponent.any()) for exponent in exponents]
+    for name, powers in POWERS.items():
+        if name not in rows or not any(power and there for power, there in zip(powers, moved, strict=True)):
+            continue
+        terms = [power * exponent for power, exponent in zip(powers, exponents, strict=True) if power]
+        rows[name], found = magnitudes.from_powers(rows[name], np.sum(terms, axis=0))
+        if found is not None:
+            log2[name] = found
+    return log2
 
 
 def join(blocks: Sequence[Block]) -> Block:
@@ -55,7 +91,18 @@ def join(blocks: Sequence[Block]) -> Block:
         rows,
         _sum([block.preactivation_counts for block in blocks]),
         _sum([block.gradient_counts for block in blocks]),
+        {name: np.concatenate([logarithms(block, name) for block in blocks]) for name in _far(blocks)},
     )
+
+
+def _far(blocks: Sequence[Block]) -> list[str]:
+    return [name for name in QUANTITIES if any(name in block.log2 for block in blocks)]
+
+
+def logarithms(block: Any, name: str) -> Floats:
+    """(network, layer) logarithms of a quantity of a block or part: its own, or those of its plain values."""
+    found: Floats | None = block.log2.get(name)
+    return magnitudes.log2_of(block.rows[name]) if found is None else found
 
 
 def _sum(counts: Sequence[NDArray[np.int64] | None]) -> NDArray[np.int64] | None:

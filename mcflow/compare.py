@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import magnitudes
 from mcflow.documents import plain
 from mcflow.errors import InputError
 from mcflow.flow import BACKWARD, FORWARD, KEPT
@@ -42,19 +43,21 @@ TITLES = {"xavier": "Xavier", "kaiming": "Kaiming", "lecun": "LeCun"}
 class Growth:
     """A factor per layer with its 95 % interval, of the typical network (geometric mean), and over all ``layers``.
 
-    ``reaches`` tells at which depth the typical size leaves a number format, and how; None where it never does.
+    ``overall_log10`` is the decimal logarithm of the latter, which may leave float64. ``reaches`` tells at which depth
+    the typical size leaves a number format, and how; None where it never does.
     """
 
     per_layer: float
     low: float
     high: float
     overall: float
+    overall_log10: float
     layers: int
     reaches: dict[str, tuple[float, str] | None]
 
     @property
     def kept(self) -> bool:
-        return 1.0 / KEPT <= self.overall <= KEPT
+        return abs(self.overall_log10) <= math.log10(KEPT)
 
 
 @dataclass(frozen=True)
@@ -169,9 +172,8 @@ def _growth(dataset: xarray.Dataset, quantity: str, backwards: bool) -> tuple[Gr
     steps = len(logs) - 1
     slopes: Floats | None = None
     if quantity in dataset:
-        rows = dataset[quantity].values
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slopes = (np.log(rows[:, end]) - np.log(rows[:, start])) / steps
+        of_networks = magnitudes.natural_logarithms(dataset, quantity)
+        slopes = (of_networks[:, end] - of_networks[:, start]) / steps
         alive = slopes[np.isfinite(slopes)]
         if len(alive) > 1:
             slope, error = float(alive.mean()), float(alive.std(ddof=1) / math.sqrt(len(alive)))
@@ -186,7 +188,7 @@ def _growth(dataset: xarray.Dataset, quantity: str, backwards: bool) -> tuple[Gr
     per_layer, low, high = (_exp(slope + shift * Z95 * error) for shift in (0.0, -1.0, 1.0))
     begin = 0.5 * float(logs[start])  # of the root mean square
     reaches = {kind: _reach(begin, 0.5 * slope, *limits) for kind, limits in FORMATS.items()}
-    return Growth(per_layer, low, high, _exp(slope * steps), steps + 1, reaches), slopes
+    return Growth(per_layer, low, high, _exp(slope * steps), slope * steps / math.log(10.0), steps + 1, reaches), slopes
 
 
 def _exp(x: float) -> float:
@@ -228,10 +230,10 @@ def _rules(entry: Entry) -> list[Rule]:
         return []
     rule = f"{TITLES[family]} for {entry.activation}"
     layers = entry.activations.layers
-    number = f"activations x {entry.activations.overall:.3g}"
+    number = f"activations x {magnitudes.power_of_ten(entry.activations.overall_log10, 3)}"
     forward, backward = entry.activations.kept, entry.gradients is None or entry.gradients.kept
     if entry.gradients is not None:
-        number += f", gradients x {entry.gradients.overall:.3g}"
+        number += f", gradients x {magnitudes.power_of_ten(entry.gradients.overall_log10, 3)}"
     number += f" over {counted(layers, 'layer')}"
     words = {(True, True): "holds", (True, False): "holds forward only", (False, True): "holds backward only"}
     return [Rule(rule, entry.case, words.get((forward, backward), "fails"), number)]

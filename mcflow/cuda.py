@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import blocks as rows_and_counts
 from mcflow.blocks import BACKWARD, QUANTITIES, Block
 from mcflow.errors import InputError, Unfinished
 
@@ -57,7 +58,7 @@ def simulate(
     blocks = min(count, _blocks_at_a_time(job.plan, layers))
     while True:
         try:
-            rows = _launch_all(job, first, count, layers, blocks, counts)
+            rows, exponents = _launch_all(job, first, count, layers, blocks, counts)
             total = counts.copy_to_host().astype(np.int64)
             break
         except Exception as error:
@@ -82,7 +83,9 @@ def simulate(
     if case.batch < 2:
         missing.add("preactivation_correlation")
     kept = {name: rows[name] for name in QUANTITIES if name not in missing}
-    return Block(first, kept, total[0], total[1] if backward else None)
+    of_h, of_x, of_d, below = exponents
+    log2 = rows_and_counts.scale(kept, [of_h, of_x, of_d if backward else None, below])
+    return Block(first, kept, total[0], total[1] if backward else None, log2)
 
 
 @dataclass(frozen=True)
@@ -176,8 +179,10 @@ def _nonlinearity(activation: Activation) -> tuple[str, Any, Any]:
 _user_code: dict[str, Any] = {}
 
 
-def _launch_all(job: _Job, first: int, count: int, layers: int, blocks: int, counts: Any) -> dict[str, NDArray[Any]]:
-    """Rows of all networks: in several launches on two streams, each copied and read while the next computes."""
+def _launch_all(
+    job: _Job, first: int, count: int, layers: int, blocks: int, counts: Any
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
+    """Rows and exponents of all networks: launches on two streams, each copied and read while the next computes."""
     from mcflow.kernels.cuda._compile import cuda
     from mcflow.kernels.cuda.tuples import EXPONENTS, SUMS
 
@@ -193,7 +198,8 @@ def _launch_all(job: _Job, first: int, count: int, layers: int, blocks: int, cou
         lane.launch(job, first + start, networks, counts)
         waiting.append((lane, networks))
     pieces += [_read(lane, networks, job, SUMS, EXPONENTS) for lane, networks in waiting]
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    rows = {name: np.concatenate([piece[name] for piece, _ in pieces]) for name in pieces[0][0]}
+    return rows, np.concatenate([exponents for _, exponents in pieces], axis=1)
 
 
 class _Lane:
@@ -229,37 +235,39 @@ class _Lane:
         self.exponents.copy_to_host(self.host_exponents, stream=self.stream)
 
 
-def _read(lane: _Lane, networks: int, job: _Job, sums: int, exponents: int) -> dict[str, NDArray[np.float64]]:
+def _read(
+    lane: _Lane, networks: int, job: _Job, sums: int, exponents: int
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
     lane.stream.synchronize()
     return rows_of(lane.host_sums[:networks], lane.host_exponents[:networks], job.width, job.fan_in, job)
 
 
 def rows_of(
     sums: NDArray[np.float32], exponents: NDArray[np.int32], width: NDArray[Any], fan_in: NDArray[Any], job: _Job
-) -> dict[str, NDArray[np.float64]]:
-    """Every quantity (network, layer) in float64 from the device's float32 sums and their powers of two."""
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+    """Every quantity (network, layer) in float64 without its power of two, and the exponents (kind, network, layer)."""
     from mcflow.kernels.cuda import tuples as at
 
     batch = job.plan.batch
-    s, e = np.moveaxis(sums.astype(np.float64), 2, 0), np.moveaxis(exponents, 2, 0)
+    s, e = np.moveaxis(sums.astype(np.float64), 2, 0), np.moveaxis(exponents.astype(np.float64), 2, 0)
     length = (width * batch).astype(np.float64)
-    h, x, d, below = e[at.H_EXPONENT], e[at.X_EXPONENT], e[at.D_EXPONENT], e[at.IN_EXPONENT]
     with np.errstate(all="ignore"):
         rows = {
-            "preactivation_mean": np.ldexp(s[at.H_ONE] / length, h),
-            "preactivation_second_moment": np.ldexp(s[at.H_TWO] / length, 2 * h),
-            "preactivation_fourth_moment": np.ldexp(s[at.H_FOUR] / length, 4 * h),
-            "activation_mean": np.ldexp(s[at.X_ONE] / length, x),
-            "activation_second_moment": np.ldexp(s[at.X_TWO] / length, 2 * x),
+            "preactivation_mean": s[at.H_ONE] / length,
+            "preactivation_second_moment": s[at.H_TWO] / length,
+            "preactivation_fourth_moment": s[at.H_FOUR] / length,
+            "activation_mean": s[at.X_ONE] / length,
+            "activation_second_moment": s[at.X_TWO] / length,
             "active_fraction": s[at.ACTIVE] / length,
             "saturated_fraction": s[at.SATURATED] / length,
-            "gradient_second_moment": np.ldexp(s[at.D_TWO] / length, 2 * d),
-            "weight_gradient_second_moment": np.ldexp(s[at.D_PRODUCT] / (length * fan_in), 2 * (d + below)),
+            "gradient_second_moment": s[at.D_TWO] / length,
+            "weight_gradient_second_moment": s[at.D_PRODUCT] / (length * fan_in),
         }
         group = job.group
         pairs = batch // group * group
         rows["preactivation_correlation"] = (s[at.COSINES] - pairs) / max(1, pairs * (group - 1))
-    return {name: np.ascontiguousarray(values) for name, values in rows.items()}
+    kinds = [at.H_EXPONENT, at.X_EXPONENT, at.D_EXPONENT, at.IN_EXPONENT]
+    return {name: np.ascontiguousarray(values) for name, values in rows.items()}, np.ascontiguousarray(e[kinds])
 
 
 def _blocks_at_a_time(plan: Any, layers: int) -> int:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import blocks
 from mcflow.blocks import BACKWARD, QUANTITIES, Block
 from mcflow.errors import InputError
 
@@ -133,12 +134,12 @@ def simulate(
     from threadpoolctl import threadpool_limits
 
     from mcflow.kernels.cpu import chain, collapsed, direct, lanes, one_input
-    from mcflow.kernels.cpu.layers import BINS
+    from mcflow.kernels.cpu.layers import BINS, RECORDED
     from mcflow.kernels.cpu.passes import Memory
 
     layers = len(case.widths)
     threads = max(1, min(getattr(_held, "threads", None) or most_threads(), count))
-    rows = np.empty((len(QUANTITIES), count, layers))
+    rows = np.empty((RECORDED, count, layers))
     counts = np.zeros((threads, 2, layers, BINS), np.int64)
     arguments = kernel_arguments(case, inputs, seed, first, plan)
     size = 0
@@ -151,7 +152,7 @@ def simulate(
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
         lanes.simulate(walk, *arguments, memory, rows, counts)
     absent = tuple(name for name in QUANTITIES if method == "chain" and not name.endswith("second_moment"))
-    return _block(first, rows, counts, case, backward, absent)
+    return _block(first, rows, counts, case, backward, arguments[2].exponent, absent)
 
 
 def kernel_arguments(case: Case, inputs: NDArray[np.float64], seed: int, first: int, plan: Plan) -> Any:
@@ -208,7 +209,8 @@ def _block(
     counts: NDArray[np.int64],
     case: Case,
     backward: bool,
-    absent: tuple[str, ...] = (),
+    input_exponent: int,
+    absent: tuple[str, ...],
 ) -> Block:
     missing = set(absent)
     if not backward:
@@ -216,8 +218,11 @@ def _block(
     if case.batch < 2:
         missing.add("preactivation_correlation")
     kept = {name: rows[i] for i, name in enumerate(QUANTITIES) if name not in missing}
+    of_h, of_x, of_d = rows[len(QUANTITIES) :]
+    below = np.concatenate([np.full((len(of_x), 1), float(input_exponent)), of_x[:, :-1]], axis=1)
+    log2 = blocks.scale(kept, [of_h, of_x, of_d if backward else None, below])
     total = counts.sum(axis=0)
-    return Block(first, kept, total[0], total[1] if backward else None)
+    return Block(first, kept, total[0], total[1] if backward else None, log2)
 
 
 def architecture_of(case: Case, features: int) -> Any:

@@ -89,7 +89,7 @@ class _Present:
             self._watch.say(f"{error}; it is computed again")
             return None
         assert part.rows is not None
-        return Block(part.first, part.rows, part.preactivation_counts, part.gradient_counts)
+        return Block(part.first, part.rows, part.preactivation_counts, part.gradient_counts, part.log2)
 
     def put(self, piece: Piece, image: bytes) -> None:
         name = self._store.write(piece.case, piece.number, piece.count, image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import schemes, theory
+from mcflow import magnitudes, schemes, theory
 from mcflow.blocks import QUANTITIES
 from mcflow.errors import InputError, nearest
 from mcflow.study import Case
@@ -41,6 +42,7 @@ class Expected:
     ``tier`` names the tier of each layer's mean; ``allowance`` is how far it may err, in the unit of the quantity: 0
     for exact ones; ``std_allowance`` says the same of the standard deviation. ``log_mean`` and ``log_std`` are of the
     natural logarithm where it is finite, always exact.
+    ``mean``, ``allowance`` and ``std`` are multiples of 2**exponent, 0 but near the ends of float64 and beyond.
     """
 
     mean: Floats
@@ -50,6 +52,12 @@ class Expected:
     std_allowance: Floats
     log_mean: Floats
     log_std: Floats
+    exponent: NDArray[np.int64]
+
+    @property
+    def log10(self) -> Floats:
+        """(layer,) decimal logarithms of the size of the mean."""
+        return magnitudes.LOG10_2 * (magnitudes.log2_of(self.mean) + self.exponent)
 
 
 @dataclass
@@ -120,19 +128,22 @@ def _expected(name: str, found: xarray.Dataset, layers: Stack, plain: dict[str, 
         there = found[name + suffix].values if name + suffix in found else np.full(depth, np.nan)
         return np.where(wanted & np.isin(tiers, only), there, np.nan)
 
+    exponent = _exponent(name, found, plain)
+    mean, std = (magnitudes.carried(*pair, exponent) for pair in ((values(), _log2(values)), (values("_std"), None)))
     allowance = np.zeros(depth)
     if tier is None:
-        allowance = _allowance(name, np.array(tiers), values(), layers, plain)
+        allowance = _allowance(name, np.array(tiers), mean, layers, _carried(name, plain, exponent))
     exact = ("exact", "exact-law")
-    std = values("_std")
+    unit = _carried(name, plain, exponent)
     return Expected(
-        _cleaned(name, values(), plain),
+        _cleaned(name, mean, unit),
         tiers,
         allowance,
         std,
         _std_allowance(found[name], std, layers) if tier is None else np.zeros(depth),
         values("_log_mean", exact),
         values("_log_std", exact),
+        exponent,
     )
 
 
@@ -155,6 +166,35 @@ def _std_allowance(found: xarray.DataArray, std: Floats, layers: Stack) -> Float
     return std * (SPREAD_ERROR + np.sum(1.0 / layers.width) + share + few)
 
 
+def _log2(values: Callable[[str], Floats]) -> Floats:
+    """(layer,) logarithms of the mean: theory's where it has left float64, elsewhere those of the plain value."""
+    plain, log10 = values(""), values("_log10")
+    there = magnitudes.log2_of(plain)
+    return np.where(np.isfinite(there) & np.isfinite(plain), there, log10 / magnitudes.LOG10_2)
+
+
+def _exponent(name: str, found: xarray.Dataset, plain: dict[str, Floats]) -> NDArray[np.int64]:
+    """(layer,) the power of two that a quantity is best compared in; of a mean, by the root mean square."""
+    if name.endswith("moment"):
+        of = found[f"{name}_log10"].values if f"{name}_log10" in found else plain[f"{name}_log10"]
+        return magnitudes.unit_of(np.where(np.isnan(of), plain[f"{name}_log10"], of) / magnitudes.LOG10_2)
+    if name.endswith("_mean"):
+        second = plain[f"{name.replace('mean', 'second_moment')}_log10"]
+        return magnitudes.unit_of(0.5 * second / magnitudes.LOG10_2)
+    return np.zeros(len(found["layer"]), np.int64)
+
+
+def _carried(name: str, plain: dict[str, Floats], exponent: NDArray[np.int64]) -> dict[str, Floats]:
+    """Infinite width's predictions, with what the errors of a quantity are relative to as multiples of 2**exponent."""
+    if not exponent.any():
+        return plain
+    power = 1 if name.endswith("moment") else 2
+    second = name.replace("_mean", "_second_moment")
+    logs = plain[f"{second}_log10"] / magnitudes.LOG10_2
+    out = plain | {second: magnitudes.carried(plain[second], logs, power * exponent)}
+    return out if power == 1 else out | {name: magnitudes.carried(plain[name], None, exponent)}
+
+
 def _allowance(name: str, tiers: NDArray[np.str_], mean: Floats, layers: Stack, plain: dict[str, Floats]) -> Floats:
     """(layer,) how far a prediction may err, in the quantity's unit; infinite where nothing can be said."""
     if name == "preactivation_mean":  # h is symmetric at every width
@@ -169,7 +209,8 @@ def _allowance(name: str, tiers: NDArray[np.str_], mean: Floats, layers: Stack, 
         shift = np.abs(mean - plain[name]) / scale
     relative = shift**2 + (UNSEEN * total) ** 2
     if layers.uniform_bias:
-        share = layers.bias_variance / plain["preactivation_second_moment"]
+        with np.errstate(over="ignore"):
+            share = layers.bias_variance * 10.0 ** -plain["preactivation_second_moment_log10"]
         relative = relative + UNIFORM_BIAS * (np.full(layers.depth, share.max()) if backward else share) ** 2
     relative = relative + _left_out_by_laws(name, layers)
     # infinite width stands where the first order was tried, and its next order is too large for it to be trusted

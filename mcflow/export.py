@@ -1,17 +1,24 @@
-"""A study as one tidy table, case, network, layer, quantity, value: CSV a block of rows at a time, or Parquet."""
+"""A study as one tidy table, case, network, layer, quantity, value: CSV a block of rows at a time, or Parquet.
+
+Where a value of the study has left float64 the table has one column more, ``log2``: the logarithm to base 2 of the size
+of such a value (0 or infinite in ``value``), and nothing in all other rows.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcflow import magnitudes
 from mcflow.blocks import QUANTITIES
 from mcflow.errors import InputError
 from mcflow.files import TEMPORARY, behind_links
+from mcflow.magnitudes import Floats
 from mcflow.schema import STATISTICS
 
 if TYPE_CHECKING:
@@ -21,6 +28,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("case", "network", "layer", "quantity", "value")
 SUMMARY_COLUMNS = ("case", "layer", "quantity", "statistic", "value")
+LOGARITHM = "log2"
 BLOCK = 1 << 20  # rows of the table that are held at once
 
 
@@ -34,6 +42,8 @@ def export(result: Result, path: Path, summary: bool = False) -> int:
     summary = summary or not kept
     blocks = _summaries(result) if summary else _rows(result)
     columns = SUMMARY_COLUMNS if summary else COLUMNS
+    if any(str(name).endswith(magnitudes.SUFFIX) for case in result.names for name in result[case]):
+        columns += (LOGARITHM,)
     write = {".csv": _write_csv, ".parquet": _write_parquet}.get(path.suffix)
     if write is None:
         raise InputError(f"{path}: unknown kind of table; name it .csv or .parquet")
@@ -59,8 +69,10 @@ def _rows(result: Result) -> Iterator[dict[str, Any]]:
         for quantity in QUANTITIES:
             if quantity not in dataset:
                 continue
+            logs = dataset.get(quantity + magnitudes.SUFFIX)
             for start in range(0, len(network), step):
                 values = dataset[quantity][start : start + step].values
+                beside = None if logs is None else logs[start : start + step].values
                 chosen = network[start : start + step]
                 yield {
                     "case": name,
@@ -68,6 +80,7 @@ def _rows(result: Result) -> Iterator[dict[str, Any]]:
                     "layer": np.tile(layer, len(chosen)),
                     "quantity": quantity,
                     "value": values.ravel(),
+                    LOGARITHM: _logarithm(values, beside).ravel(),
                 }
 
 
@@ -76,14 +89,24 @@ def _summaries(result: Result) -> Iterator[dict[str, Any]]:
         dataset: xarray.Dataset = result[name]
         for quantity in QUANTITIES:
             for statistic in STATISTICS:
-                if f"{quantity}_{statistic}" in dataset:
+                place = f"{quantity}_{statistic}"
+                if place in dataset:
+                    values = dataset[place].values.astype(np.float64)
                     yield {
                         "case": name,
                         "layer": dataset["layer"].values,
                         "quantity": quantity,
                         "statistic": statistic,
-                        "value": dataset[f"{quantity}_{statistic}"].values.astype(np.float64),
+                        "value": values,
+                        LOGARITHM: _logarithm(values, magnitudes.partner(dataset, place)),
                     }
+
+
+def _logarithm(values: Floats, log2: Floats | None) -> Floats:
+    """The logarithms of those values that have left float64, NaN for all others."""
+    if log2 is None:
+        return np.full(values.shape, np.nan)
+    return np.where(magnitudes.lost(values, log2), log2, np.nan)
 
 
 def _write_csv(path: Path, columns: tuple[str, ...], blocks: Iterator[dict[str, Any]]) -> int:
@@ -95,10 +118,16 @@ def _write_csv(path: Path, columns: tuple[str, ...], blocks: Iterator[dict[str, 
         writer.writerow(columns)
         for block in blocks:
             size = len(block["value"])
-            plain = [block[c].tolist() if isinstance(block[c], np.ndarray) else [block[c]] * size for c in columns]
+            plain = [_words(block[c], size, c == LOGARITHM) for c in columns]
             writer.writerows(zip(*plain, strict=True))  # float64 in its shortest form that reads back the same
             count += size
     return count
+
+
+def _words(column: Any, size: int, may_lack: bool) -> list[Any]:
+    if not isinstance(column, np.ndarray):
+        return [column] * size
+    return [None if math.isnan(x) else x for x in column.tolist()] if may_lack else list(column.tolist())
 
 
 def _write_parquet(path: Path, columns: tuple[str, ...], blocks: Iterator[dict[str, Any]]) -> int:
@@ -108,7 +137,12 @@ def _write_parquet(path: Path, columns: tuple[str, ...], blocks: Iterator[dict[s
         )
     pyarrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     words = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-    kinds = {"network": pyarrow.int64(), "layer": pyarrow.int64(), "value": pyarrow.float64()}
+    kinds = {
+        "network": pyarrow.int64(),
+        "layer": pyarrow.int64(),
+        "value": pyarrow.float64(),
+        LOGARITHM: pyarrow.float64(),
+    }
     schema = pyarrow.schema([(column, kinds.get(column, words)) for column in columns])
     count = 0
     with parquet.ParquetWriter(str(path), schema) as writer:
@@ -118,7 +152,8 @@ def _write_parquet(path: Path, columns: tuple[str, ...], blocks: Iterator[dict[s
             for column in columns:
                 value = block[column]
                 if isinstance(value, np.ndarray):
-                    arrays.append(pyarrow.array(value, type=kinds[column]))
+                    lacking = np.isnan(value) if column == LOGARITHM else None
+                    arrays.append(pyarrow.array(value, type=kinds[column], mask=lacking))
                 else:
                     index = pyarrow.array(np.zeros(size, np.int32))
                     arrays.append(pyarrow.DictionaryArray.from_arrays(index, pyarrow.array([value])))

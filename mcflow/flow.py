@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import magnitudes
 from mcflow.documents import plain
 
 if TYPE_CHECKING:
@@ -22,11 +23,24 @@ CRITERION = f"within a factor {KEPT:g} over the whole depth"
 
 @dataclass(frozen=True)
 class Measured:
-    """One quantity in one layer: its mean over networks, that mean's standard error, and the prediction or None."""
+    """One quantity in one layer: its mean over networks, that mean's standard error, and the prediction or None.
+
+    All are multiples of 2**exponent, which is 0 but near the ends of float64 and beyond.
+    """
 
     mean: float
     standard_error: float
     predicted: float | None
+    exponent: int = 0
+
+    def record(self) -> dict[str, Any]:
+        """The same as plain data, with NAME_log10 for what may have left float64."""
+        out = {"mean": self.mean, "standard_error": self.standard_error, "predicted": self.predicted}
+        if self.exponent:
+            known = {name: value for name, value in out.items() if value is not None}
+            out |= {name: magnitudes.plain(value, self.exponent) for name, value in known.items()}
+            out |= {f"{name}_log10": magnitudes.log10(value, self.exponent) for name, value in known.items()}
+        return dict(plain(out))
 
 
 @dataclass(frozen=True)
@@ -51,14 +65,14 @@ def depths(count: int) -> tuple[int, ...]:
 
 
 def verdict(start: float, end: float, layer: int) -> str:
-    """What became of a second moment on its way from ``start`` to ``end``, which is that of ``layer``."""
-    if math.isnan(start) or math.isnan(end) or start == 0:
-        return "dead" if start == 0 else "not a number"
-    if end == 0:
+    """What became of a second moment from ``start`` to ``end``, decimal logarithms, the latter that of ``layer``."""
+    if math.isnan(start) or math.isnan(end) or start == -math.inf:
+        return "dead" if start == -math.inf else "not a number"
+    if end == -math.inf:
         return f"vanish (0 by layer {layer})"
-    if math.isinf(end):
+    if end == math.inf:
         return f"explode (beyond 10^308 by layer {layer})"
-    decades = math.log10(end) - math.log10(start)
+    decades = end - start
     if abs(decades) <= math.log10(KEPT):
         return f"kept (x {10**decades:.2g} by layer {layer})"
     return f"{'vanish' if decades < 0 else 'explode'} (10^{decades:+.1f} by layer {layer})"
@@ -72,18 +86,38 @@ def of_case(summary: Mapping[str, NDArray[np.float64]], job: Job) -> Flow:
     for quantity in (FORWARD, BACKWARD):
         if f"{quantity}_mean" not in summary:
             continue
-        mean = summary[f"{quantity}_mean"]
-        error = summary[f"{quantity}_standard_error"]
-        predicted = job.predicted.get(quantity)
-        measured[quantity] = tuple(
-            Measured(float(mean[i - 1]), float(error[i - 1]), None if predicted is None else float(predicted[i - 1]))
-            for i in layers
-        )
-        last = len(mean)
-        forward = quantity == FORWARD
-        start, end, layer = (mean[0], mean[-1], last) if forward else (mean[-1], mean[0], 1)
+        logs = magnitudes.log10_of(summary, f"{quantity}_mean")
+        measured[quantity] = _measured(summary, job, quantity, logs, layers)
+        start, end, layer = (logs[0], logs[-1], len(logs)) if quantity == FORWARD else (logs[-1], logs[0], 1)
         verdicts[quantity] = verdict(float(start), float(end), layer)
     return Flow(job.name, layers, measured, verdicts)
+
+
+def _measured(
+    summary: Mapping[str, NDArray[np.float64]],
+    job: Job,
+    quantity: str,
+    log10: NDArray[np.float64],
+    layers: tuple[int, ...],
+) -> tuple[Measured, ...]:
+    exponent = magnitudes.unit_of(log10 / magnitudes.LOG10_2)
+    mean, error = (
+        magnitudes.carried(summary[name], magnitudes.partner(summary, name), exponent)
+        for name in (f"{quantity}_mean", f"{quantity}_standard_error")
+    )
+    predicted = None
+    if quantity in job.predicted:
+        logs = job.predicted[f"{quantity}_log10"] / magnitudes.LOG10_2
+        predicted = magnitudes.carried(job.predicted[quantity], logs, exponent)
+    return tuple(
+        Measured(
+            float(mean[k]),
+            float(error[k]),
+            float(predicted[k]) if quantity in job.predicted else None,
+            int(exponent[k]),
+        )
+        for k in (layer - 1 for layer in layers)
+    )
 
 
 def records(cases: Sequence[Flow]) -> list[dict[str, Any]]:
@@ -93,8 +127,7 @@ def records(cases: Sequence[Flow]) -> list[dict[str, Any]]:
             "case": case.name,
             "verdict": case.sentence,
             "layers": [
-                {"layer": layer}
-                | {quantity: plain(asdict(values[place])) for quantity, values in case.measured.items()}
+                {"layer": layer} | {quantity: values[place].record() for quantity, values in case.measured.items()}
                 for place, layer in enumerate(case.layers)
             ],
         }

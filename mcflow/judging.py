@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import checks, hypotheses, laws
+from mcflow import checks, hypotheses, laws, magnitudes
 from mcflow.checks import extremes
 from mcflow.checks.recorded import Recorded
 from mcflow.expected import Expected, Prediction
@@ -38,7 +38,7 @@ def rows_of_case(name: str, dataset: xarray.Dataset, prediction: Prediction, who
     for quantity, of in prediction.of.items():
         if f"{quantity}_mean" not in dataset:
             continue  # this method does not give it
-        found = Found(dataset, quantity)
+        found = Found(dataset, quantity, of.exponent)
         yield from means(name, quantity, found, of, units, wide)
         if not np.isnan(of.log_mean).all():
             yield from _logarithms(name, quantity, found, of)
@@ -81,7 +81,7 @@ def _logarithms(name: str, quantity: str, found: Found, of: Expected) -> Iterabl
         why = "" if alive[k] > 1 else "fewer than two live networks"
         if few[k] and not np.isfinite(of.log_std[k]):
             why = why or f"fewer than {SPREAD_NEEDS} networks, and theory has no spread"
-        if not np.isfinite(error[k]) or abs(of.log_mean[k]) > 650:
+        if not np.isfinite(error[k]):
             why = why or "beyond the range of float64"
         place = (name, k, quantity, "log_mean", of.tier[k])
         yield row(place, (found.log_mean[k], error[k], of.log_mean[k], 0.0, alive[k]), np.nan, p_mean[k], why)
@@ -102,10 +102,10 @@ def _whole_laws(name: str, dataset: xarray.Dataset, prediction: Prediction) -> I
     for quantity, of in laws.laws(prediction.stack, layers).items():
         if quantity not in present:
             continue
-        values = np.asarray(dataset[quantity].values)
+        logs = magnitudes.natural_logarithms(dataset, quantity)
         for layer, law in of.items():
-            alive = values[:, layer - 1]
-            alive = alive[(alive > 0) & ~np.isnan(alive)]
+            alive = logs[:, layer - 1]
+            alive = alive[~np.isnan(alive)]
             if len(alive) < 20:
                 continue
             distance, p = hypotheses.kolmogorov_smirnov(law.cdf(alive))

@@ -17,7 +17,6 @@ Floats = NDArray[np.float64]
 
 NUMERICAL = 3e-6  # float32 arithmetic, relative: it does not average out over networks
 FEW = 0.25  # skewness / sqrt(networks) from which on a mean is ruled by a few networks
-LEAST = 1e-290  # below it float64 itself loses digits
 RARE = 30.0  # units expected on the rarer side of a share, below which it is not judged
 RULED = "the mean is ruled by a few networks"
 
@@ -62,8 +61,6 @@ def means(
             why = RULED
         elif not (np.isfinite(error[k]) and np.isfinite(difference[k])):
             why = "beyond the range of float64"
-        elif found.is_positive and of.mean[k] < LEAST:
-            why = "below the range of float64"
         elif error[k] == 0 and difference[k] != 0 and not found.is_positive and abs(difference[k]) < NUMERICAL:
             why = "no spread over networks"
         certain = p[k] if error[k] > 0 else float(difference[k] == 0)
@@ -73,6 +70,7 @@ def means(
             effective[k] if found.is_positive else np.nan,
             certain,
             why,
+            int(found.exponent[k]),
         )
 
 

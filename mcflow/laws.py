@@ -30,25 +30,19 @@ class Law:
     logs: Floats
     probability: Floats
 
-    def cdf(self, values: Floats) -> Floats:
-        """P(q < value) for positive values; the share of networks where q is exactly 0 counts as below."""
+    def cdf(self, logs: Floats) -> Floats:
+        """P(log q < each of ``logs``); the share of networks where q is exactly 0 counts as below."""
         from scipy.interpolate import PchipInterpolator
 
-        with np.errstate(divide="ignore"):
-            at = np.clip(np.log(values), self.logs[0], self.logs[-1])
+        at = np.clip(logs, self.logs[0], self.logs[-1])
         return np.asarray(PchipInterpolator(self.logs, self.probability)(at), dtype=np.float64)
 
-    def quantile(self, probability: float) -> float:
-        """The value below which q lies with that probability."""
-        return float(np.exp(np.interp(probability, self.probability, self.logs)))
-
-    def density(self, values: Floats) -> Floats:
-        """Density of log q at log(values): what a histogram over log q shows."""
+    def density(self, logs: Floats) -> Floats:
+        """Density of log q at ``logs``: what a histogram over log q shows."""
         from scipy.interpolate import PchipInterpolator
 
-        at = np.log(values)
-        found = PchipInterpolator(self.logs, self.probability).derivative()(np.clip(at, self.logs[0], self.logs[-1]))
-        return np.where((at > self.logs[0]) & (at < self.logs[-1]), np.maximum(found, 0.0), 0.0)
+        found = PchipInterpolator(self.logs, self.probability).derivative()(np.clip(logs, self.logs[0], self.logs[-1]))
+        return np.where((logs > self.logs[0]) & (logs < self.logs[-1]), np.maximum(found, 0.0), 0.0)
 
 
 QUANTITIES = ("preactivation_second_moment", "activation_second_moment", "gradient_second_moment")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import summaries
+from mcflow import sketches, summaries
 from mcflow.blocks import Block
+from mcflow.magnitudes import Floats
 from mcflow.schema import FORMAT_VERSION, PART_FORMAT
 from mcflow.sketches import Sketch
-from mcflow.statistics import Floats, Moments
+from mcflow.statistics import Moments
 from mcflow.summaries import Accumulator
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ _SKETCH_TYPE = "<i8"
 class Part:
     """What the networks first .. first + count - 1 of one case gave.
 
-    ``rows`` (quantity -> (network, layer)) where the study keeps networks, else ``accumulators`` (by quantity). The
-    counts are (layer, bin) over those of the networks that the histograms' plan counts.
+    ``rows`` (quantity -> (network, layer)) where the study keeps networks, with ``log2`` of those quantities of which
+    some value has left float64; else ``accumulators`` (by quantity). The counts are (layer, bin) over those of the
+    networks that the histograms' plan counts.
     """
 
     first: int
@@ -35,6 +37,7 @@ class Part:
     accumulators: dict[str, Accumulator] | None
     preactivation_counts: NDArray[np.int64] | None
     gradient_counts: NDArray[np.int64] | None
+    log2: dict[str, Floats] = field(default_factory=dict)
 
 
 def from_block(block: Block, keep: str) -> Part:
@@ -42,8 +45,11 @@ def from_block(block: Block, keep: str) -> Part:
     rows = block.rows if keep == "networks" else None
     accumulators = None
     if rows is None:
-        accumulators = {name: summaries.accumulate(values, sketched=True) for name, values in block.rows.items()}
-    return Part(block.first, block.count, rows, accumulators, block.preactivation_counts, block.gradient_counts)
+        accumulators = {
+            name: summaries.accumulate(values, True, block.log2.get(name)) for name, values in block.rows.items()
+        }
+    log2 = {} if rows is None else block.log2
+    return Part(block.first, block.count, rows, accumulators, block.preactivation_counts, block.gradient_counts, log2)
 
 
 def fold(parts: list[Part]) -> Part:
@@ -80,6 +86,8 @@ def encode(part: Part, identity: str) -> bytes:
         file.attrs["count"] = part.count
         for name, values in (part.rows or {}).items():
             _put(file, f"rows/{name}", values)
+        for name, values in part.log2.items():
+            _put(file, f"log2/{name}", values)
         for name, accumulator in (part.accumulators or {}).items():
             for key, values in _flatten(accumulator).items():
                 _put(file, f"accumulators/{name}/{key}", values)
@@ -98,7 +106,8 @@ def decode(image: bytes) -> tuple[Part, str]:
         rows = {name: data[()] for name, data in file["rows"].items()} if "rows" in file else None
         accumulators = None
         if "accumulators" in file:
-            accumulators = {name: _gather(group) for name, group in file["accumulators"].items()}
+            first_layout = file.attrs["format_version"] == "1.0"
+            accumulators = {name: _gather(group, first_layout) for name, group in file["accumulators"].items()}
         counts = file.get("counts", {})
         part = Part(
             int(file.attrs["first"]),
@@ -107,6 +116,7 @@ def decode(image: bytes) -> tuple[Part, str]:
             accumulators,
             counts["preactivation"][()] if "preactivation" in counts else None,
             counts["gradient"][()] if "gradient" in counts else None,
+            {name: data[()] for name, data in file["log2"].items()} if "log2" in file else {},
         )
         return part, str(file.attrs["identity"])
 
@@ -129,7 +139,8 @@ def _put(file: h5py.File, name: str, values: NDArray[Any]) -> None:
 
 def _flatten(of: Accumulator) -> dict[str, NDArray[Any]]:
     assert of.sketch is not None
-    return {
+    exponents = {"exponent": np.asarray(of.value.exponent)} if np.any(of.value.exponent) else {}
+    return exponents | {
         "count": of.value.count,
         "mean": of.value.mean,
         "spread": of.value.spread,
@@ -142,11 +153,12 @@ def _flatten(of: Accumulator) -> dict[str, NDArray[Any]]:
     }
 
 
-def _gather(group: h5py.Group) -> Accumulator:
+def _gather(group: h5py.Group, first_layout: bool) -> Accumulator:
     read = {name: data[()] for name, data in group.items()}
+    codes = sketches.from_first_layout(read["sketch_codes"]) if first_layout else read["sketch_codes"]
     return Accumulator(
-        Moments(read["count"], read["mean"], read["spread"]),
+        Moments(read["count"], read["mean"], read["spread"], read.get("exponent", 0)),
         Moments(read["log_count"], read["log_mean"], read["log_spread"]),
         read["zeros"],
-        Sketch(read["sketch_codes"], read["sketch_counts"]),
+        Sketch(codes, read["sketch_counts"]),
     )

@@ -71,7 +71,7 @@ def worst_relative_error(prepared: Prepared, parts: Parts) -> float:
             part, _ = part_images.decode(parts.read(name))
             for quantity in SECOND_MOMENTS:
                 if part.rows is not None and quantity in part.rows:
-                    here = summaries.accumulate(part.rows[quantity], sketched=False)
+                    here = summaries.accumulate(part.rows[quantity], False, part.log2.get(quantity))
                 elif part.accumulators is not None and quantity in part.accumulators:
                     here = part.accumulators[quantity]
                 else:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from mcflow import activations, dialects
+from mcflow import activations, dialects, magnitudes
 from mcflow.activations import Activation
 from mcflow.documents import plain
 from mcflow.errors import InputError
@@ -26,7 +26,8 @@ class Candidate:
     """An initialisation of ``sigma_w2`` = fan_in Var W and bias standard deviation, and what becomes of a signal.
 
     ``predicted`` and ``measured`` are factors of the second moment of activations and of gradients over DEPTH layers
-    (measured: geometric means over networks); 0 where the signal dies in most networks, infinite where it overflows.
+    (measured: geometric means over networks), and ``_log10`` their decimal logarithms, which are right where a factor
+    leaves float64; 0 and -inf where the signal dies in most networks.
     ``score`` is the larger |log10| of the two predicted. ``trainable_depth`` in layers is six depth scales at the fixed
     point where the signal ends, None where it ends at none.
     """
@@ -40,7 +41,16 @@ class Candidate:
     score: float
     trainable_depth: float | None
     where: str
+    predicted_log10: dict[str, float]
     measured: dict[str, float] = field(default_factory=dict)
+    measured_log10: dict[str, float] = field(default_factory=dict)
+
+    def words(self, quantity: str) -> tuple[str, str]:
+        """The predicted and the measured factor of a quantity, as numbers of any size."""
+        return (
+            magnitudes.power_of_ten(self.predicted_log10[quantity], 3),
+            magnitudes.power_of_ten(self.measured_log10[quantity], 3),
+        )
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ def recommend(activation: str, depth: int = DEPTH, width: int = WIDTH, networks:
     if not found:
         raise InputError(f"nothing can be recommended for {activation!r}: {reasons[-1]}")
     measured = _simulate({candidate.name: cases[candidate.name] for candidate in found}, networks)
-    found = [Candidate(**{**item.__dict__, "measured": measured[item.name]}) for item in found]
+    found = [_with_measured(item, measured[item.name]) for item in found]
     # where scores tie, a textbook name says the same
     found.sort(key=lambda item: (round(_loss(item), 3), item.name not in BASELINES, item.bias_std > 0))
     best = found[0]
@@ -146,7 +156,12 @@ def _judge(name: str, case: Case) -> Candidate:
     if case.nonlinearity.is_builtin or worst < HOPELESS:  # of a user's function the correlation map takes seconds
         trainable, where = _trainable(case.nonlinearity, sigma_w2, bias)
     predicted = {quantity: _factor(change) for quantity, change in changes.items()}
-    return Candidate(name, case.scheme, case.numeric_gain, sigma_w2, bias, predicted, worst, trainable, where)
+    return Candidate(name, case.scheme, case.numeric_gain, sigma_w2, bias, predicted, worst, trainable, where, changes)
+
+
+def _with_measured(item: Candidate, decades: dict[str, float]) -> Candidate:
+    factors = {quantity: _factor(change) for quantity, change in decades.items()}
+    return replace(item, measured=factors, measured_log10=decades)
 
 
 def _trainable(phi: Activation, sigma_w2: float, bias: float) -> tuple[float | None, str]:
@@ -181,7 +196,7 @@ def _layers(count: float) -> str:
 
 
 def _simulate(cases: dict[str, Case], networks: int) -> dict[str, dict[str, float]]:
-    """Geometric means over networks of the factors that theory predicts."""
+    """Decimal logarithms of the geometric means over networks of the factors that theory predicts."""
     import mcflow
 
     unique = list(dict.fromkeys(cases.values()))
@@ -195,10 +210,10 @@ def _simulate(cases: dict[str, Case], networks: int) -> dict[str, dict[str, floa
             logs = dataset[f"{quantity}_log_mean"].values  # over the living networks: those in which it is positive
             dead = dataset[f"{quantity}_zero_fraction"].values
             if max(dead[start], dead[end]) > 0.5:
-                factors[quantity] = 0.0
+                factors[quantity] = -math.inf
             else:
                 whole = math.isfinite(logs[start]) and math.isfinite(logs[end])
-                factors[quantity] = _factor(float(logs[end] - logs[start]) / math.log(10.0)) if whole else math.inf
+                factors[quantity] = float(logs[end] - logs[start]) / math.log(10.0) if whole else math.inf
         out[name] = factors
     result.close()
     return out
@@ -221,15 +236,15 @@ def _refusal(phi: Activation, least: Candidate) -> list[str]:
 
 def _loss(item: Candidate) -> float:
     """Decades by which a second moment changes, the worse of theory's two and of the simulation's two."""
-    return max(item.score, *(abs(math.log10(max(factor, 1e-300))) for factor in item.measured.values()))
+    return max(item.score, *(abs(decades) for decades in item.measured_log10.values()))
 
 
 def _reasons(phi: Activation, best: Candidate, found: list[Candidate], depth: int) -> list[str]:
     lines = [
         f"over {counted(depth, 'layer')} the second moment of activations changes by a factor "
-        f"{best.predicted[FORWARD]:.3g}, of "
-        f"gradients by {best.predicted[BACKWARD]:.3g} (theory); {best.measured[FORWARD]:.3g} and "
-        f"{best.measured[BACKWARD]:.3g} in the typical simulated network"
+        f"{best.words(FORWARD)[0]}, of "
+        f"gradients by {best.words(BACKWARD)[0]} (theory); {best.words(FORWARD)[1]} and "
+        f"{best.words(BACKWARD)[1]} in the typical simulated network"
     ]
     gains = {item.name: item for item in found if item.name in ("forward-critical", "gradient-critical")}
     for name, item in gains.items():

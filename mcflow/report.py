@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcflow import plots
+from mcflow import magnitudes, plots
 from mcflow.compare import Comparison, Entry, compare
 from mcflow.errors import InputError
 from mcflow.files import write_atomically
@@ -161,7 +161,7 @@ def _rankings(found: Comparison) -> Iterable[str]:
 def _ranking_cells(entry: Entry) -> list[str]:
     cells = [entry.case]
     for growth in (entry.activations, entry.gradients):
-        cells.append("" if growth is None else f"{growth.per_layer:.4f} [{growth.low:.4f}, {growth.high:.4f}]")
+        cells.append("" if growth is None else f"{growth.per_layer:.4g} [{growth.low:.4g}, {growth.high:.4g}]")
     reaches = [growth.reaches["float16"] for growth in (entry.activations, entry.gradients) if growth is not None]
     known = [reach for reach in reaches if reach is not None]
     first = min(known, default=None)
@@ -207,7 +207,8 @@ def _tables(found: Verification) -> Iterable[str]:
             z = "" if row.z is None else f"{row.z:+.2f}"
             p = row.why if row.p_adjusted is None else f"{row.p_adjusted:.2g}"
             name, of = row.quantity.replace("_", " "), row.statistic.replace("_", " ")
-            numbers = [f"{x:.5g}" for x in (row.measured, row.standard_error, row.predicted)]
+            shown = (row.measured, row.standard_error, row.predicted)
+            numbers = [magnitudes.text(x, row.exponent, 5) for x in shown]
             cells.append([name, of, str(row.layer), *numbers, row.tier, z, relative, p])
             marks.append(row.rejected)
         opened = "" if verdict.consistent else " open"

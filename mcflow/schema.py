@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mcflow.blocks import QUANTITIES
+from mcflow.blocks import POWERS, QUANTITIES
+from mcflow.magnitudes import SUFFIX
 
 FORMAT = "mcflow-study"
 PART_FORMAT = "mcflow-part"
 SHARD_FORMAT = "mcflow-shard"
-FORMAT_VERSION = "1.0"  # readers refuse a higher first number
+FORMAT_VERSION = "1.1"  # readers refuse a higher first number
 
 STATISTICS = (
     "count",
@@ -23,6 +24,7 @@ STATISTICS = (
     "q50",
     "q95",
 )
+MAGNITUDES = ("mean", "std", "standard_error", "q05", "q50", "q95")  # statistics that can leave float64
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ _DESCRIPTIONS = {
 }
 
 ROWS = tuple(Entry(name, _PER_NETWORK, "1", _DESCRIPTIONS[name]) for name in QUANTITIES)
+_LOGARITHM = "logarithm to base 2 of the size of {}, where a value of that leaves float64"
+LOGARITHMS = tuple(Entry(name + SUFFIX, _PER_NETWORK, "1", _LOGARITHM.format(name)) for name in POWERS)
 
 _STATISTIC_DESCRIPTIONS = {
     "count": "networks in which {} is a number",
@@ -102,6 +106,12 @@ SUMMARY = tuple(
     for statistic in STATISTICS
 )
 
+SUMMARY_LOGARITHMS = tuple(
+    Entry(f"{name}_{statistic}{SUFFIX}", _PER_LAYER, "1", _LOGARITHM.format(f"{name}_{statistic}"))
+    for name in POWERS
+    for statistic in MAGNITUDES
+)
+
 HISTOGRAM = (
     Entry("layer", _PER_LAYER, "1", "layer 1..L"),
     Entry("bin", ("bin",), "1", "index of a bin; the first and the last are open"),
@@ -119,8 +129,8 @@ BYTE = Entry("byte", ("byte",), "1", "index of a byte")
 
 ENTRIES = {
     "": ROOT,
-    "CASE": (*LAYERS, *OWN_INPUTS, NETWORK, *ROWS, BYTE, CONTINUATION),
-    "CASE/summary": (LAYERS[0], *SUMMARY),
+    "CASE": (*LAYERS, *OWN_INPUTS, NETWORK, *ROWS, *LOGARITHMS, BYTE, CONTINUATION),
+    "CASE/summary": (LAYERS[0], *SUMMARY, *SUMMARY_LOGARITHMS),
     "CASE/histogram": HISTOGRAM,
 }
 _BY_GROUP = {group: {entry.name: entry for entry in entries} for group, entries in ENTRIES.items()}

@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import assembly, inspection, locks, part_images
+from mcflow import assembly, inspection, locks, magnitudes, part_images
+from mcflow.blocks import QUANTITIES
 from mcflow.errors import InputError
 from mcflow.files import behind_links, remove_temporaries, write_atomically
 from mcflow.head import Seal, case_names, difference, head_image, read_seal, seal_of
@@ -235,25 +236,33 @@ def _parts_of_rows(group: h5py.Group) -> Iterator[tuple[int, Part]]:
     if "network" not in group:
         return
     size = int(group.attrs["part_networks"])
-    quantities = [name for name in group if _is_rows(group[name])]
+    quantities = [name for name in group if name in QUANTITIES]
     index = group["network"][()]
     for place in sorted({int(network) // size for network in index}):
         chosen = (index // size) == place
         start, stop = int(chosen.argmax()), int(len(index) - chosen[::-1].argmax())
+        rows = {name: group[name][start:stop] for name in quantities}
         counts = group["histogram"] if place == 0 and "histogram" in group else {}
         yield (
             place,
             Part(
                 int(index[start]),
                 stop - start,
-                {name: group[name][start:stop] for name in quantities},
+                rows,
                 None,
                 counts["preactivation"][()] if "preactivation" in counts else None,
                 counts["gradient"][()] if "gradient" in counts else None,
+                _logarithms(group, rows, slice(start, stop)),
             ),
         )
 
 
-def _is_rows(item: object) -> bool:
-    dims = getattr(item, "dims", ())
-    return len(dims) == 2 and [axis[0].name.rpartition("/")[2] for axis in dims if len(axis)] == ["network", "layer"]
+def _logarithms(group: h5py.Group, rows: dict[str, NDArray[np.float64]], networks: slice) -> dict[str, Any]:
+    """Those logarithms beside ``rows`` that the plain values of these networks need."""
+    out = {}
+    for name, values in rows.items():
+        if name + magnitudes.SUFFIX in group:
+            found = magnitudes.needed(values, group[name + magnitudes.SUFFIX][networks])
+            if found is not None:
+                out[name] = found
+    return out

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import sketches, statistics
+from mcflow import magnitudes, sketches, statistics
+from mcflow.magnitudes import Floats
 from mcflow.sketches import Sketch
-from mcflow.statistics import Floats, Moments
+from mcflow.statistics import Moments
 
 QUANTILES = {"q05": 0.05, "q50": 0.5, "q95": 0.95}
 
@@ -25,13 +26,13 @@ class Accumulator:
     sketch: Sketch | None = None
 
 
-def accumulate(rows: Floats, sketched: bool) -> Accumulator:
-    """The accumulator of (network, layer) rows."""
+def accumulate(rows: Floats, sketched: bool, log2: Floats | None = None) -> Accumulator:
+    """The accumulator of (network, layer) rows; ``log2`` beside those of which some have left float64."""
     return Accumulator(
-        statistics.moments(rows),
-        statistics.log_moments(rows),
-        (rows == 0).sum(axis=0, dtype=np.int64),
-        sketches.sketch(rows) if sketched else None,
+        statistics.moments(rows, log2=log2),
+        statistics.log_moments(rows, log2),
+        magnitudes.is_zero(rows, log2).sum(axis=0, dtype=np.int64),
+        sketches.sketch(rows, log2) if sketched else None,
     )
 
 
@@ -56,25 +57,32 @@ def fold(parts: Iterable[Accumulator]) -> Accumulator:
 
 
 def describe(of: Accumulator) -> dict[str, Floats | NDArray[np.int64]]:
-    """Each statistic as (layer,) numbers; quantiles only where there is a sketch to read them from."""
+    """Each statistic as (layer,) numbers, with STATISTIC_log2 where one has left float64.
+
+    Quantiles only where there is a sketch to read them from.
+    """
     count = of.value.count
-    out: dict[str, Floats | NDArray[np.int64]] = {
-        "count": count,
-        "mean": of.value.mean,
-        "std": of.value.std,
-        "standard_error": of.value.standard_error,
+    exponent = np.broadcast_to(np.asarray(of.value.exponent, dtype=np.float64), count.shape)
+    out: dict[str, Floats | NDArray[np.int64]] = {"count": count}
+    for name in ("mean", "std", "standard_error"):
+        out |= _with_logarithms(name, *magnitudes.from_powers(getattr(of.value, name), exponent))
+    out |= {
         "log_mean": of.logarithm.mean,
         "log_std": of.logarithm.std,
         "zero_fraction": np.where(count > 0, of.zeros / np.maximum(count, 1), np.nan),
     }
     if of.sketch is not None:
         for name, probability in QUANTILES.items():
-            out[name] = sketches.quantiles(of.sketch, len(count), probability)
+            out |= _with_logarithms(name, *sketches.quantiles(of.sketch, len(count), probability))
     return out
 
 
-def exact_quantiles(values: Floats) -> dict[str, Floats]:
-    """The quantiles of (network, layer) values, of those that are numbers."""
+def _with_logarithms(name: str, values: Floats, log2: Floats | None) -> dict[str, Floats]:
+    return {name: values} if log2 is None else {name: values, name + magnitudes.SUFFIX: log2}
+
+
+def exact_quantiles(values: Floats, log2: Floats | None = None) -> dict[str, Floats]:
+    """The quantiles of (network, layer) values, of those that are numbers; NAME_log2 too where ``log2`` is given."""
     probabilities = list(QUANTILES.values())
     found = np.full((len(probabilities), values.shape[1]), np.nan)
     known = ~np.isnan(values)
@@ -84,4 +92,11 @@ def exact_quantiles(values: Floats) -> dict[str, Floats]:
             found[:, whole] = np.quantile(values[:, whole], probabilities, axis=0)
         for layer in np.flatnonzero(~whole & known.any(axis=0)):
             found[:, layer] = np.quantile(values[known[:, layer], layer], probabilities)
-    return dict(zip(QUANTILES, found, strict=True))
+    out = dict(zip(QUANTILES, found, strict=True))
+    if log2 is None:
+        return out
+    logs = magnitudes.log2_of(found)
+    for layer in np.flatnonzero(magnitudes.lost(values, log2).any(axis=0)):
+        there = known[:, layer]
+        found[:, layer], logs[:, layer] = magnitudes.quantiles(values[there, layer], log2[there, layer], probabilities)
+    return out | {name + magnitudes.SUFFIX: each for name, each in zip(QUANTILES, logs, strict=True)}

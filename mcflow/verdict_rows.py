@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import magnitudes
+
 if TYPE_CHECKING:
     import xarray
 
@@ -28,7 +30,8 @@ class Row:
     that have a number, where not all have). ``z`` is the difference in
     standard errors, ``p`` its two-sided probability (beyond ``allowance``, by which an approximate ``tier`` may err),
     ``p_adjusted`` that after Holm; None where ``judged`` is false, for the reason in ``why``. ``equal`` tells whether
-    equality within the margin was shown, ``networks_needed`` about how many networks would.
+    equality within the margin was shown, ``networks_needed`` about how many networks would. ``measured``,
+    ``standard_error``, ``predicted`` and ``allowance`` are multiples of 2**exponent, 0 in the middle of float64.
     """
 
     case: str
@@ -51,23 +54,32 @@ class Row:
     rejected: bool = False
     equal: bool | None = None
     networks_needed: float | None = None
+    exponent: int = 0
 
     def record(self) -> dict[str, Any]:
-        """The same as plain data; what is not a finite number is None."""
+        """The same as plain data; what is not a finite number is None, with NAME_log10 for what has left float64."""
+        out = asdict(self)
+        exponent = out.pop("exponent")
+        for key in ("measured", "standard_error", "predicted", "allowance") if exponent else ():
+            logarithm = magnitudes.log10(out[key], exponent)
+            out[key] = magnitudes.plain(out[key], exponent)
+            out[f"{key}_log10"] = logarithm
         return {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in asdict(self).items()
+            key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in out.items()
         }
 
 
 class Found:
-    """The (layer,) statistics of one quantity, as they stand in the file's summary."""
+    """The (layer,) statistics of one quantity, as they stand in the file's summary, as multiples of 2**exponent."""
 
-    def __init__(self, dataset: xarray.Dataset, quantity: str) -> None:
-        self.dataset, self.quantity = dataset, quantity
+    def __init__(self, dataset: xarray.Dataset, quantity: str, exponent: NDArray[np.int64]) -> None:
+        self.dataset, self.quantity, self.exponent = dataset, quantity, exponent
         self.rows = dataset.get(quantity)
         self.count = self["count"].astype(np.float64)
-        self.mean, self.std, self.error = self["mean"], self["std"], self["standard_error"]
+        self.mean, self.std, self.error = (
+            magnitudes.carried(self[name], magnitudes.partner(dataset, f"{quantity}_{name}"), exponent)
+            for name in ("mean", "std", "standard_error")
+        )
         self.log_mean, self.log_std = self["log_mean"], self["log_std"]
         self.zero = self["zero_fraction"]
         self.is_positive = quantity.endswith("moment")
@@ -79,14 +91,14 @@ class Found:
         """(network, layer) natural logarithms, NaN where not positive; None where rows were not kept."""
         if self.rows is None:
             return None
-        values = np.asarray(self.rows.values)
-        return np.log(np.where(values > 0, values, np.nan))
+        return magnitudes.natural_logarithms(self.dataset, self.quantity)
 
     def sample_skewness(self) -> Floats:
         """(layer,) skewness of the rows over networks; 0 where rows were not kept."""
         if self.rows is None:
             return np.zeros(len(self.mean))
-        values = np.asarray(self.rows.values)
+        logs = magnitudes.partner(self.dataset, self.quantity)
+        values = magnitudes.carried(np.asarray(self.rows.values), logs, self.exponent)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             cubes = np.where(np.isnan(values), 0.0, ((values - self.mean) / self.std) ** 3)
             return np.where(self.std > 0, cubes.sum(axis=0) / self.count, 0.0)
@@ -98,10 +110,11 @@ def row(
     effective: float,
     p: float,
     why: str,
+    exponent: int = 0,
 ) -> Row:
     """The row of (case, layer from 0, quantity, statistic, tier) and its numbers; judged where ``why`` is empty.
 
-    ``numbers``: measured, standard error, predicted, allowance, networks.
+    ``numbers``: measured, standard error, predicted, allowance, networks; all but the last multiples of 2**exponent.
     """
     case, k, quantity, statistic, tier = place
     measured, error, predicted, allowance, networks = (float(x) for x in numbers)
@@ -117,5 +130,5 @@ def row(
     return Row(
         case, int(k) + 1, quantity, statistic, measured, error, predicted, tier, z, relative, allowance, int(networks),
         float(effective) if math.isfinite(effective) else None, float(p) if judged else None, judged=judged,
-        why=why if why or judged else NO_P,
+        why=why if why or judged else NO_P, exponent=exponent,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mcflow import inspection, locks, part_images, statistics
+from mcflow import inspection, locks, magnitudes, part_images, statistics
 from mcflow.errors import InputError
 from mcflow.parts import HEAD, DamagedPart, FolderParts, PartName, usable
 from mcflow.plural import counted
@@ -74,15 +74,15 @@ def check(folder: Path) -> str:
 
 
 class Flowing:
-    """The mean of a quantity per layer over the parts so far; each part is read once."""
+    """The mean of a second moment per layer over the parts so far; each part is read once."""
 
     def __init__(self, folder: Path, quantity: str) -> None:
         self._folder = folder
         self._quantity = quantity
         self._seen: dict[PartName, Moments] = {}
 
-    def means(self, case: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:
-        """(layer,) means of case number ``case``; None before its first part."""
+    def log10_means(self, case: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+        """(layer,) decimal logarithms of the means of case number ``case``; None before its first part."""
         found = []
         for name in _names(self._folder):
             if name.case != case:
@@ -92,12 +92,15 @@ class Flowing:
                     self._seen[name] = self._moments(name)
             if name in self._seen:
                 found.append(self._seen[name])
-        return statistics.fold(found).mean if found else None
+        if not found:
+            return None
+        total = statistics.fold(found)
+        return magnitudes.LOG10_2 * (magnitudes.log2_of(total.mean) + total.exponent)
 
     def _moments(self, name: PartName) -> Moments:
         part, _ = part_images.decode(FolderParts(self._folder).read(name))
         if part.rows is not None:
-            return statistics.moments(part.rows[self._quantity])
+            return statistics.moments(part.rows[self._quantity], log2=part.log2.get(self._quantity))
         assert part.accumulators is not None
         return part.accumulators[self._quantity].value
 

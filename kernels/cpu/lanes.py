@@ -23,7 +23,9 @@ def _in_lane(walk, lane, counter, share, steps, address, architecture, inputs, n
 
 
 def simulate(walk, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
-    """Fill ``rows`` float64 (QUANTITIES, networks, L) and add to ``counts`` int64 (lanes, 2, L, BINS).
+    """Fill ``rows`` float64 (RECORDED, networks, L) and add to ``counts`` int64 (lanes, 2, L, BINS).
+
+    A row holds the quantities, each lacking its power of two, and then the exponents of h, x and d.
 
     ``walk`` is that of ``direct``, ``collapsed``, ``one_input`` or ``chain``:
     it takes a lane, the counter and the share of its turns before the arguments.

@@ -22,8 +22,12 @@ PREACTIVATION_CORRELATION = 7
 GRADIENT_SECOND_MOMENT = 8
 WEIGHT_GRADIENT_SECOND_MOMENT = 9
 QUANTITIES = 10
+# Rows behind them: the powers of two that the sums of h, x and d of a layer carry.
+H_EXPONENT, X_EXPONENT, D_EXPONENT = range(QUANTITIES, QUANTITIES + 3)
+RECORDED = QUANTITIES + 3
 
-BEYOND_DOUBLES = 10_000  # 2^10000 times any float64 is infinite, 2^-10000 times any is zero
+# Exponents end here (a squared ReLU doubles them in every layer), so that no sum of them leaves an int32.
+LAST_EXPONENT = 1 << 28
 BINS = 66
 REACH = 6.0
 BINS_PER_UNIT = np.float32((BINS - 2) / (2 * REACH))
@@ -87,14 +91,6 @@ def exponent_of(mean_square):
 
 
 @inner
-def shifted(value, exponent):
-    """value * 2**exponent; most exponents are zero, and ldexp is a call into the C library."""
-    if exponent == 0:
-        return value
-    return math.ldexp(value, max(-BEYOND_DOUBLES, min(BEYOND_DOUBLES, exponent)))  # it takes 32 bits
-
-
-@inner
 def preactivation_statistics(row, layer, h, length):
     """Sums of h into ``row[:, layer]`` (unscaled); returns the mean square."""
     one, two, four = _sums(h, length)
@@ -106,20 +102,14 @@ def preactivation_statistics(row, layer, h, length):
 
 @inner
 def activation_statistics(row, layer, x, length, h_exponent, x_exponent):
-    """Sums of x into ``row[:, layer]``, and the scales of the preactivation's sums put right.
+    """Sums of x into ``row[:, layer]`` (unscaled), and the exponents of h and x.
 
     Returns the sum of squares of x, unscaled.
     """
     one, two = _mean_sums(x, length)
-    row[ACTIVATION_MEAN, layer] = shifted(one / length, x_exponent)
-    row[ACTIVATION_SECOND_MOMENT, layer] = shifted(two / length, 2 * x_exponent)
-    if h_exponent != 0:
-        for quantity, power in (
-            (PREACTIVATION_MEAN, 1),
-            (PREACTIVATION_SECOND_MOMENT, 2),
-            (PREACTIVATION_FOURTH_MOMENT, 4),
-        ):
-            row[quantity, layer] = math.ldexp(row[quantity, layer], power * h_exponent)
+    row[ACTIVATION_MEAN, layer] = one / length
+    row[ACTIVATION_SECOND_MOMENT, layer] = two / length
+    row[H_EXPONENT, layer], row[X_EXPONENT, layer] = h_exponent, x_exponent
     return two
 
 

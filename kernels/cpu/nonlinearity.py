@@ -10,14 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .._jit import call, inner
-from .layers import exponent_of, rescale
+from .layers import LAST_EXPONENT, exponent_of, rescale
 
 # Beyond 2^+-33 an activation with an asymptote is that asymptote to float32 accuracy, and is carried scaled.
 FAR_EXPONENT = 33
 # Up to this size float32 tells the angles of a periodic activation apart.
 PERIODIC_EXPONENT = 12
-# Exponents saturate here: 2^(2 * 4000) is far outside float64, and products of exponents stay small.
-LAST_EXPONENT = 4000
 LARGEST = float(np.finfo(np.float32).max)
 # Below it float32 squares and their sums may lose the slopes that matter: those near the largest of a layer.
 LEAST_SLOPE = np.float32(2.0**-60)

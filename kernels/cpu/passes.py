@@ -12,18 +12,22 @@ from .aligned import empty_floats, whole_lines
 from .bodies import place_of
 from .fill import padded
 from .layers import (
+    ACTIVATION_MEAN,
+    ACTIVATION_SECOND_MOMENT,
     ACTIVE_FRACTION,
+    D_EXPONENT,
     GRADIENT_SECOND_MOMENT,
+    LAST_EXPONENT,
     PREACTIVATION_CORRELATION,
     SATURATED_FRACTION,
     WEIGHT_GRADIENT_SECOND_MOMENT,
+    X_EXPONENT,
     activation_statistics,
     count,
     exponent_of,
     mean_cosine,
     preactivation_statistics,
     rescale,
-    shifted,
     sum_of_squares,
 )
 from .nonlinearity import Nonlinearity, activate, active_and_saturated, carry_small_slopes
@@ -266,6 +270,9 @@ def finish_forward_layer(
         rescale(space.x, length, -shift)
         x_exponent += shift
         total = math.ldexp(total, -2 * shift)
+        row[ACTIVATION_MEAN, layer] = math.ldexp(row[ACTIVATION_MEAN, layer], -shift)
+        row[ACTIVATION_SECOND_MOMENT, layer] = math.ldexp(row[ACTIVATION_SECOND_MOMENT, layer], -2 * shift)
+        row[X_EXPONENT, layer] = x_exponent
     space.x_exponent[layer + 1], space.slope_exponent[layer] = x_exponent, slope_exponent
     if backward and saturated == length and active > 0:
         carry_small_slopes(space.h, slope, length, carried, nonlinearity, space.slope_exponent[layer:])
@@ -296,13 +303,14 @@ def record_backward_layer(space, layer, architecture, batch, exponent, counting,
     n, n_in = architecture.width[layer], architecture.fan_in[layer]
     delta, squares = space.delta, space.delta_squares
     exponent += space.slope_exponent[layer]
+    exponent = max(-2 * LAST_EXPONENT, min(2 * LAST_EXPONENT, exponent))
     total, product = 0.0, 0.0
     for k in range(batch):
         total += squares[k]
         product += squares[k] * space.x_squares[layer, k]
-    row[GRADIENT_SECOND_MOMENT, layer] = shifted(total / (batch * n), 2 * exponent)
-    both = 2 * (exponent + space.x_exponent[layer])
-    row[WEIGHT_GRADIENT_SECOND_MOMENT, layer] = shifted(product / (np.float64(batch * n) * n_in), both)
+    row[GRADIENT_SECOND_MOMENT, layer] = total / (batch * n)
+    row[WEIGHT_GRADIENT_SECOND_MOMENT, layer] = product / (np.float64(batch * n) * n_in)
+    row[D_EXPONENT, layer] = exponent
     if network < counting.networks:
         count(counts[1, layer], delta, batch * n, exponent, counting.gradient_exponent[layer])
     shift = exponent_of(total / (batch * n))

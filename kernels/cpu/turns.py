@@ -32,7 +32,7 @@ def next_turn(done, counter, share):
 
 @inner
 def clear(row):
-    """NaN for all that may not be recorded; ``row`` is float64 (quantities, L)."""
+    """NaN for all that may not be recorded; ``row`` is float64 (recorded, L)."""
     for quantity in range(row.shape[0]):
         for layer in range(row.shape[1]):
             row[quantity, layer] = np.nan
@@ -40,7 +40,7 @@ def clear(row):
 
 @inner
 def store(row, rows, i):
-    """A finished row into ``rows`` float64 (quantities, networks, L)."""
+    """A finished row into ``rows`` float64 (recorded, networks, L)."""
     for quantity in range(row.shape[0]):
         for layer in range(row.shape[1]):
             rows[quantity, i, layer] = row[quantity, layer]

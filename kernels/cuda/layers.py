@@ -219,7 +219,7 @@ def finish_backward(network, layers, layer, counts, source, factor, exponent, de
         delta[e] = v
         total += v * v
     total, _, _, _ = sum_four(total, ZERO, ZERO, ZERO, room)
-    exponent += network.carried[SLOPE_CARRIED, layer]
+    exponent = clipped(exponent + network.carried[SLOPE_CARRIED, layer], 2 * LAST_EXPONENT)
     e = int32(0)
     if not (total > LEAST and total < MOST):
         _, total, _, e = sums_of_powers(delta, length, int32(0), room)

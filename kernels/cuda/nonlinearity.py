@@ -35,7 +35,7 @@ SMALLEST = float32(2.0**-126)
 FAR_EXPONENT = 33
 FAR = float32(2.0**33)
 PERIODIC_EXPONENT = 12
-LAST_EXPONENT = 4000
+LAST_EXPONENT = 1 << 28
 LEAST_SLOPE = float32(2.0**-60)
 # What stands for phi: itself at true values; its asymptote near zero or far out (rows of ``asymptotes``), where it is
 # homogeneous; or either unit by unit.

@@ -23,10 +23,12 @@ def rows(recorded: Recorded) -> Iterable[Row]:
         yield from _gradients(recorded)
 
 
-def under_law(recorded: Recorded, layer: int, quantity: str, law: Law, values: Floats) -> Iterable[Row]:
-    """Both extremes of (network,) positive values under their exact law; ``layer`` counted from 0."""
-    low, high = law.cdf(np.array([values.min(), values.max()])).tolist()
+def under_law(recorded: Recorded, layer: int, quantity: str, law: Law, logs: Floats) -> Iterable[Row]:
+    """Both extremes of (network,) values, given by their logarithms, under their law; ``layer`` counted from 0."""
+    low, high = law.cdf(np.array([logs.min(), logs.max()])).tolist()
     tails = max(low, FLOOR), max(1.0 - high, FLOOR)
+    with np.errstate(over="ignore", under="ignore"):
+        values = np.exp(logs)
     return extreme_rows(recorded, layer, quantity, values, tails, "exact-law")
 
 

@@ -19,6 +19,7 @@ Examples:
   mcflow compare runs/xavier.h5 runs/kaiming.h5 --json"""
 
 _WIDTH = 140
+SMALL = 1e-2  # a factor per layer that four decimals would not show
 
 
 @click.command(epilog=EXAMPLE)
@@ -77,7 +78,8 @@ def _print(found: Comparison) -> None:
 def _factor(growth: Growth | None) -> str:
     if growth is None:
         return "not there"
-    return f"{growth.per_layer:.4f} ± {0.5 * (growth.high - growth.low):.4f}"
+    form = ".4f" if growth.per_layer >= SMALL else ".4g"
+    return f"{growth.per_layer:{form}} ± {0.5 * (growth.high - growth.low):{form}}"
 
 
 def _percent(share: float) -> str:

@@ -60,17 +60,15 @@ def render(running: Running, flows: dict[str, Any], rate: float) -> Table:
     for column in ("case", "networks", "log10 activations", "log10 gradients"):
         table.add_column(column, no_wrap=True)
     for number, (name, networks) in enumerate(running.networks_done.items()):
-        cells = [sparkline(flow.means(number)) for flow in flows.values()]
+        cells = [sparkline(flow.log10_means(number)) for flow in flows.values()]
         table.add_row(name, f"{networks} / {running.networks}", *cells)
     return table
 
 
-def sparkline(means: np.ndarray[Any, np.dtype[np.float64]] | None) -> str:
-    """Second moments over the layers on a logarithmic scale: a block a layer (or few), then the two ends."""
-    if means is None:
+def sparkline(logs: np.ndarray[Any, np.dtype[np.float64]] | None) -> str:
+    """Decimal logarithms of second moments over the layers: a block a layer (or few), then the two ends."""
+    if logs is None:
         return ""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log10(means)
     shown = logs[np.linspace(0, len(logs) - 1, min(len(logs), _COLUMNS)).round().astype(int)]
     finite = shown[np.isfinite(shown)]
     if not len(finite):

@@ -90,7 +90,7 @@ def _table(found: Recommendation) -> Any:
     for column in ("sigma_w^2", "bias std", "activations x", "gradients d", "trainable depth"):
         table.add_column(column, justify="right", no_wrap=True)
     for item in found.candidates:
-        cells = [f"{item.predicted[kind]:.3g}, {item.measured[kind]:.3g}" for kind in (FORWARD, BACKWARD)]
+        cells = [", ".join(item.words(kind)) for kind in (FORWARD, BACKWARD)]
         depth = "none" if item.trainable_depth is None else f"{item.trainable_depth:.3g}"
         table.add_row(item.name, f"{item.sigma_w2:.5g}", f"{item.bias_std:.3g}", *cells, depth)
     return table

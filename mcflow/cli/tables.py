@@ -49,12 +49,24 @@ def print_flow(cases: Sequence[Flow]) -> None:
 
 
 def _cell(value: Measured) -> str:
-    text = f"{measured(value.mean, value.standard_error)}"
-    return text if value.predicted is None else f"{text} | {value.predicted:.4g}"
+    from mcflow import magnitudes
+
+    text = measured(value.mean, value.standard_error, value.exponent)
+    return text if value.predicted is None else f"{text} | {magnitudes.text(value.predicted, value.exponent)}"
 
 
-def measured(mean: float, error: float) -> str:
-    """``1.23 ± 0.04``: a mean to the digits that its standard error leaves it."""
+def measured(mean: float, error: float, exponent: int = 0) -> str:
+    """``1.23 ± 0.04``: a mean to the digits that its standard error leaves it; ``10^421.72 ± 7 %`` beyond float64.
+
+    Both are multiples of 2**exponent.
+    """
+    from mcflow import magnitudes
+
+    if exponent:
+        text = magnitudes.text(mean, exponent)
+        if text.startswith(("10^", "-10^")):
+            return f"{text} ± {100 * error / abs(mean):.2g} %" if error > 0 else text
+        mean, error = magnitudes.plain(mean, exponent), magnitudes.plain(error, exponent)
     if not math.isfinite(mean) or not math.isfinite(error) or error <= 0 or mean == 0:
         return f"{mean:.4g}"
     digits = max(2, min(7, 2 + math.floor(math.log10(abs(mean))) - math.floor(math.log10(error))))

@@ -111,6 +111,7 @@ def _worst(rows: list[Row]) -> list[Row]:
 
 
 def _cells(row: Row) -> list[str]:
+    from mcflow import magnitudes
     from mcflow.cli import tables
 
     name = _NAMES.get(row.quantity, row.quantity.replace("_", " "))
@@ -120,13 +121,13 @@ def _cells(row: Row) -> list[str]:
         p = f"{row.p_adjusted:.2g}" + (" FAILS" if row.rejected else "")
     relative = "" if row.relative_difference is None else f"{100 * row.relative_difference:+.3g} %"
     z = "" if row.z is None else f"{row.z:+.2f}"
-    measured = tables.measured(row.measured, row.standard_error)
+    measured = tables.measured(row.measured, row.standard_error, row.exponent)
     return [
         name,
         row.statistic.replace("_", " "),
         str(row.layer),
         measured,
-        "" if math.isnan(row.predicted) else f"{row.predicted:.5g}",
+        "" if math.isnan(row.predicted) else magnitudes.text(row.predicted, row.exponent, 5),
         row.tier,
         z,
         relative,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcflow import expected
+from mcflow import expected, magnitudes
 from mcflow.plots import NothingToDraw, style
 
 if TYPE_CHECKING:
@@ -52,22 +52,25 @@ def figure(result: Result) -> Figure:
 
 
 def _panel(axes: Any, result: Result, names: list[str], quantity: str) -> None:
-    seen = []
+    names = [name for name in names if f"{quantity}_mean" in result[name]]
+    ends = ("mean", "q05", "q95")
+    seen = {name: [magnitudes.log10_of(result[name], f"{quantity}_{end}") for end in ends] for name in names}
+    far = style.is_far([logs for of in seen.values() for logs in of])
+    show = (lambda logs: np.where(np.isfinite(logs), logs, np.nan)) if far else (lambda logs: 10.0**logs)
     for number, name in enumerate(names):
-        dataset = result[name]
-        if f"{quantity}_mean" not in dataset:
-            continue
-        layer, mean = dataset["layer"].values, dataset[f"{quantity}_mean"].values
-        low, high = dataset[f"{quantity}_q05"].values, dataset[f"{quantity}_q95"].values
+        layer = result[name]["layer"].values
+        mean, low, high = (show(logs) for logs in seen[name])
         look = style.line(number)
-        label = label_of(result, name, names)
         axes.fill_between(layer, low, high, color=look["color"], alpha=0.16, linewidth=0)
-        axes.plot(layer, mean, label=label, markevery=style.marks(len(layer)), **look)
+        axes.plot(layer, mean, label=label_of(result, name, names), markevery=style.marks(len(layer)), **look)
         prediction = expected.predict(result.case(name), result.inputs(name)).of.get(quantity)
         if prediction is not None:
-            axes.plot(layer, prediction.mean, label="theory" if number == len(names) - 1 else None, **style.THEORY)
-        seen += [mean, low, high]
-    style.log_axis(axes, [np.asarray(value) for value in seen])
+            label = "theory" if number == len(names) - 1 else None
+            axes.plot(layer, show(prediction.log10), label=label, **style.THEORY)
+    if far:
+        style.powers_of_ten(axes.yaxis)
+    else:
+        style.log_axis(axes, [show(logs) for of in seen.values() for logs in of])
 
 
 def label_of(result: Result, name: str, among: list[str]) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mcflow.blocks import HISTOGRAM_REACH
 from mcflow.flow import depths
 from mcflow.plots import NothingToDraw, style
 
@@ -46,33 +50,47 @@ def figure(result: Result) -> Figure:
 def _panel(axes: Any, dataset: xarray.Dataset, kind: str) -> str:
     layers = depths(dataset.sizes["layer"])
     curves = [_density(dataset, kind, layer - 1) for layer in layers]
-    curves_known = [curve for curve in curves if curve is not None]
-    if not curves_known:
+    with np.errstate(divide="ignore"):
+        sizes = [math.log10(curve.spread) + np.log10(curve.unit) for curve in curves if curve is not None]
+    if not sizes:
         return ""
-    spreads = [spread for _, _, spread in curves_known]
-    own = max(spreads) > COMMON * min(spreads)
+    own = not np.isfinite(sizes).all() or float(np.ptp(sizes)) > math.log10(COMMON)
+    typical = 1.0 if own else 10.0 ** float(np.median(sizes))
     for number, (layer, curve) in enumerate(zip(layers, curves, strict=True)):
         if curve is None:
             continue
-        x, density, spread = curve
-        scale = spread if own else 1.0
+        scale = 1.0 / curve.spread if own else curve.unit
         look = style.line(number)
-        axes.plot(x / scale, density * scale, label=f"{layer}", markevery=(number, 9), **look)
-    reach = 3.5 if own else 3.0 * float(np.median(spreads))
+        axes.plot(curve.centres * scale, curve.density / scale, label=f"{layer}", markevery=(number, 9), **look)
+    reach = 3.5 if own else 3.0 * typical
     axes.set_xlim(-reach, reach)
     axes.set_yscale("log")
-    axes.set_ylim(bottom=1e-3 / (1.0 if own else float(np.median(spreads))))
+    axes.set_ylim(bottom=1e-3 / typical)
     return ", each in units of its spread" if own else ""
 
 
-def _density(dataset: xarray.Dataset, kind: str, layer: int) -> tuple[Any, Any, float] | None:
-    """Centres of the inner bins, density there, and the spread of what was counted; None where nothing was."""
+@dataclass(frozen=True)
+class _Curve:
+    """Centres of the inner bins, density there and the spread of what was counted, in the layer's ``unit``.
+
+    The unit is 0 or infinite where it has left float64.
+    """
+
+    centres: NDArray[np.float64]
+    density: NDArray[np.float64]
+    spread: float
+    unit: float
+
+
+def _density(dataset: xarray.Dataset, kind: str, layer: int) -> _Curve | None:
+    """The curve of a layer; None where nothing was counted."""
     counts = dataset[f"{kind}_histogram"].values[layer].astype(np.float64)
-    edges = dataset[f"{kind}_edges"].values[layer]
-    inner, widths = counts[1:-1], np.diff(edges[1:-1])
+    inner = counts[1:-1]
     if inner.sum() == 0:
         return None
-    centres = 0.5 * (edges[1:-2] + edges[2:-1])
-    spread = float(np.sqrt((inner * centres**2).sum() / inner.sum()))
+    edges = np.linspace(-HISTOGRAM_REACH, HISTOGRAM_REACH, len(inner) + 1)
+    widths, centres = np.diff(edges), 0.5 * (edges[:-1] + edges[1:])
+    spread = math.sqrt((inner * centres**2).sum() / inner.sum())
     density = inner / counts.sum() / widths
-    return centres, np.where(density > 0, density, np.nan), max(spread, float(widths[0]))
+    unit = float(dataset[f"{kind}_edges"].values[layer, -2]) / HISTOGRAM_REACH
+    return _Curve(centres, np.where(density > 0, density, np.nan), max(spread, float(widths[0])), unit)

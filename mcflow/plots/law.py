@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcflow import laws
+from mcflow import laws, magnitudes
 from mcflow.plots import NothingToDraw, style
 from mcflow.theory import stack
 
@@ -40,8 +41,7 @@ def figure(result: Result) -> Figure:
     drawn = style.new_figure(1.0 + 4.0 * columns, 0.5 + 2.9 * rows)
     grid = drawn.subplots(rows, columns, squeeze=False)
     for axes, (name, found) in zip(grid.ravel(), panels, strict=False):
-        _panel(axes, result[name][QUANTITY].values, found)
-        style.few_ticks(axes)
+        _panel(axes, magnitudes.natural_logarithms(result[name], QUANTITY), found)
         axes.set_title(name)
         axes.set_xlabel("mean of h² in one network")
         axes.set_ylabel("density of its logarithm")
@@ -51,18 +51,28 @@ def figure(result: Result) -> Figure:
     return drawn
 
 
-def _panel(axes: Any, values: Any, found: dict[int, laws.Law]) -> None:
-    axes.set_xscale("log")
+def _panel(axes: Any, logs: Any, found: dict[int, laws.Law]) -> None:
+    far = style.is_far([logs[:, layer - 1] / math.log(10.0) for layer in found])
+    show = (lambda x: x / math.log(10.0)) if far else np.exp
+    if not far:
+        axes.set_xscale("log")
     for number, (layer, law) in enumerate(found.items()):
-        alive = values[:, layer - 1]
-        alive = np.log(alive[alive > 0])
+        alive = logs[:, layer - 1]
+        alive = alive[np.isfinite(alive)]
+        if not len(alive):
+            continue
         low, high = np.quantile(alive, [0.0005, 0.9995]).tolist()
         edges = np.linspace(low, high, 41)
         counts = np.histogram(alive, edges)[0] / len(alive) / np.diff(edges)
         look = style.line(number)
-        axes.stairs(counts, np.exp(edges), color=look["color"], alpha=0.3, fill=True)
-        centres = np.exp(0.5 * (edges[1:] + edges[:-1]))
+        axes.stairs(counts, show(edges), color=look["color"], alpha=0.3, fill=True)
+        centres = show(0.5 * (edges[1:] + edges[:-1]))
         shown = {"color": look["color"], "marker": look["marker"], "linestyle": "none", "markersize": 3.0}
         axes.plot(centres, np.where(counts > 0, counts, np.nan), label=f"{layer}", **shown)
-        fine = np.exp(np.linspace(edges[0], edges[-1], 300))
-        axes.plot(fine, law.density(fine), label="exact" if number == len(found) - 1 else None, **style.THEORY)
+        fine = np.linspace(edges[0], edges[-1], 300)
+        label = "exact" if number == len(found) - 1 else None
+        axes.plot(show(fine), law.density(fine), label=label, **style.THEORY)
+    if far:
+        style.powers_of_ten(axes.xaxis)
+    else:
+        style.few_ticks(axes)

@@ -14,12 +14,14 @@ from mcflow.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # Okabe & Ito 2008: eight colours that the colour-blind can tell apart, the pale yellow left out
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+FARTHEST = 280.0  # decades: beyond, logarithms are drawn
 THEORY: dict[str, Any] = {"color": "black", "linewidth": 1.1, "linestyle": (0, (2, 1.6)), "zorder": 5}
 SETTINGS: Any = {  # matplotlib types its keys one by one
     "font.size": 9.0,
@@ -82,6 +84,19 @@ def layer_axis(axes: Axes) -> None:
 
     axes.set_xlabel("layer")
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+
+
+def is_far(logs: Sequence[NDArray[np.float64]]) -> bool:
+    """Whether decimal logarithms are of numbers that an axis of float64 cannot hold with room around them."""
+    return any(bool((np.abs(each[np.isfinite(each)]) > FARTHEST).any()) for each in logs)
+
+
+def powers_of_ten(axis: Axis) -> None:
+    """An axis whose values are decimal logarithms: marked with the powers of ten themselves."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(6))
+    axis.set_major_formatter(FuncFormatter(lambda value, place: f"$10^{{{value:g}}}$"))
 
 
 def few_ticks(axes: Axes) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcflow.theory import products
-from mcflow.theory.estimate import Estimate, from_logs
+from mcflow.theory.estimate import LN10, Estimate, from_logs
 from mcflow.theory.quadrature import Array
 from mcflow.theory.stack import Stack, log_mean
 
@@ -44,7 +44,8 @@ def estimates(stack: Stack) -> dict[str, Estimate]:
         "preactivation_second_moment": from_logs("exact", log_q, relative(h), law.get("preactivation_second_moment")),
         "activation_second_moment": from_logs("exact", log_x, relative(x), law.get("activation_second_moment")),
     }
-    spread = np.sqrt(np.exp(log_q) / stack.width) if single else None
+    with np.errstate(over="ignore", under="ignore"):
+        spread = np.exp(0.5 * log_q) / np.sqrt(stack.width) if single else None
     out["preactivation_mean"] = Estimate("exact", np.zeros(stack.depth), spread)
     if known:
         out["preactivation_fourth_moment"] = from_logs("exact", _log_fourth(stack, ratio))
@@ -56,8 +57,10 @@ def estimates(stack: Stack) -> dict[str, Estimate]:
     if slope == 1.0:
         out["activation_mean"] = Estimate("exact", np.zeros(stack.depth))
     elif magnitude is not None:
-        with np.errstate(over="ignore"):
-            out["activation_mean"] = Estimate("exact", 0.5 * (1.0 - slope) * np.exp(magnitude))
+        with np.errstate(over="ignore", under="ignore"):
+            mean = 0.5 * (1.0 - slope) * np.exp(magnitude)
+        log10 = math.log10(abs(0.5 * (1.0 - slope))) + magnitude / LN10
+        out["activation_mean"] = Estimate("exact", mean, log10=log10)
     return out
 
 

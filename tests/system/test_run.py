@@ -1,6 +1,7 @@
 """mcflow run from the outside: the same bits however the work was cut, and one file that says what is in it."""
 
 import json
+import math
 import shlex
 import signal
 import subprocess
@@ -186,8 +187,8 @@ def test_closing_table_has_a_verdict_a_case_and_no_colour_in_a_pipe(mcflow_comma
 def test_the_help_states_the_criterion_that_the_verdicts_use(mcflow_command):
     said = " ".join(mcflow_command("run", "--help").stdout.split())
     assert CRITERION in said
-    assert verdict(1.0, 0.999 * KEPT, 30).startswith("kept")
-    assert verdict(1.0, 1.001 * KEPT, 30).startswith("explode")
+    assert verdict(0.0, 0.999 * math.log10(KEPT), 30).startswith("kept")
+    assert verdict(0.0, 1.001 * math.log10(KEPT), 30).startswith("explode")
 
 
 def test_case_inputs_of_another_size_stand_in_its_own_group(mcflow_command, tmp_path):

@@ -1,0 +1,224 @@
+"""Second moments beyond float64, from the kernels to every reader: right numbers, right verdicts, the same bits.
+
+Of a ReLU network every layer is homogeneous: weights 2^7 times as large make h_l and x_l 2^(7 l) times as large, and
+d_l 2^(7 (L - l)) times. The networks of weights of 2^-2, which stay inside float64, are the truth for the others.
+"""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+from networks import propagated, simulated
+
+import mcflow
+from mcflow import Case, Study, cli, magnitudes, parts, runs
+from mcflow.blocks import POWERS
+from mcflow.preparation import prepare
+from mcflow.progress import Silent
+from mcflow.results import Result
+from mcflow.shards import Shard
+from mcflow.store import Target
+
+DEPTH, WIDTH = 90, 64
+STEP = 7  # powers of two by which the weights are larger or smaller than those of PLAIN
+PLAIN = 2.0**-2  # E h_l^2 doubles in every layer
+OVER, UNDER = PLAIN * 2.0**STEP, PLAIN * 2.0**-STEP
+
+
+def case_of(std, batch=1, **fields):
+    return Case(f"normal:{std!r}", "relu", **{"depth": DEPTH, "width": WIDTH, "batch": batch} | fields)
+
+
+def shift_of(quantity, step):
+    """(layer,) by how many powers of two a quantity is larger where weights are by 2^step."""
+    layer = np.arange(1, DEPTH + 1)
+    of = np.stack([layer, layer, DEPTH - layer, layer - 1])
+    return step * np.array(POWERS[quantity]) @ of
+
+
+def assert_shifted(block, truth, step):
+    """The rows of a block against the truth's, multiplied by the powers of two that homogeneity says."""
+    for quantity in POWERS:
+        if quantity not in block.rows:
+            continue
+        values, expected = block.rows[quantity], truth[quantity]
+        log2 = block.log2.get(quantity, magnitudes.log2_of(values))
+        np.testing.assert_allclose(
+            log2, magnitudes.log2_of(expected) + shift_of(quantity, step), atol=2e-5, err_msg=quantity
+        )
+        assert np.array_equal(np.signbit(values), np.signbit(expected)), quantity
+    for quantity in set(block.rows) - set(POWERS):
+        np.testing.assert_array_equal(block.rows[quantity], truth[quantity])
+
+
+@pytest.mark.parametrize(
+    ("method", "batch"), [("direct", 1), ("direct", 3), ("collapsed", 1), ("collapsed", 3), ("chain", 1)]
+)
+def test_networks_beyond_float64_are_those_within_it_times_a_power_of_two(method, batch):
+    truth = simulated(case_of(PLAIN, batch), count=4, method=method)
+    assert not truth.log2
+    for std, step in ((OVER, STEP), (UNDER, -STEP)):
+        block = simulated(case_of(std, batch), count=4, method=method)
+        assert {"preactivation_second_moment", "weight_gradient_second_moment"} <= set(block.log2)
+        assert_shifted(block, truth.rows, step)
+
+
+def test_a_directly_simulated_network_beyond_float64_is_that_of_its_weights():
+    truth = {name: row[np.newaxis] for name, row in propagated(case_of(PLAIN, 2), 3, 1).items()}
+    for std, step in ((OVER, STEP), (UNDER, -STEP)):
+        block = simulated(case_of(std, 2), first=1)
+        for quantity in ("preactivation_second_moment", "activation_second_moment", "gradient_second_moment"):
+            expected = magnitudes.log2_of(truth[quantity]) + shift_of(quantity, step)
+            np.testing.assert_allclose(block.log2[quantity], expected, atol=5e-5, err_msg=quantity)
+
+
+def write(path, study, shard=None, resume=False):
+    runs.run_to_file(
+        prepare(study, "collapsed", "cpu"), Target(path, resume, False), runs.Options(shard=shard), Silent()
+    )
+
+
+def made(folder, std, keep, how, networks=40):
+    """A file made in one go, in two, or of two shards."""
+    study = Study((case_of(std),), networks=networks, keep=keep)
+    path = folder / f"{how}.h5"
+    if how == "shards":
+        shards = [folder / f"shard{number}.h5" for number in range(2)]
+        for number, shard in enumerate(shards):
+            write(shard, study, Shard(number, 2))
+        runs.merge_to_file(shards, path, partial=False, overwrite=False)
+        return path
+    if how == "resumed":
+        write(path, Study(study.cases, networks=10, keep=keep))
+    write(path, study, resume=how == "resumed")
+    return path
+
+
+@pytest.mark.parametrize(("std", "keep"), [(OVER, "summary"), (UNDER, "networks")])
+def test_resumed_and_sharded_files_have_the_same_bits_and_the_right_logarithms(std, keep, tmp_path, monkeypatch):
+    from conftest import assert_same_bits
+
+    monkeypatch.setattr(parts, "_LARGEST", 16)
+    monkeypatch.setattr(parts, "_SMALLEST", 16)
+    whole = made(tmp_path, std, keep, "whole")
+    for how in ("resumed", "shards"):
+        assert_same_bits(whole, made(tmp_path, std, keep, how))
+    with mcflow.open(whole) as result:
+        found = result[result.names[0]]
+        assert (keep == "networks") == ("activation_second_moment_log2" in found)
+        # E q_l = n std^2 (n std^2 / 2)^(l - 1); a logarithm has variance 5 / n a layer, and that half less mean
+        gain = math.log(WIDTH * std * std)
+        expected = gain + (gain - math.log(2.0)) * np.arange(DEPTH) - 2.5 / WIDTH * np.arange(1, DEPTH + 1)
+        logs = found["preactivation_second_moment_log_mean"].values
+        error = found["preactivation_second_moment_log_std"].values / math.sqrt(40)
+        assert (np.abs(logs - expected) < 5 * error + 0.1).all()
+        assert (found["activation_second_moment_zero_fraction"] == 0).all()  # an underflow is not a dead network
+        assert np.isinf(logs).sum() == 0
+        mean, low, high = (
+            found[f"preactivation_second_moment_{name}_log2"].values[-1] for name in ("mean", "q05", "q95")
+        )
+        assert low < logs[-1] / math.log(2.0) < high
+        assert low < mean < high + 5
+        assert found["preactivation_second_moment_mean"].values[-1] == (np.inf if std == OVER else 0.0)
+
+
+@pytest.mark.parametrize("method", ["direct", "collapsed", "chain"])
+@pytest.mark.parametrize("std", [OVER, UNDER])
+def test_verify_judges_them_and_finds_a_gain_wrong_by_two_percent(std, method, monkeypatch):
+    with mcflow.run(Study((case_of(std),), networks=60), method=method, device="cpu") as result:
+        found = mcflow.verify(result)
+        assert found.all_consistent, found.verdicts[0].sentence
+        judged = {(row.layer, row.quantity) for row in found.tests if row.judged and row.statistic == "log_mean"}
+        assert {(DEPTH, "activation_second_moment"), (1, "gradient_second_moment")} <= judged
+        text = json.dumps(found.record(), allow_nan=False)
+        assert "predicted_log10" in text
+        monkeypatch.setattr(Result, "case", lambda self, name: case_of(1.02 * std))
+        wrong = mcflow.verify(result)
+    assert not wrong.all_consistent
+    assert wrong.verdicts[0].breaks["activation_second_moment"] < DEPTH
+
+
+def test_means_beyond_float64_are_judged_where_no_logarithm_is_known(monkeypatch):
+    """Uniform weights have no law of logarithms, and of wide layers no few networks rule the mean."""
+    case = Case("uniform:64.0", "relu", depth=90, width=512, batch=2)
+    with mcflow.run(Study((case,), networks=100), method="direct", device="cpu") as result:
+        found = mcflow.verify(result)
+        row = next(r for r in found.tests if (r.layer, r.quantity) == (90, "preactivation_second_moment"))
+        assert found.all_consistent, found.verdicts[0].sentence
+        # n std^2 / 2 = 2^20 a layer, times the inputs' second moment, which is 1
+        assert math.log2(row.predicted) + row.exponent == pytest.approx(20 * 90 + 1, abs=1e-6)
+        assert abs(math.log2(row.measured) + row.exponent - 1801) < 1.5
+        monkeypatch.setattr(
+            Result, "case", lambda self, name: Case("uniform:65.28", "relu", depth=90, width=512, batch=2)
+        )
+        assert not mcflow.verify(result).all_consistent
+
+
+@pytest.mark.parametrize(
+    ("std", "batch", "keep"), [(OVER, 1, "networks"), (UNDER, 3, "networks"), (UNDER, 1, "summary")]
+)
+def test_every_reader_takes_them(std, batch, keep, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    study = Study((case_of(std, batch),), networks=20, keep=keep)
+    mcflow.run(study, "far.h5", method="collapsed", device="cpu").close()
+    sign = "" if std == OVER else "-"
+    words = "explode" if std == OVER else "vanish"
+    run = f"run --scheme normal:{std!r} --activation relu --depth {DEPTH} --width {WIDTH} --networks 20 --method chain"
+    assert cli.call([*run.split(), "-o", "chain.h5", "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert f"10^{sign}3" in said
+    assert f"activations {words} (10^" in said
+    assert "nan" not in said
+    assert cli.call(["verify", "far.h5"]) == 0
+    said = capsys.readouterr().out
+    assert "nan" not in said
+    assert cli.call(["compare", "far.h5"]) == 0
+    said = capsys.readouterr().out
+    factor = WIDTH * std * std / 2
+    assert "0.0000" not in said
+    found = float(said.partition("│ normal")[2].split("│")[1].split("±")[0])
+    assert abs(math.log(found / factor)) < 0.2
+    assert cli.call(["report", "far.h5", "-o", "far.html"]) == 0
+    assert f"10^{sign}3" in (tmp_path / "far.html").read_text()
+    assert cli.call(["plot", "far.h5", "-o", "pictures", "--format", "svg"]) == 0
+    assert {"far-flow.svg", "far-zscores.svg"} <= {path.name for path in (tmp_path / "pictures").iterdir()}
+    assert cli.call(["show", "far.h5", "--check"]) == 0
+    assert cli.call(["export", "far.h5", "-o", "far.csv"]) == 0
+    with (tmp_path / "far.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    last = [row for row in rows if row["quantity"] == "activation_second_moment" and row["layer"] == str(DEPTH)]
+    last = [row for row in last if row.get("statistic", "q50") == "q50"]
+    assert {row["value"] for row in last} == {"inf" if std == OVER else "0.0"}
+    assert all(abs(float(row["log2"]) - math.log2(factor) * DEPTH) < 25 for row in last)
+    first = [row for row in rows if row["quantity"] == "activation_second_moment" and row["layer"] == "1"]
+    assert {row["log2"] for row in first} == {""}
+
+
+def test_recommend_says_factors_that_float64_cannot_hold(capsys):
+    assert cli.call(["recommend", "--activation", "relu", "--depth", "600", "--width", "32", "--networks", "4"]) == 0
+    said = capsys.readouterr().out
+    assert "10^-4" in said  # torch_default: 6^-600
+    assert "inf" not in said.replace("infinite", "")
+
+
+def test_a_study_inside_float64_has_no_logarithms():
+    with mcflow.run(Study((case_of(PLAIN, depth=20),), networks=20)) as result:
+        assert not [name for name in result[result.names[0]] if str(name).endswith("_log2")]
+
+
+def test_the_live_view_tells_decades_beyond_float64(tmp_path, monkeypatch):
+    from mcflow import part_images, watching
+    from mcflow.cli.following import sparkline
+    from mcflow.parts import FolderParts
+
+    block = simulated(case_of(OVER), count=8, method="chain")
+    for keep in ("networks", "summary"):
+        folder = tmp_path / keep
+        folder.mkdir()
+        FolderParts(folder).write(0, 0, 8, part_images.encode(part_images.from_block(block, keep), "x"))
+        logs = watching.Flowing(folder, "activation_second_moment").log10_means(0)
+        assert np.isfinite(logs).all()
+        assert abs(logs[-1] - 15 * DEPTH * math.log10(2.0)) < 4
+        assert sparkline(logs).endswith(f"{logs[-1]:+.1f}")
