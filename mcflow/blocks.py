@@ -73,8 +73,8 @@ def scale(rows: dict[str, Floats], exponents: Sequence[Floats | None]) -> dict[s
     for name, powers in POWERS.items():
         if name not in rows or not any(power and there for power, there in zip(powers, moved, strict=True)):
             continue
-        terms = [power * exponent for power, exponent in zip(powers, exponents, strict=True) if power]
-        rows[name], found = magnitudes.from_powers(rows[name], np.sum(terms, axis=0))
+        terms = [power * of for power, of in zip(powers, exponents, strict=True) if power and of is not None]
+        rows[name], found = magnitudes.from_powers(rows[name], np.sum(np.array(terms), axis=0))
         if found is not None:
             log2[name] = found
     return log2

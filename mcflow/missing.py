@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.activations import PROBES, Activation
+from mcflow.activations import Activation
+from mcflow.user_functions import PROBES
 
 COUNT = "_count"
 COSINES = "correlation"  # how the names of cosines end

@@ -82,7 +82,7 @@ def test_logarithms_of_gradients_are_known_with_biases(case):
     found = laws.laws(stack.of_case(case, inputs), range(1, 5)) if case.scheme == "orthogonal" else {name: {}}
     for layer, law in found[name].items():
         values = rows[name][:, layer - 1]
-        assert hypotheses.kolmogorov_smirnov(law.cdf(values[values > 0]))[1] > 1e-4
+        assert hypotheses.kolmogorov_smirnov(law.cdf(np.log(values[values > 0])))[1] > 1e-4
 
 
 @pytest.mark.parametrize("case", ORTHOGONAL, ids=identify)
@@ -106,10 +106,10 @@ def test_whole_laws_of_leaky_networks_agree_and_see_a_gain_two_per_cent_off(case
     assert set(found) == set(laws.QUANTITIES)
     for name, by_layer in found.items():
         for layer, law in by_layer.items():
-            assert hypotheses.kolmogorov_smirnov(law.cdf(rows[name][:, layer - 1]))[1] > 1e-4, (name, layer)
+            assert hypotheses.kolmogorov_smirnov(law.cdf(np.log(rows[name][:, layer - 1])))[1] > 1e-4, (name, layer)
     last = len(case.widths)
     for name, layer in ((laws.QUANTITIES[0], last), (laws.QUANTITIES[1], last), (laws.QUANTITIES[2], 1)):
-        assert hypotheses.kolmogorov_smirnov(wrong[name][layer].cdf(rows[name][:, layer - 1]))[1] < 1e-4, (name, layer)
+        assert hypotheses.kolmogorov_smirnov(wrong[name][layer].cdf(np.log(rows[name][:, layer - 1])))[1] < 1e-4, (name, layer)
 
 
 def test_a_gradient_under_biases_with_a_gain_two_per_cent_off_is_seen():
