@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from mcflow import activations, theory
+from mcflow import activations, preparation, theory
 from mcflow.errors import InputError
 from mcflow.study import Case
 from mcflow.theory import fractions, refinement, smoothing
@@ -46,6 +46,8 @@ def test_structure_that_quadrature_does_not_reach_is_said_to_be_not_predicted(mo
     sine = activations.register("too_fine_sine", lambda h: math.sin(3000.0 * h))
     with pytest.raises(InputError, match=r"is not predicted for h ~ N\(0, 2\).*kinks"):
         theory.expectation(sine, 2.0)
+    # a run of it goes on without a prediction
+    assert preparation._predicted(Case("lecun_normal", sine.name, depth=2, width=8), np.ones((1, 8))) == {}
 
 
 @pytest.mark.parametrize("c", [0.5, -0.5, 0.999, -0.999, 1.0 - 1e-7, 1.0 - 1e-10])
