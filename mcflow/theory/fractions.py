@@ -31,6 +31,8 @@ def saturated(activation: Activation, q: Array) -> Array:
     """P(|phi'(h)| < 0.01 max |phi'|) for h ~ N(0, q), elementwise; where phi' is unbounded, P(phi'(h) = 0)."""
     if activation.kind == "sin":
         return _saturated_sin(q)
+    if activation.dphi_max == 0.0:  # nothing is under 0
+        return np.zeros_like(np.asarray(q, dtype=np.float64))
     level = SATURATED * activation.dphi_max if math.isfinite(activation.dphi_max) else 0.0
     return _below(activation, level, q)
 
