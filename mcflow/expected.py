@@ -216,7 +216,8 @@ def _allowance(name: str, tiers: NDArray[np.str_], mean: Floats, layers: Stack, 
     relative = relative + _left_out_by_laws(name, layers)
     # infinite width stands where the first order was tried, and its next order is too large for it to be trusted
     relative = np.where((tiers == "infinite-width") | ~(relative <= HOPELESS), np.inf, relative)
-    return np.where(np.isin(tiers, ("exact", "exact-law")), 0.0, relative * scale)
+    with np.errstate(invalid="ignore"):  # nothing over nothing: a gradient that is 0 for certain
+        return np.where(np.isin(tiers, ("exact", "exact-law")), 0.0, relative * scale)
 
 
 def _left_out_by_laws(name: str, layers: Stack) -> Floats:

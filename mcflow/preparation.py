@@ -19,6 +19,7 @@ from mcflow.methods import Choice
 from mcflow.parts import part_size
 from mcflow.study import Case, Layers, Study
 from mcflow.theory import infinite
+from mcflow.theory.refinement import NotPredicted
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Job:
     """One case made ready.
 
     ``inputs`` is (batch, features), and ``inputs_note`` says how a file of them was read; ``reason`` says why this
-    method was taken; ``predicted`` is what ``theory.infinite.propagate`` says of the case for these inputs.
+    method was taken; ``predicted`` is what ``theory.infinite.propagate`` says of the case for these inputs: nothing
+    where a user's function is too fine.
     """
 
     name: str
@@ -125,15 +127,23 @@ def prepare(
     return Prepared(study, tuple(jobs), device)
 
 
+def _predicted(case: Case, values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    try:
+        return infinite.propagate(case, values)
+    except NotPredicted:  # it can be simulated all the same; theory and verify say why they say nothing
+        return {}
+
+
 def _job(name: str, case: Case, found: tuple[NDArray[np.float64], str], choice: Choice, part: int, device: str) -> Job:
     values, note = found
     devices.compile_activation(case.nonlinearity)
     layers = case.layers(values.shape[1])
     on = devices.device_for(case, choice.method, device)
-    predicted = infinite.propagate(case, values)
+    predicted = _predicted(case, values)
+    unknown = np.full(len(layers.width), np.nan)
     plan = Plan(
         histograms.counted_networks(max(case.widths), case.batch, part),
-        histograms.unit_exponent(predicted["preactivation_second_moment_log10"]),
-        histograms.unit_exponent(predicted["gradient_second_moment_log10"]),
+        histograms.unit_exponent(predicted.get("preactivation_second_moment_log10", unknown)),
+        histograms.unit_exponent(predicted.get("gradient_second_moment_log10", unknown)),
     )
     return Job(name, case, values, layers, choice.method, choice.reason, on, part, plan, predicted, note)

@@ -125,6 +125,8 @@ def critical_pair(activation: Activation | str, q: float) -> CriticalPair | None
     """The (sigma_w, sigma_b) with chi_1 = 1 at the fixed point q: sigma_w^2 = 1 / E phi'^2; None if sigma_b^2 < 0."""
     activation = _activation(activation)
     m = moments(activation, q)
+    if not m.slope[0] > 0.0:  # of a function of steps: no weights carry a gradient through it
+        return None
     weight_variance = 1.0 / float(m.slope[0])
     bias_variance = q - weight_variance * float(m.second[0])
     if bias_variance < -1e-12 * q:
@@ -145,8 +147,9 @@ def edge_of_chaos(activation: Activation | str, bias_variance: float = 0.0) -> t
         q = 1.0 if bias_variance == 0.0 else math.inf
         return (CriticalPair(q, weight_variance, bias_variance, 1.0),)
     found = []
-    if bias_variance == 0.0 and vanishes_at_zero(activation):
-        at_zero = 1.0 / math.exp(log_moments(activation, LOWEST * 3)[1])
+    slope_at_zero = math.exp(log_moments(activation, LOWEST * 3)[1])
+    if bias_variance == 0.0 and vanishes_at_zero(activation) and slope_at_zero > 0.0:
+        at_zero = 1.0 / slope_at_zero
         found.append(CriticalPair(0.0, at_zero, 0.0, 1.0))
 
     def excess(log_q: float) -> float:
@@ -169,6 +172,8 @@ def half_stable(activation: Activation | str) -> tuple[CriticalPair, ...]:
 
     def difference(log_q: float) -> float:
         m = moments(activation, math.exp(log_q))
+        if m.slope[0] == 0.0:
+            return math.inf
         return float(m.second[1]) / (2.0 * m.q * float(m.slope[0])) - 1.0
 
     roots = roots_of(difference, math.log(1e-3), math.log(1e4), 2 * GRID)
@@ -290,7 +295,9 @@ def _point(
     if chi_parallel is None:
         chi_parallel = weight_variance * float(m.second[1]) / (2.0 * q)
     chi_1 = weight_variance * float(m.slope[0])
-    c, slope = _correlation(activation, weight_variance, bias_variance, q, chi_1)
+    # a jump parts two inputs however near they are, whatever phi' is said to be
+    parting = math.inf if activation.jumps else chi_1
+    c, slope = _correlation(activation, weight_variance, bias_variance, q, parting)
     return FixedPoint(q, chi_1, chi_parallel, c, slope, weight_variance, bias_variance)
 
 
@@ -329,6 +336,8 @@ def _correlation(
 
 
 def _slope(activation: Activation, weight_variance: float, q: float, c: float, mapped: float) -> float:
+    if activation.jumps:  # the slope of the map is no average of phi' then
+        return math.nan
     return weight_variance * pairs.product(activation, q, q, c, derivative=True) * q / mapped
 
 

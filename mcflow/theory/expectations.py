@@ -58,8 +58,8 @@ def _moments(activation: Activation, scalar: object, q: float) -> Moments:
     z2 = z * z
     eighth = (((z2 - 28) * z2 + 210) * z2 - 420) * z2 + 105
     hermite = np.stack([np.ones_like(z), z2 - 1, (z2 - 6) * z2 + 3, ((z2 - 15) * z2 + 45) * z2 - 15, eighth])
-    p2, d2 = p * p, d * d
     with np.errstate(over="ignore", invalid="ignore"):
+        p2, d2 = p * p, d * d
         p4 = p2 * p2
         even = even_part(activation, math.sqrt(inside) * z)
         rows = np.stack([p if even is None else even, p2, p4, d2, p4 * p2, d2 * d2, d2 * p2, z * d * p, z2 * d2]) * w

@@ -31,6 +31,8 @@ def saturated(activation: Activation, q: Array) -> Array:
         return _saturated_sin(q)
     if math.isinf(activation.dphi_max):
         return _inside(activation.flat, q)
+    if activation.dphi_max == 0.0:  # nothing is under 0
+        return np.zeros_like(np.asarray(q, dtype=np.float64))
     if activation.is_builtin:
         return _inside(_intervals(activation, activation.scalar, EDGE), q)
     q = np.asarray(q, dtype=np.float64)

@@ -101,7 +101,7 @@ def _traced(activation: Activation, ends: list[CriticalPair]) -> list[CriticalPa
         try:
             pair = critical_pair(activation, q)
             found.append((q, pair if pair is not None and math.isfinite(pair.weight_variance) else None))
-        except (InputError, ZeroDivisionError):  # a user's function that cannot be averaged there, or has no slope
+        except InputError:  # a user's function that cannot be averaged there
             found.append((q, None))
     return [pair for _, pair in sorted(found, key=lambda each: each[0])]
 

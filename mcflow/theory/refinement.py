@@ -25,6 +25,10 @@ MOST_NODES = 1_000_000  # at which phi is taken: half a second
 NAMES = ("E phi(h)", "E phi(h)^2", "E phi(h)^4", "E phi'(h)^2", "E phi'(h)^4")
 
 
+class NotPredicted(InputError):
+    """Quadrature does not reach an average of a user's function; the message says which."""
+
+
 @dataclass(frozen=True)
 class Resolved:
     """Edges of panels in z, ascending, and on their COUNT nodes each z, w, phi and phi' at h = sqrt(q) z.
@@ -44,7 +48,7 @@ class Resolved:
 def resolve(activation: Activation, scalar: object, q: float) -> Resolved:
     """Panels on which the averages of a user's phi over h ~ N(0, q) are known to 1e-10, as its own rules agree.
 
-    Raises InputError where MOST_NODES do not bring the error under ENOUGH.
+    Raises NotPredicted where MOST_NODES do not bring the error under ENOUGH.
     """
     panels = _start(activation, q)
     whole, _, _ = _integrals(activation, q, panels)
@@ -74,7 +78,7 @@ def resolve(activation: Activation, scalar: object, q: float) -> Resolved:
     with np.errstate(invalid="ignore"):
         lost = np.isfinite(settled) & (wrong > ENOUGH * settled)
     if lost.any():
-        raise InputError(_unresolved(activation, q, NAMES[int(np.flatnonzero(lost)[0])]))
+        raise NotPredicted(_unresolved(activation, q, NAMES[int(np.flatnonzero(lost)[0])]))
     return _joined(done)
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from mcflow import activations, theory
+from mcflow import activations, preparation, theory
 from mcflow.errors import InputError
 from mcflow.study import Case
-from mcflow.theory import fractions, refinement, smoothing
+from mcflow.theory import criticality, fractions, refinement, smoothing
 
 SIN30 = activations.register("fine_sine", lambda h: math.sin(30.0 * h), lambda h: 30.0 * math.cos(30.0 * h))
 SIGN = activations.register("plain_sign", lambda h: 1.0 if h > 0 else -1.0)
@@ -46,6 +46,8 @@ def test_structure_that_quadrature_does_not_reach_is_said_to_be_not_predicted(mo
     sine = activations.register("too_fine_sine", lambda h: math.sin(3000.0 * h))
     with pytest.raises(InputError, match=r"is not predicted for h ~ N\(0, 2\).*kinks"):
         theory.expectation(sine, 2.0)
+    # a run of it goes on without a prediction
+    assert preparation._predicted(Case("lecun_normal", sine.name, depth=2, width=8), np.ones((1, 8))) == {}
 
 
 @pytest.mark.parametrize("c", [0.5, -0.5, 0.999, -0.999, 1.0 - 1e-7, 1.0 - 1e-10])
@@ -98,3 +100,14 @@ def test_gradients_of_a_jump_without_derivative_are_left_out_and_said_so():
     assert np.isnan(found["saturated_fraction"].values).all()
     assert found["activation_second_moment"].values == pytest.approx(1.0, rel=1e-9)
     assert "phi jumps at h = 0, and no dphi was given" in found.attrs["left_out"]
+
+
+def test_a_jump_whose_derivative_is_zero_carries_no_gradient_and_parts_inputs():
+    steps = activations.register("flat_sign", lambda h: 1.0 if h > 0 else -1.0, lambda h: 0.0)
+    found = theory.predict(Case("lecun_normal", steps.name, depth=3, width=32, batch=2, correlation=0.5))
+    assert found["gradient_second_moment"].values.tolist() == [0.0, 0.0, 0.0]
+    assert found["saturated_fraction"].values.tolist() == [0.0, 0.0, 0.0]
+    (point,) = theory.fixed_points(steps, 1.0)
+    assert (point.q, point.chi_1, point.c) == pytest.approx((1.0, 0.0, 0.0), abs=1e-9)
+    assert criticality.half_stable(steps) == ()
+    assert theory.edge_of_chaos(steps, 0.1) == ()
