@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.special import chdtr, chdtrc
 
@@ -62,7 +63,7 @@ def _ratio(recorded: Recorded, layer: int, ratio: Floats, normal: bool) -> Itera
     yield from extreme_rows(recorded, layer, SECOND, ratio, tails, "exact", "_given_below")
 
 
-def _direction(recorded: Recorded, layer: int, known: Floats, square: Floats) -> Iterable[Row]:
+def _direction(recorded: Recorded, layer: int, known: NDArray[np.bool_], square: Floats) -> Iterable[Row]:
     """h / |h| is uniform on the sphere: n mean^2 / mean h^2 and mean h^4 / (mean h^2)^2 know nothing of scales."""
     n = float(recorded.stack.width[layer])
     if n < 4:

@@ -29,9 +29,9 @@ def rows(recorded: Recorded) -> Iterable[Row]:
             if len(known):
                 found = float(known.max()), layer, len(known)
                 worst[quantity, relation] = max(worst.get((quantity, relation), (-1.0, 0, 0)), found)
-    for (quantity, relation), (excess, layer, count) in worst.items():
-        numbers = (excess, TOLERANCE, 0.0, 0.0, count)
-        yield recorded.verdict(layer, quantity, relation, numbers, float(excess <= TOLERANCE))
+    for (quantity, relation), (largest, layer, count) in worst.items():
+        numbers = (largest, TOLERANCE, 0.0, 0.0, count)
+        yield recorded.verdict(layer, quantity, relation, numbers, float(largest <= TOLERANCE))
     yield from _summaries(recorded)
 
 

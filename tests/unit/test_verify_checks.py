@@ -48,7 +48,7 @@ def test_a_cosine_is_forgiven_what_it_errs_and_little_more(case, layers):
     assert of.tier[:layers] == ["first-order"] * layers
     assert (of.allowance[:layers] < 0.01).all()
     judged = np.isfinite(of.allowance)
-    assert (of.allowance[judged] < 0.4).all()
+    assert (of.allowance[judged] < 0.45).all()
 
 
 def test_dead_tanh_networks_are_impossible():
@@ -68,7 +68,7 @@ def test_relu_networks_that_die_as_they_must_are_no_fault(bias):
     assert ("activation_second_moment", "zero_fraction") in rejected(world)
 
 
-@pytest.mark.parametrize("case", [RELU, TANH])
+@pytest.mark.parametrize("case", [RELU, pytest.param(TANH, marks=pytest.mark.slow)])
 def test_one_absurd_network_is_found_by_its_size(case):
     world = right(case, 600, 3)
     for name, rows in world.rows.items():
@@ -77,7 +77,7 @@ def test_one_absurd_network_is_found_by_its_size(case):
     assert any(statistic.startswith("largest") for _, statistic in found)
 
 
-@pytest.mark.parametrize("case", [TANH, PAIR])
+@pytest.mark.parametrize("case", [TANH, pytest.param(PAIR, marks=pytest.mark.slow)])
 def test_an_output_gradient_of_signs_is_found_by_its_spread(case):
     found = rejected(simulated(case, 1000, 3, Fault(output="signs")))
     assert ("gradient_second_moment", "std") in found or ("gradient_second_moment", "square_score_given_below") in found
@@ -90,7 +90,7 @@ def test_uniform_weights_are_told_from_normal_ones_by_the_shape_of_h():
     assert ("preactivation_fourth_moment", "mean_given_size") in found
 
 
-@pytest.mark.parametrize("case", [RELU, PAIR])
+@pytest.mark.parametrize("case", [RELU, pytest.param(PAIR, marks=pytest.mark.slow)])
 def test_a_histogram_of_other_networks_is_found(case):
     world = right(case, 400, 3)
     world.counts = right(replace(case, gain=1.1 * case.numeric_gain), 400, 3).counts
