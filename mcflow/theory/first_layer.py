@@ -31,7 +31,9 @@ REACH = 11.0  # standard deviations of h: 1e-28 lies beyond
 MERGED = 1e-9  # sums of signs that differ by less, relative to the largest, are one atom
 BESIDE = 1e-9  # of a kink, relative
 BISECTIONS = 30
-GAUSSIAN = 0.02  # excess kurtosis under which h_1 counts as Gaussian, but for the kurtosis term of the first order
+# Excess kurtosis under which h_1 counts as Gaussian, but for the kurtosis term of the first order. MANY inputs, each with
+# a law of its own, cost the cosines and spreads of a batch: more of the next order is left out for them.
+GAUSSIAN, GAUSSIAN_OF_MANY, MANY = 0.02, 0.1, 8
 EXACT = 2  # signs, whose sum is 0 in any arithmetic where it should be: of more, round-off says on which side it is
 FEW = 4  # different sizes of entries: sums of their signs have atoms even if there are many
 MOST = 64  # different inputs that are followed
@@ -193,7 +195,8 @@ def laws(stack: Stack) -> tuple[Index, tuple[FirstLaw, ...]] | None:
     if not (variance.min() > math.exp(LOG_Q_LOW) and variance.max() < math.exp(LOG_Q_HIGH)):
         return None
     scaled = np.sort(amplitude, axis=1) / np.sqrt(variance)[:, None]
-    if excess(stack) < GAUSSIAN and not _is_lattice(stack, scaled):
+    least = GAUSSIAN if len(scaled) <= MANY else GAUSSIAN_OF_MANY
+    if excess(stack) < least and not _is_lattice(stack, scaled):
         return None
     key = np.concatenate([np.round(scaled, DIGITS), np.round(np.log(variance), DIGITS)[:, None]], axis=1)
     _, first, row = np.unique(key, axis=0, return_index=True, return_inverse=True)
