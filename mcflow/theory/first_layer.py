@@ -31,8 +31,8 @@ REACH = 11.0  # standard deviations of h: 1e-28 lies beyond
 MERGED = 1e-9  # sums of signs that differ by less, relative to the largest, are one atom
 BESIDE = 1e-9  # of a kink, relative
 BISECTIONS = 30
-# Excess kurtosis under which h_1 counts as Gaussian, but for the kurtosis term of the first order. MANY inputs, each with
-# a law of its own, cost the cosines and spreads of a batch: more of the next order is left out for them.
+# Excess kurtosis under which h_1 counts as Gaussian, but for the kurtosis term of the first order. MANY inputs, each
+# with a law of its own, cost the cosines and spreads of a batch: more of the next order is left out for them.
 GAUSSIAN, GAUSSIAN_OF_MANY, MANY = 0.02, 0.1, 8
 EXACT = 2  # signs, whose sum is 0 in any arithmetic where it should be: of more, round-off says on which side it is
 FEW = 4  # different sizes of entries: sums of their signs have atoms even if there are many
