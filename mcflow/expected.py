@@ -222,7 +222,8 @@ def _allowance(name: str, tiers: NDArray[np.str_], mean: Floats, layers: Stack, 
 
 def _left_out_by_laws(name: str, layers: Stack) -> Floats:
     """(layer,) relative errors that no order in 1/width has: an h_1 that is not Gaussian, sums of signs, deaths."""
-    out = np.zeros(layers.depth) if first_layer.laws(layers) else np.full(layers.depth, first_layer.excess(layers) ** 2)
+    excess = 0.0 if first_layer.laws(layers) is not None else first_layer.excess(layers)
+    out = np.full(layers.depth, (UNSEEN * excess) ** 2)
     atoms = sign_atoms.shares(layers)
     if name.endswith("gradient_second_moment"):
         return out + np.cumsum(atoms[::-1])[::-1]

@@ -27,15 +27,18 @@ from mcflow.theory.stack import Stack, log_or_minus_infinity
 MOST_ATOMS = 1 << 15  # of a sum of signs; of more its law is taken for a smooth one
 POINTS, MOST_POINTS = 1 << 15, 1 << 19  # of the grid: averages err by its spacing squared
 FINEST = 0.02  # spacing in h that is fine enough wherever h reaches: activations change over |h| ~ 1
-SMOOTHED = 1.5  # spacings; the standard deviation of the noise that leaves nothing beyond the grid's highest frequency
+SMOOTHED = 2.0  # spacings; the width of the noise that leaves nothing beyond the grid's highest frequency
 REACH = 11.0  # standard deviations of h: 1e-28 lies beyond
 MERGED = 1e-9  # sums of signs that differ by less, relative to the largest, are one atom
 BESIDE = 1e-9  # of a kink, relative
 BISECTIONS = 30
-GAUSSIAN = 0.02  # excess kurtosis under which h_1 counts as Gaussian, but for the kurtosis term of the first order
+# Excess kurtosis under which h_1 counts as Gaussian, but for the kurtosis term of the first order. MANY inputs, each
+# with a law of its own, cost the cosines and spreads of a batch: more of the next order is left out for them.
+GAUSSIAN, GAUSSIAN_OF_MANY, MANY = 0.02, 0.1, 8
 EXACT = 2  # signs, whose sum is 0 in any arithmetic where it should be: of more, round-off says on which side it is
 FEW = 4  # different sizes of entries: sums of their signs have atoms even if there are many
 MOST = 64  # different inputs that are followed
+LARGEST = 100_000  # entries of all inputs together, that are searched for inputs that are the same
 DIGITS = 12  # of entries, to which inputs must agree to have one law
 
 
@@ -140,12 +143,18 @@ def _grid(terms: list[tuple[float, Wave, float]], deviation: float) -> tuple[Arr
         count *= 2
     spacing = 2.0 * reach / count
     t = np.asarray((math.pi / reach) * np.arange(count // 2 + 1), dtype=np.float64)
-    wave: Array = np.exp(-0.5 * (SMOOTHED * spacing * t) ** 2)
+    wave = window(SMOOTHED * spacing * t)
     for (a, of_term, _), times in Counter(terms).items():
         wave = wave * of_term(a * t) ** times
     start = -reach + 0.5 * spacing  # h = 0, where activations have kinks, is half way between two nodes
     weights = np.asarray(irfft(wave * np.exp(1j * t * start), count), dtype=np.float64)
     return np.asarray(start + spacing * np.arange(count), dtype=np.float64), weights, spacing
+
+
+def window(u: Array) -> Array:
+    """2 exp(-u^2/2) - exp(-u^2): smoothing by normal noise, extrapolated to none, so that its fourth power is left."""
+    noise = np.exp(-0.5 * u * u)
+    return np.asarray((2.0 - noise) * noise)
 
 
 def _uniform_wave(u: Array) -> Array:
@@ -178,16 +187,17 @@ def laws(stack: Stack) -> tuple[Index, tuple[FirstLaw, ...]] | None:
     """(batch,) which law h_1 of each input has, and the laws; None where h_1 counts as Gaussian.
 
     That is so for normal and orthogonal weights, inputs of many entries of like size, variances near the ends of
-    float64, and more than MOST different inputs.
+    float64, and more than MOST different inputs or LARGEST entries.
     """
-    if stack.amplitude is None:
+    if stack.amplitude is None or stack.amplitude.size > LARGEST:
         return None
     amplitude = np.abs(stack.amplitude)
     variance = stack.forward[0] * stack.input_moment + stack.bias_variance[0]
     if not (variance.min() > math.exp(LOG_Q_LOW) and variance.max() < math.exp(LOG_Q_HIGH)):
         return None
     scaled = np.sort(amplitude, axis=1) / np.sqrt(variance)[:, None]
-    if excess(stack) < GAUSSIAN and not _is_lattice(stack, scaled):
+    least = GAUSSIAN if len(scaled) <= MANY else GAUSSIAN_OF_MANY
+    if excess(stack) < least and not _is_lattice(stack, scaled):
         return None
     key = np.concatenate([np.round(scaled, DIGITS), np.round(np.log(variance), DIGITS)[:, None]], axis=1)
     _, first, row = np.unique(key, axis=0, return_index=True, return_inverse=True)

@@ -9,12 +9,12 @@ import numpy as np
 
 from mcflow.theory import first_layer
 from mcflow.theory.expectations import evaluate
-from mcflow.theory.first_layer import TERMS
+from mcflow.theory.first_layer import TERMS, window
 from mcflow.theory.quadrature import Array
 from mcflow.theory.stack import Stack
 
 POINTS = 512  # of the grid in each direction
-SMOOTHED = 1.0  # spacings; as in layer 1's own law
+SMOOTHED = 1.2  # spacings; as in layer 1's own law
 REACH = 9.0  # standard deviations of h
 COLLINEAR = 1e-12  # of 1 - |cosine|: below it one input is a multiple of the other
 
@@ -22,7 +22,7 @@ Wave = Callable[[Array], Array]
 
 
 def products(stack: Stack) -> Array:
-    """(followed pair,) E[phi(h_a) phi(h_b)] in layer 1, to about 1e-4 of its size; exact for collinear inputs."""
+    """(followed pair,) E[phi(h_a) phi(h_b)] in layer 1, to about 1e-5 of its size; exact for collinear inputs."""
     return np.array([_product(stack, a, b) for a, b in stack.pairs.index[stack.pairs.followed].tolist()])
 
 
@@ -60,7 +60,7 @@ def _joint(sizes: Array, waves: list[tuple[Wave, float]]) -> tuple[Array, Array,
     nodes = -reach[:, None] + spacing[:, None] * (np.arange(POINTS) + 0.5)
     t = math.pi / reach[0] * np.fft.fftfreq(POINTS, 1.0 / POINTS)[:, None]
     u = math.pi / reach[1] * np.fft.rfftfreq(POINTS, 1.0 / POINTS)[None, :]
-    wave: Array = np.exp(-0.5 * SMOOTHED**2 * ((spacing[0] * t) ** 2 + (spacing[1] * u) ** 2))
+    wave = window(SMOOTHED * np.hypot(spacing[0] * t, spacing[1] * u))
     for (x, y), (of_term, _) in zip(sizes.T.tolist(), waves, strict=True):
         wave = wave * of_term(x * t + y * u)
     turned = wave * np.exp(1j * (t * nodes[0, 0] + u * nodes[1, 0]))

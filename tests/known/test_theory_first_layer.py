@@ -8,14 +8,15 @@ import pytest
 
 from mcflow import activations, theory
 from mcflow.study import Case
-from mcflow.theory import first_layer
+from mcflow.theory import first_layer, first_pair, stack
 
 ACTIVATIONS = ["tanh", "relu", "leaky_relu:0.2", "gelu", "selu", "elu", "relu6", "hardtanh", "hardswish", "sin"]
+CUT = 0.87962566103423978  # standard deviation of a normal law cut at +-2
 TERM = {  # density of a weight of variance 1, and where it ends
     "uniform": (lambda w: np.full_like(w, 0.5 / math.sqrt(3.0)), math.sqrt(3.0)),
     "truncated_normal": (
-        lambda w: np.exp(-0.5 * (w * 0.87962566103423978) ** 2) * 0.87962566103423978 / 2.3925766026452165,
-        2.0 / 0.87962566103423978,
+        lambda w: np.exp(-0.5 * (w * CUT) ** 2) * CUT / (math.sqrt(2.0 * math.pi) * math.erf(math.sqrt(2.0))),
+        2.0 / CUT,
     ),
 }
 
@@ -42,13 +43,13 @@ def test_one_weight_gives_integrals_over_its_density(distribution, name):
         scaled = [b / size for b in breaks]
         return integral(density, ends, scaled, lambda w: f(size * w))
 
-    assert found["preactivation_fourth_moment"][0] == pytest.approx(expected(lambda h: h**4), rel=1e-6)
+    assert found["preactivation_fourth_moment"][0] == pytest.approx(expected(lambda h: h**4), rel=1e-7)
     assert found["activation_mean"][0] == pytest.approx(expected(activation.phi), abs=1e-6)
     second = expected(lambda h: activation.phi(h) ** 2)
     assert found["activation_second_moment"] == pytest.approx(
-        (second, expected(lambda h: activation.phi(h) ** 4) - second**2), rel=2e-6
+        (second, expected(lambda h: activation.phi(h) ** 4) - second**2), rel=1e-7
     )
-    assert slope == pytest.approx(expected(lambda h: activation.dphi(h) ** 2), rel=1e-6)
+    assert slope == pytest.approx(expected(lambda h: activation.dphi(h) ** 2), rel=1e-7)
     limit = 0.01 * activation.dphi_max
     grid = np.linspace(-ends, ends, 400_001)
     middle = 0.5 * (grid[1:] + grid[:-1])
@@ -74,7 +75,7 @@ def test_sums_of_few_terms_are_sums_of_their_integrals(bias, uniform_bias):
     m = first_layer.moments(found, activation)
     phi, dphi = activation.phi(h), activation.dphi(h)
     for value, f in ((m.mean[0], phi), (m.second[0], phi**2), (m.fourth[0], phi**4), (m.slope[0], dphi**2)):
-        assert value == pytest.approx(float(np.sum(weight * f)), rel=3e-6)
+        assert value == pytest.approx(float(np.sum(weight * f)), rel=1e-8)
     assert found.fourth == pytest.approx(float(np.sum(weight * h**4)), rel=1e-12)
 
 
@@ -101,8 +102,8 @@ def test_one_uniform_feature_and_tanh_is_elementary():
     case = Case("lecun_uniform", "tanh", depth=4, width=64, features=1)
     predicted = theory.predict(case, np.ones((1, 1)))
     expected = 1.0 - math.tanh(math.sqrt(3.0)) / math.sqrt(3.0)
-    assert predicted["preactivation_second_moment"].values[1] == pytest.approx(expected, rel=1e-6)
-    assert predicted["activation_second_moment"].values[0] == pytest.approx(expected, rel=1e-6)
+    assert predicted["preactivation_second_moment"].values[1] == pytest.approx(expected, rel=1e-7)
+    assert predicted["activation_second_moment"].values[0] == pytest.approx(expected, rel=1e-7)
     assert predicted["tier"].sel(quantity="activation_second_moment").values[0] == "exact"
 
 
@@ -123,3 +124,21 @@ def test_many_equal_features_come_to_the_normal_law(distribution):
     m = first_layer.moments(found, activation)
     assert m.second[0] == pytest.approx(theory.expectation("gelu", 1.0), rel=1e-3)
     assert m.second[0] != pytest.approx(theory.expectation("gelu", 1.0), rel=1e-5)  # the kurtosis is seen
+
+
+@pytest.mark.parametrize("second", [(0.3, 1.3), (1.21, 0.49), (-1.2, -0.5)])
+@pytest.mark.parametrize(("name", "tolerance"), [("tanh", 1e-7), ("relu", 1e-5)])
+def test_products_of_two_inputs_are_integrals_over_their_shared_weights(name, tolerance, second):
+    """Apart, nearly the same, and opposite."""
+    case = Case("lecun_uniform", name, width=8, depth=2, features=2, batch=2, gain=1.5)
+    inputs = np.array([(1.2, 0.5), second])
+    x, w = np.polynomial.legendre.leggauss(16)
+    edges = np.linspace(-1.0, 1.0, 41)
+    half, middle = 0.5 * np.diff(edges)[:, None], 0.5 * (edges[1:] + edges[:-1])[:, None]
+    weights, share = math.sqrt(3.0) * (middle + half * x).ravel(), 0.5 * (half * w).ravel()
+    std = 1.5 / math.sqrt(2.0)
+    h = [std * (a * weights[:, None] + b * weights[None, :]) for a, b in inputs]
+    phi = case.nonlinearity.phi
+    expected = float(share @ (phi(h[0]) * phi(h[1])) @ share)
+    (found,) = first_pair.products(stack.of_case(case, inputs))
+    assert found == pytest.approx(expected, rel=tolerance, abs=1e-12)

@@ -6,7 +6,7 @@ from formed import rows_of, scores
 
 from mcflow import expected, theory
 from mcflow.study import Case
-from mcflow.theory import sign_atoms, stack
+from mcflow.theory import first_layer, sign_atoms, stack
 
 NETWORKS = 3000
 LARGEST_Z = 4.5
@@ -78,6 +78,19 @@ def test_cosines_after_few_features_come_from_their_joint_law():
     opposite = np.array([[1.0], [-1.0]])
     one = Case("lecun_uniform", "tanh", depth=3, width=32, features=1, batch=2)
     assert theory.predict(one, opposite)["preactivation_correlation"].values == pytest.approx(-np.ones(3), abs=1e-6)
+
+
+def test_many_inputs_of_few_features_are_forgiven_what_their_laws_leave_out():
+    case = Case("lecun_uniform", "tanh", depth=2, width=24, features=2, batch=70)
+    inputs = inputs_of(case, batch=70)
+    assert first_layer.laws(stack.of_case(case, inputs)) is None
+    rows, prediction = rows_of(case, inputs, 500, seed=6), expected.predict(case, inputs)
+    for name in ("activation_second_moment", "gradient_second_moment"):
+        assert beyond_allowance(rows, prediction, name).max() <= LARGEST_Z
+        assert np.abs(scores(rows[name], prediction.of[name].mean)).max() > LARGEST_Z  # 3 to 5 per cent off
+        assert (prediction.of[name].allowance < 0.25 * prediction.of[name].mean).all()
+    some = Case("lecun_uniform", "tanh", depth=2, width=24, features=2, batch=12)
+    assert len(first_layer.laws(stack.of_case(some, inputs[:12]))[1]) == 12
 
 
 def test_dead_networks_of_signs_have_no_gradient():
