@@ -75,6 +75,8 @@ def _describe(file: h5py.File) -> dict[str, Any]:
 
 def _missing(file: h5py.File, group: h5py.Group) -> list[str]:
     """Sentences of the networks without a number; of damage in what tells it, which the rest can be shown with."""
+    if "summary" not in group:  # the head of a run that still goes
+        return []
     try:
         counts = {key: data[()] for key, data in group["summary"].items() if key.endswith(COUNT)}
         inputs = (group if "inputs" in group else file)["inputs"][()]
