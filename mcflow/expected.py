@@ -105,7 +105,8 @@ def _expected(name: str, found: xarray.Dataset, layers: Stack, plain: dict[str, 
         return np.where(wanted & np.isin(tiers, only), there, np.nan)
 
     exponent = _exponent(name, found, plain)
-    mean, std = (magnitudes.carried(*pair, exponent) for pair in ((values(), _log2(values)), (values("_std"), None)))
+    mean = magnitudes.carried(values(), _log2(values), exponent)
+    std = magnitudes.carried(values("_std"), None, exponent)
     allowance = np.zeros(depth)
     if tier is None:
         allowance = _allowance(name, np.array(tiers), mean, layers, _carried(name, plain, exponent))

@@ -105,7 +105,7 @@ def _measured(
         magnitudes.carried(summary[name], magnitudes.partner(summary, name), exponent)
         for name in (f"{quantity}_mean", f"{quantity}_standard_error")
     )
-    predicted = None
+    predicted: NDArray[np.float64] | None = None
     if quantity in job.predicted:
         logs = job.predicted[f"{quantity}_log10"] / magnitudes.LOG10_2
         predicted = magnitudes.carried(job.predicted[quantity], logs, exponent)

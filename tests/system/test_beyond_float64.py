@@ -5,11 +5,13 @@ d_l 2^(7 (L - l)) times. The networks of weights of 2^-2, which stay inside floa
 """
 
 import csv
+import importlib
 import json
 import math
 
 import numpy as np
 import pytest
+from conftest import assert_same_bits, datasets
 from networks import propagated, simulated
 
 import mcflow
@@ -91,15 +93,13 @@ def made(folder, std, keep, how, networks=40):
         runs.merge_to_file(shards, path, partial=False, overwrite=False)
         return path
     if how == "resumed":
-        write(path, Study(study.cases, networks=10, keep=keep))
+        write(path, Study(study.cases, networks=networks // 4, keep=keep))
     write(path, study, resume=how == "resumed")
     return path
 
 
 @pytest.mark.parametrize(("std", "keep"), [(OVER, "summary"), (UNDER, "networks")])
 def test_resumed_and_sharded_files_have_the_same_bits_and_the_right_logarithms(std, keep, tmp_path, monkeypatch):
-    from conftest import assert_same_bits
-
     monkeypatch.setattr(parts, "_LARGEST", 16)
     monkeypatch.setattr(parts, "_SMALLEST", 16)
     whole = made(tmp_path, std, keep, "whole")
@@ -124,6 +124,24 @@ def test_resumed_and_sharded_files_have_the_same_bits_and_the_right_logarithms(s
         assert found["preactivation_second_moment_mean"].values[-1] == (np.inf if std == OVER else 0.0)
 
 
+def test_where_only_some_parts_leave_float64_the_others_get_logarithms_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(parts, "_LARGEST", 2)
+    monkeypatch.setattr(parts, "_SMALLEST", 2)
+    border = 2.0**-8.17  # activations end at 2^-1020.6 or so
+    whole = made(tmp_path, border, "networks", "whole", 12)
+    assert_same_bits(whole, made(tmp_path, border, "networks", "resumed", 12))
+    assert_same_bits(whole, made(tmp_path, border, "networks", "shards", 12))
+    rows = datasets(whole)
+    (name,) = [name for name in rows if name.endswith("/activation_second_moment")]
+    values, log2 = rows[name], rows[f"{name}_log2"]
+    lost = magnitudes.lost(values, log2).any(axis=1).reshape(-1, 2).any(axis=1)
+    assert lost.any()
+    assert not lost.all()
+    normal = values > magnitudes.SMALLEST
+    np.testing.assert_array_equal(log2[normal], np.log2(values)[normal])
+    np.testing.assert_allclose(np.exp2(log2[~normal] + 1000.0), values[~normal] * 2.0**1000, rtol=1e-3)
+
+
 @pytest.mark.parametrize("method", ["direct", "collapsed", "chain"])
 @pytest.mark.parametrize("std", [OVER, UNDER])
 def test_verify_judges_them_and_finds_a_gain_wrong_by_two_percent(std, method, monkeypatch):
@@ -142,8 +160,8 @@ def test_verify_judges_them_and_finds_a_gain_wrong_by_two_percent(std, method, m
 
 def test_means_beyond_float64_are_judged_where_no_logarithm_is_known(monkeypatch):
     """Uniform weights have no law of logarithms, and of wide layers no few networks rule the mean."""
-    case = Case("uniform:64.0", "relu", depth=90, width=512, batch=2)
-    with mcflow.run(Study((case,), networks=100), method="direct", device="cpu") as result:
+    case = Case("uniform:128.0", "relu", depth=90, width=128, batch=2)
+    with mcflow.run(Study((case,), networks=400), method="direct", device="cpu") as result:
         found = mcflow.verify(result)
         row = next(r for r in found.tests if (r.layer, r.quantity) == (90, "preactivation_second_moment"))
         assert found.all_consistent, found.verdicts[0].sentence
@@ -151,7 +169,7 @@ def test_means_beyond_float64_are_judged_where_no_logarithm_is_known(monkeypatch
         assert math.log2(row.predicted) + row.exponent == pytest.approx(20 * 90 + 1, abs=1e-6)
         assert abs(math.log2(row.measured) + row.exponent - 1801) < 1.5
         monkeypatch.setattr(
-            Result, "case", lambda self, name: Case("uniform:65.28", "relu", depth=90, width=512, batch=2)
+            Result, "case", lambda self, name: Case("uniform:130.56", "relu", depth=90, width=128, batch=2)
         )
         assert not mcflow.verify(result).all_consistent
 
@@ -196,11 +214,14 @@ def test_every_reader_takes_them(std, batch, keep, tmp_path, monkeypatch, capsys
     assert {row["log2"] for row in first} == {""}
 
 
-def test_recommend_says_factors_that_float64_cannot_hold(capsys):
-    assert cli.call(["recommend", "--activation", "relu", "--depth", "600", "--width", "32", "--networks", "4"]) == 0
+def test_recommend_says_factors_that_float64_cannot_hold(monkeypatch, capsys):
+    monkeypatch.setattr(importlib.import_module("mcflow.recommend"), "BASELINES", ("torch_default",))
+    assert cli.call(["recommend", "--activation", "relu", "--depth", "600", "--width", "16", "--networks", "4"]) == 0
     said = capsys.readouterr().out
-    assert "10^-4" in said  # torch_default: 6^-600
-    assert "inf" not in said.replace("infinite", "")
+    cells = [cell.strip() for cell in said.partition("│ torch_default")[2].split("│")]
+    for predicted, measured in (cells[3].split(", "), cells[4].split(", ")):
+        assert predicted == f"10^{-599 * math.log10(6.0):.2f}"
+        assert measured.startswith("10^-4")
 
 
 def test_a_study_inside_float64_has_no_logarithms():
