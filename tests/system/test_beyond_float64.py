@@ -8,6 +8,7 @@ import csv
 import importlib
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -159,19 +160,21 @@ def test_verify_judges_them_and_finds_a_gain_wrong_by_two_percent(std, method, m
 
 
 def test_means_beyond_float64_are_judged_where_no_logarithm_is_known(monkeypatch):
-    """Uniform weights have no law of logarithms, and of wide layers no few networks rule the mean."""
-    case = Case("uniform:128.0", "relu", depth=90, width=128, batch=2)
+    """Uniform weights have no law of logarithms; of few layers, no few networks rule the mean."""
+    case = Case(f"uniform:{2.0**40!r}", "relu", depth=16, width=128)
     with mcflow.run(Study((case,), networks=400), method="direct", device="cpu") as result:
         found = mcflow.verify(result)
-        row = next(r for r in found.tests if (r.layer, r.quantity) == (90, "preactivation_second_moment"))
         assert found.all_consistent, found.verdicts[0].sentence
-        # n std^2 / 2 = 2^20 a layer, times the inputs' second moment, which is 1
-        assert math.log2(row.predicted) + row.exponent == pytest.approx(20 * 90 + 1, abs=1e-6)
-        assert abs(math.log2(row.measured) + row.exponent - 1801) < 1.5
-        monkeypatch.setattr(
-            Result, "case", lambda self, name: Case("uniform:130.56", "relu", depth=90, width=128, batch=2)
-        )
-        assert not mcflow.verify(result).all_consistent
+        row = next(r for r in found.tests if (r.layer, r.quantity) == (16, "preactivation_second_moment"))
+        assert row.judged
+        # n std^2 / 2 = 2^86 a layer, of inputs whose second moment is 1
+        assert math.log2(row.predicted) + row.exponent == pytest.approx(86 * 16 + 1, abs=1e-6)
+        assert abs(math.log2(row.measured / row.predicted)) < 0.3
+        monkeypatch.setattr(Result, "case", lambda self, name: replace(case, scheme=f"uniform:{1.02 * 2.0**40!r}"))
+        wrong = mcflow.verify(result)
+        row = next(r for r in wrong.tests if (r.layer, r.quantity) == (16, "preactivation_second_moment"))
+        assert row.rejected
+        assert row.relative_difference == pytest.approx(1.02**-32 - 1.0, abs=0.15)
 
 
 @pytest.mark.parametrize(
@@ -243,3 +246,14 @@ def test_the_live_view_tells_decades_beyond_float64(tmp_path, monkeypatch):
         assert np.isfinite(logs).all()
         assert abs(logs[-1] - 15 * DEPTH * math.log10(2.0)) < 4
         assert sparkline(logs).endswith(f"{logs[-1]:+.1f}")
+
+
+def test_predicted_cosines_do_not_depend_on_the_scale_of_homogeneous_networks():
+    cosines = [mcflow.predict(case_of(std, 2))["preactivation_correlation"].values for std in (PLAIN, OVER, UNDER)]
+    assert cosines[0][0] < 0.1 < cosines[0][2] < 0.99 < cosines[0][-1]
+    np.testing.assert_allclose(cosines[1:], [cosines[0]] * 2, atol=0.02)  # inside float64 also by the order 1 / width
+    infinite = [
+        mcflow.predict(case_of(std, 2), tier="infinite-width")["preactivation_correlation"]
+        for std in (PLAIN, OVER, UNDER)
+    ]
+    np.testing.assert_allclose(infinite[1:], [infinite[0]] * 2, rtol=1e-10, atol=1e-12)
