@@ -184,12 +184,12 @@ def test_every_reader_takes_them(std, batch, keep, tmp_path, monkeypatch, capsys
     monkeypatch.chdir(tmp_path)
     study = Study((case_of(std, batch),), networks=20, keep=keep)
     mcflow.run(study, "far.h5", method="collapsed", device="cpu").close()
-    sign = "" if std == OVER else "-"
+    power = "10^4" if std == OVER else "10^-3"
     words = "explode" if std == OVER else "vanish"
     run = f"run --scheme normal:{std!r} --activation relu --depth {DEPTH} --width {WIDTH} --networks 20 --method chain"
     assert cli.call([*run.split(), "-o", "chain.h5", "--quiet"]) == 0
     said = capsys.readouterr().out
-    assert f"10^{sign}3" in said
+    assert power in said
     assert f"activations {words} (10^" in said
     assert "nan" not in said
     assert cli.call(["verify", "far.h5"]) == 0
@@ -202,7 +202,7 @@ def test_every_reader_takes_them(std, batch, keep, tmp_path, monkeypatch, capsys
     found = float(said.partition("│ normal")[2].split("│")[1].split("±")[0])
     assert abs(math.log(found / factor)) < 0.2
     assert cli.call(["report", "far.h5", "-o", "far.html"]) == 0
-    assert f"10^{sign}3" in (tmp_path / "far.html").read_text()
+    assert power in (tmp_path / "far.html").read_text()
     assert cli.call(["plot", "far.h5", "-o", "pictures", "--format", "svg"]) == 0
     assert {"far-flow.svg", "far-zscores.svg"} <= {path.name for path in (tmp_path / "pictures").iterdir()}
     assert cli.call(["show", "far.h5", "--check"]) == 0
@@ -212,7 +212,7 @@ def test_every_reader_takes_them(std, batch, keep, tmp_path, monkeypatch, capsys
     last = [row for row in rows if row["quantity"] == "activation_second_moment" and row["layer"] == str(DEPTH)]
     last = [row for row in last if row.get("statistic", "q50") == "q50"]
     assert {row["value"] for row in last} == {"inf" if std == OVER else "0.0"}
-    assert all(abs(float(row["log2"]) - math.log2(factor) * DEPTH) < 25 for row in last)
+    assert all(abs(float(row["log2"]) - math.log2(factor) * DEPTH) < 35 for row in last)
     first = [row for row in rows if row["quantity"] == "activation_second_moment" and row["layer"] == "1"]
     assert {row["log2"] for row in first} == {""}
 
