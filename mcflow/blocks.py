@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,12 +70,12 @@ def scale(rows: dict[str, Floats], exponents: Sequence[Floats | None]) -> dict[s
     of d without a backward pass, is None.
     """
     log2: dict[str, Floats] = {}
-    moved = [exponent is not None and bool(exponent.any()) for exponent in exponents]
     for name, powers in POWERS.items():
-        if name not in rows or not any(power and there for power, there in zip(powers, moved, strict=True)):
+        pairs = zip(powers, exponents, strict=True)
+        terms = [power * exponent for power, exponent in pairs if power and exponent is not None and exponent.any()]
+        if name not in rows or not terms:
             continue
-        terms = [power * of for power, of in zip(powers, exponents, strict=True) if power and of is not None]
-        rows[name], found = magnitudes.from_powers(rows[name], np.sum(np.array(terms), axis=0))
+        rows[name], found = magnitudes.from_powers(rows[name], functools.reduce(np.add, terms))
         if found is not None:
             log2[name] = found
     return log2

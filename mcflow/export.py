@@ -41,7 +41,7 @@ def export(result: Result, path: Path, summary: bool = False) -> int:
     kept = all(any(quantity in result[name] for quantity in QUANTITIES) for name in result.names)
     summary = summary or not kept
     blocks = _summaries(result) if summary else _rows(result)
-    columns = SUMMARY_COLUMNS if summary else COLUMNS
+    columns: tuple[str, ...] = SUMMARY_COLUMNS if summary else COLUMNS
     if any(str(name).endswith(magnitudes.SUFFIX) for case in result.names for name in result[case]):
         columns += (LOGARITHM,)
     write = {".csv": _write_csv, ".parquet": _write_parquet}.get(path.suffix)

@@ -105,19 +105,14 @@ def _measured(
         magnitudes.carried(summary[name], magnitudes.partner(summary, name), exponent)
         for name in (f"{quantity}_mean", f"{quantity}_standard_error")
     )
-    predicted = None
-    if quantity in job.predicted:
+    predicted = np.full(len(mean), np.nan)
+    known = quantity in job.predicted
+    if known:
         logs = job.predicted[f"{quantity}_log10"] / magnitudes.LOG10_2
         predicted = magnitudes.carried(job.predicted[quantity], logs, exponent)
-    return tuple(
-        Measured(
-            float(mean[k]),
-            float(error[k]),
-            float(predicted[k]) if quantity in job.predicted else None,
-            int(exponent[k]),
-        )
-        for k in (layer - 1 for layer in layers)
-    )
+    numbers = zip(mean.tolist(), error.tolist(), predicted.tolist(), exponent.tolist(), strict=True)
+    of_layers = [Measured(m, e, p if known else None, unit) for m, e, p, unit in numbers]
+    return tuple(of_layers[layer - 1] for layer in layers)
 
 
 def records(cases: Sequence[Flow]) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ class Result:
 
     A case's dataset has the rows (network, layer) where they were kept, the summary's ``QUANTITY_STATISTIC``
     (layer), and ``preactivation_histogram``, ``gradient_histogram`` (layer, bin) with their ``_edges`` (layer, edge).
+    Beside what has left float64 stands its logarithm to base 2, ``QUANTITY_log2``, ``QUANTITY_STATISTIC_log2``.
     Data of a file is read when it is used; after ``close`` only what was read is there.
     """
 

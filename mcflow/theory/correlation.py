@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from mcflow.theory import first_pair, pairs, quadrature
+from mcflow.theory import expectations, first_pair, pairs, quadrature
 from mcflow.theory.infinite import Trajectory
 from mcflow.theory.quadrature import Array
 from mcflow.theory.stack import Stack
@@ -15,6 +15,7 @@ SEPARATE = 8  # more pairs of the same two norms than this: their map is interpo
 ANGLES = 40  # points of that interpolation over 0 .. pi: the map is analytic in the angle, 1e-9 for every activation
 LEAST_ANGLES = 8
 PAIRS = 40  # that are followed one by one where h_1 is not Gaussian
+LARGEST = 60.0  # |log q| up to which the map is evaluated at q itself; by there it has come to its end, to 1e-13
 GROUPS = 12  # pairs of different norms that are followed; each costs a map a layer
 
 
@@ -59,19 +60,33 @@ def _follow(stack: Stack, path: Trajectory, a: int, b: int, cosine: Array, first
     ``first`` (pair,) is E[phi(h_a) phi(h_b)] of layer 1 where h_1 is not Gaussian.
     """
     log_q = 0.5 * (path.preactivation[a] + path.preactivation[b])
-    start = np.exp(0.5 * (path.input[a] + path.input[b]))
+    log_size = 0.5 * np.append(path.input[a] + path.input[b], path.activation[a] + path.activation[b])
     out = np.empty((stack.depth, len(cosine)))
-    product = cosine * start
+    ratio = cosine  # E x_a x_b / sqrt(E x_a^2 E x_b^2)
     for layer in range(stack.depth):
-        size = math.exp(log_q[layer])
-        c = (stack.forward[layer] * product + stack.bias_variance[layer]) / size if size > 0 else np.ones_like(cosine)
+        if log_q[layer] == -math.inf:
+            c = np.ones_like(cosine)
+        else:
+            weights = math.log(stack.forward[layer]) + log_size[layer] - log_q[layer]
+            c = math.exp(weights) * ratio + stack.bias_variance[layer] * math.exp(min(700.0, -log_q[layer]))
         out[layer] = c = np.clip(c, -1.0, 1.0)
         if first is not None and layer == 0:
-            product = first
-        else:
-            q_a, q_b = np.exp(path.preactivation[[a, b], layer]).tolist()
-            product = _products(stack, q_a, q_b, c)
+            ratio = first * math.exp(-log_size[1])
+            continue
+        ratio = _ratios(stack, float(path.preactivation[a, layer]), float(path.preactivation[b, layer]), c)
     return out
+
+
+def _ratios(stack: Stack, log_q_a: float, log_q_b: float, c: Array) -> Array:
+    """(pair,) E[phi(h_a) phi(h_b)] over the root of both second moments.
+
+    Beyond e^+-LARGEST the ratio of what is homogeneous there is that at the end: for q itself, float64 is too small.
+    """
+    logs = [min(LARGEST, max(-LARGEST, x)) for x in (log_q_a, log_q_b)]
+    sizes = [expectations.log_moments(stack.activation, x)[0] for x in logs]
+    if not np.isfinite(sizes).all():
+        return np.zeros_like(c)
+    return _products(stack, math.exp(logs[0]), math.exp(logs[1]), c) * math.exp(-0.5 * sum(sizes))
 
 
 def _products(stack: Stack, q_a: float, q_b: float, c: Array) -> Array:

@@ -40,6 +40,10 @@ def assert_twins(case, **how):
     for i in range(mine.count):
         rows = {name: row[i] for name, row in mine.rows.items()}
         assert_same_rows(rows, {name: row[i] for name, row in truth.rows.items()}, units, SAME)
+    assert mine.log2.keys() == truth.log2.keys()
+    for name, logs in mine.log2.items():
+        if name.endswith("moment"):
+            np.testing.assert_allclose(logs, truth.log2[name], rtol=0, atol=2 * SAME)
     for mine_counts, counts in (
         (mine.preactivation_counts, truth.preactivation_counts),
         (mine.gradient_counts, truth.gradient_counts),
@@ -156,11 +160,14 @@ def test_direct_orthogonal_networks_are_the_processors(width, features, batch, b
         ("squared_relu", 1e9, "direct"),
         ("tanh", 1e-9, "collapsed"),
         ("tanh", 1e9, "direct"),
+        ("relu", 1e60, "direct"),  # and outside float64
+        ("relu", 1e-60, "collapsed"),
     ],
 )
 def test_values_far_outside_float32_are_the_processors(activation, std, method):
     case = case_of(f"normal:{std}", activation, 2, width=[6, 6, 6, 6], features=4)
-    assert_twins(case, method=method)
+    mine = assert_twins(case, method=method)
+    assert ("preactivation_second_moment" in mine.log2) == (std in (1e60, 1e-60))
 
 
 def test_biases_that_tower_above_the_weights_are_the_processors():
