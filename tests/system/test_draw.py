@@ -57,7 +57,7 @@ def case_of(scheme, activation, **fields):
 
 
 COLLAPSED = {
-    "first-unit-almost-zero": case_of("kaiming_normal", "gelu", gain=3.0),
+    "first-unit-almost-zero": case_of("kaiming_normal", "gelu", gain=3.0, width=64, depth=10),
     "silu": case_of("kaiming_normal", "silu", gain=8.0),
     "mish": case_of("kaiming_normal", "mish", gain=8.0),
     "selu-back": case_of("lecun_normal", "selu", gain=6.0, batch=4),
