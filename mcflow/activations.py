@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcflow import slope_levels
 from mcflow.activation_formulas import PARAMETRIC, PLAIN, Asymptote, Elementwise, Intervals
