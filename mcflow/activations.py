@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcflow import slope_levels
 from mcflow.activation_formulas import PARAMETRIC, PLAIN, Asymptote, Elementwise, Intervals
@@ -149,6 +150,22 @@ def _from_formula(name: str, kind: str, parameter: float) -> Activation:
         formula.flat,
         formula.period,
     )
+
+
+def ends_of(activation: Activation) -> tuple[np.float32, NDArray[np.float32], bool, float, NDArray[np.float32]]:
+    """What kernels are told of an activation beside its formulas.
+
+    The slope under which a unit is saturated (0 where phi' is unbounded), the asymptotes near zero and far out and
+    whether they are phi itself, the period, and the intervals on which phi' is zero (one that holds nothing for none).
+    """
+    threshold = 0.01 * activation.dphi_max if math.isfinite(activation.dphi_max) else 0.0
+    asymptotes = np.zeros((2, 3), np.float32)
+    for i, asymptote in enumerate((activation.near_zero, activation.far)):
+        if asymptote is not None:
+            asymptotes[i] = asymptote.negative, asymptote.positive, asymptote.degree
+    is_homogeneous = activation.is_builtin and activation.far is not None and activation.far == activation.near_zero
+    flat = np.array(activation.flat or ((math.inf, -math.inf),), np.float32)
+    return np.float32(threshold), asymptotes, is_homogeneous, activation.period, flat
 
 
 def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[float, ...] = ()) -> Activation:

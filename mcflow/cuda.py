@@ -157,7 +157,7 @@ def _job(
 
 def _nonlinearity(activation: Activation) -> tuple[str, Any, Any]:
     """A name for the activation's code, that code, and what the kernels are told of it."""
-    from mcflow.devices import ends_of
+    from mcflow.activations import ends_of
     from mcflow.kernels.cuda import activations
     from mcflow.kernels.cuda._compile import cuda
     from mcflow.kernels.cuda.tuples import Nonlinearity

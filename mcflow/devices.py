@@ -271,6 +271,7 @@ def _inputs(case: Case, inputs: NDArray[np.float64]) -> Any:
 
 
 def _nonlinearity(activation: Activation) -> Any:
+    from mcflow.activations import ends_of
     from mcflow.kernels.cpu import activations
     from mcflow.kernels.cpu.nonlinearity import Nonlinearity
 
@@ -281,22 +282,6 @@ def _nonlinearity(activation: Activation) -> Any:
     parameter = 0.0 if math.isnan(activation.parameter) else activation.parameter
     ends = ends_of(activation)
     return Nonlinearity(address, np.float32(parameter), *ends, slopes)
-
-
-def ends_of(activation: Activation) -> tuple[np.float32, NDArray[np.float32], bool, float, NDArray[np.float32]]:
-    """What kernels are told of an activation beside its formulas.
-
-    The slope under which a unit is saturated (0 where phi' is unbounded), the asymptotes near zero and far out and
-    whether they are phi itself, the period, and the intervals on which phi' is zero (one that holds nothing for none).
-    """
-    threshold = 0.01 * activation.dphi_max if math.isfinite(activation.dphi_max) else 0.0
-    asymptotes = np.zeros((2, 3), np.float32)
-    for i, asymptote in enumerate((activation.near_zero, activation.far)):
-        if asymptote is not None:
-            asymptotes[i] = asymptote.negative, asymptote.positive, asymptote.degree
-    is_homogeneous = activation.is_builtin and activation.far is not None and activation.far == activation.near_zero
-    flat = np.array(activation.flat or ((math.inf, -math.inf),), np.float32)
-    return np.float32(threshold), asymptotes, is_homogeneous, activation.period, flat
 
 
 def compile_activation(activation: Activation) -> None:
