@@ -33,7 +33,7 @@ def read(path: str, name: str, limit: int) -> tuple[NDArray[Any], str]:
             return _dataset(file, path, name, limit)
     except InputError:
         raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except Exception as error:  # h5py raises a dozen kinds on damaged files, SystemError among them
         raise InputError(f"cannot read {path!r} as HDF5: {error}; the file is damaged or of another kind") from None
 
 
@@ -78,18 +78,15 @@ def _dataset(file: Any, path: str, name: str, limit: int) -> tuple[NDArray[Any],
 
 def _names(file: Any) -> list[str]:
     """Every dataset's path, also those that links lead to; MATLAB's own tables and sparse matrices left out."""
+    every: list[str] = []
+    file.visititems_links(lambda name, link: every.append(name))  # no more here: h5py crashes on errors in it
+    return [name for name in every if not name.startswith("#") and _is_array(file.get(name))]
+
+
+def _is_array(data: Any) -> bool:
     import h5py
 
-    found = []
-
-    def look(name: str, link: object) -> None:
-        data = file.get(name)
-        is_own = name.startswith("#") or "MATLAB_sparse" in getattr(getattr(data, "parent", None), "attrs", ())
-        if isinstance(data, h5py.Dataset) and not is_own:
-            found.append(name)
-
-    file.visititems_links(look)
-    return found
+    return isinstance(data, h5py.Dataset) and "MATLAB_sparse" not in data.parent.attrs
 
 
 def _is_axis(data: Any) -> bool:

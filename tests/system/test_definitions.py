@@ -242,3 +242,14 @@ def test_a_formula_without_a_value_at_a_point_has_a_fingerprint():
     probe = definitions._PROBES[100]
     activations.register("mine", lambda x: x / (1.0 + abs(x)) if x != probe else 1.0 / (x - probe))
     assert definitions.values_sha256(activations.get("mine")) != first
+
+
+def test_another_content_of_the_inputs_file_is_another_study(tmp_path):
+    path = tmp_path / "a.csv"
+    case = mcflow.Case("lecun_normal", "tanh", depth=2, width=4, inputs=str(path), batch=2)
+    path.write_text("1,2\n3,4\n5,6\n")
+    there = seal(mcflow.Study([case]))
+    path.write_text("1;2\n3;4\n7;8\n")  # other marks, and another row that is not used
+    assert head.difference(there, seal(mcflow.Study([case]))) == ""
+    path.write_text("1,2\n3,4.04\n")
+    assert "inputs' values differ" in head.difference(there, seal(mcflow.Study([case])))
