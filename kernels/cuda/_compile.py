@@ -29,7 +29,14 @@ def _import_cuda():
             del names["row_stack"]
 
 
+def _launch_small_grids(cuda):
+    """numba-cuda warns of every grid of under 128 blocks, in the user's terminal: a small study has no more work."""
+    if not SIMULATED:
+        cuda.dispatcher.config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+
+
 cuda = _import_cuda()
+_launch_small_grids(cuda)
 
 
 def device(function):
