@@ -100,8 +100,8 @@ def _whole_laws(name: str, dataset: xarray.Dataset, prediction: Prediction) -> I
     depth = prediction.stack.depth
     layers = sorted({int(x) for x in np.linspace(1, depth, min(depth, LAWS)).round()})
     for quantity, of in laws.laws(prediction.stack, layers).items():
-        if quantity not in present:
-            continue
+        if quantity not in present or quantity not in prediction.of:
+            continue  # this method does not give it, or the tier asked for does not
         logs = magnitudes.natural_logarithms(dataset, quantity)
         for layer, law in of.items():
             alive = logs[:, layer - 1]

@@ -82,7 +82,7 @@ def test_equivalence_is_shown_with_many_networks_and_says_how_many_it_needs(relu
 
 
 def test_a_case_without_a_prediction_is_said_to_be_unjudged():
-    case = Case("orthogonal", "relu", depth=3, width=8)  # theory has its moments, and no law of them
+    case = Case("orthogonal", "relu", depth=3, width=8)  # theory has its moments exactly, and no chain for them
     with run(Study([case], networks=20)) as result:
         found = verify(result, tier="exact-law")
     assert [verdict.sentence for verdict in found.verdicts] == ["no prediction: nothing to judge"]
