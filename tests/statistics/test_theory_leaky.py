@@ -109,7 +109,10 @@ def test_whole_laws_of_leaky_networks_agree_and_see_a_gain_two_per_cent_off(case
             assert hypotheses.kolmogorov_smirnov(law.cdf(np.log(rows[name][:, layer - 1])))[1] > 1e-4, (name, layer)
     last = len(case.widths)
     for name, layer in ((laws.QUANTITIES[0], last), (laws.QUANTITIES[1], last), (laws.QUANTITIES[2], 1)):
-        assert hypotheses.kolmogorov_smirnov(wrong[name][layer].cdf(np.log(rows[name][:, layer - 1])))[1] < 1e-4, (name, layer)
+        assert hypotheses.kolmogorov_smirnov(wrong[name][layer].cdf(np.log(rows[name][:, layer - 1])))[1] < 1e-4, (
+            name,
+            layer,
+        )
 
 
 def test_a_gradient_under_biases_with_a_gain_two_per_cent_off_is_seen():
