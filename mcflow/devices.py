@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import blocks
-from mcflow.blocks import BACKWARD, QUANTITIES, Block
+from mcflow.blocks import BACKWARD, QUANTITIES, Block, scale
 from mcflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -212,15 +211,12 @@ def _block(
     input_exponent: int,
     absent: tuple[str, ...],
 ) -> Block:
-    missing = set(absent)
-    if not backward:
-        missing |= set(BACKWARD)
-    if case.batch < 2:
-        missing.add("preactivation_correlation")
+    missing = set(absent) | set(() if backward else BACKWARD)
+    missing |= {"preactivation_correlation"} if case.batch < 2 else set()
     kept = {name: rows[i] for i, name in enumerate(QUANTITIES) if name not in missing}
     of_h, of_x, of_d = rows[len(QUANTITIES) :]
     below = np.concatenate([np.full((len(of_x), 1), float(input_exponent)), of_x[:, :-1]], axis=1)
-    log2 = blocks.scale(kept, [of_h, of_x, of_d if backward else None, below])
+    log2 = scale(kept, [of_h, of_x, of_d if backward else None, below])
     total = counts.sum(axis=0)
     return Block(first, kept, total[0], total[1] if backward else None, log2)
 

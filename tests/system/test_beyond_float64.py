@@ -178,7 +178,12 @@ def test_means_beyond_float64_are_judged_where_no_logarithm_is_known(monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("std", "batch", "keep"), [(OVER, 1, "networks"), (UNDER, 3, "networks"), (UNDER, 1, "summary")]
+    ("std", "batch", "keep"),
+    [
+        (OVER, 1, "networks"),
+        pytest.param(UNDER, 3, "networks", marks=pytest.mark.slow),
+        pytest.param(UNDER, 1, "summary", marks=pytest.mark.slow),
+    ],
 )
 def test_every_reader_takes_them(std, batch, keep, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -222,9 +227,10 @@ def test_recommend_says_factors_that_float64_cannot_hold(monkeypatch, capsys):
     assert cli.call(["recommend", "--activation", "relu", "--depth", "600", "--width", "16", "--networks", "4"]) == 0
     said = capsys.readouterr().out
     cells = [cell.strip() for cell in said.partition("│ torch_default")[2].split("│")]
-    for predicted, measured in (cells[3].split(", "), cells[4].split(", ")):
-        assert predicted == f"10^{-599 * math.log10(6.0):.2f}"
-        assert measured.startswith("10^-4")
+    predicted, measured = cells[4].split(", ")  # gradients; its biases hold the activations
+    assert predicted == f"10^{-599 * math.log10(6.0):.2f}"
+    # a typical network of width 16 lies under the mean by half the variance of its logarithm, 5 / 16 a layer
+    assert float(measured.removeprefix("10^")) == pytest.approx(-466.11 - 2.5 * 599 / 16 / math.log(10.0), abs=12.0)
 
 
 def test_a_study_inside_float64_has_no_logarithms():
