@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import checks, hypotheses, laws, magnitudes
+from mcflow import checks, hypotheses, kept_rows, laws
 from mcflow.checks import extremes
 from mcflow.checks.recorded import Recorded
 from mcflow.expected import Expected, Prediction
@@ -59,17 +59,13 @@ def rows_of_missing(name: str, dataset: xarray.Dataset, cosines: bool) -> Iterab
 def _logarithms(name: str, quantity: str, found: Found, of: Expected) -> Iterable[Row]:
     """Mean and spread of the logarithm: they judge what a mean with a heavy tail cannot."""
     alive = np.rint(found.count * (1.0 - np.nan_to_num(found.zero)))  # no network, no share of dead ones
-    logs = found.logarithms()
+    skewness, kurtosis = found.shape_of_logarithms()
     with np.errstate(invalid="ignore", divide="ignore"):
         few = alive < SPREAD_NEEDS
         # of few networks the sample's own spread is too rough: theory's stands in, or the mean is not judged
         spread = np.where(few, of.log_std, found.log_std)
         error = np.hypot(spread / np.sqrt(alive), NUMERICAL * np.arange(1, len(alive) + 1))
-        kurtosis, skewness = np.full((2, len(alive)), np.nan)
-        if logs is not None:
-            scaled = (logs - found.log_mean) / found.log_std
-            skewness, kurtosis = (np.nanmean(scaled**m, axis=0) if alive.min() > 1 else kurtosis for m in (3, 4))
-        kurtosis = np.where(np.isfinite(kurtosis), kurtosis, 3.5)
+        kurtosis = np.where(np.isfinite(kurtosis) & (alive > 1), kurtosis, 3.5)
         skewness = np.where(np.isfinite(skewness) & ~few, skewness, 0.0)
         # log std is what is nearly normal; its variance is (kurtosis - 1) / 4 n
         spread_error = found.log_std * np.sqrt((kurtosis - 1.0) / (4.0 * alive))
@@ -102,9 +98,8 @@ def _whole_laws(name: str, dataset: xarray.Dataset, prediction: Prediction) -> I
     for quantity, of in laws.laws(prediction.stack, layers).items():
         if quantity not in present or quantity not in prediction.of:
             continue  # this method does not give it, or the tier asked for does not
-        logs = magnitudes.natural_logarithms(dataset, quantity)
         for layer, law in of.items():
-            alive = logs[:, layer - 1]
+            alive = kept_rows.natural_logarithms(dataset, quantity, slice(layer - 1, layer))[:, 0]
             alive = alive[~np.isnan(alive)]
             if len(alive) < 20:
                 continue

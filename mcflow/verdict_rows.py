@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import magnitudes
+from mcflow import kept_rows, magnitudes
 
 if TYPE_CHECKING:
     import xarray
@@ -74,7 +74,6 @@ class Found:
 
     def __init__(self, dataset: xarray.Dataset, quantity: str, exponent: NDArray[np.int64]) -> None:
         self.dataset, self.quantity, self.exponent = dataset, quantity, exponent
-        self.rows = dataset.get(quantity)
         self.count = self["count"].astype(np.float64)
         self.mean, self.std, self.error = (
             magnitudes.carried(self[name], magnitudes.partner(dataset, f"{quantity}_{name}"), exponent)
@@ -87,21 +86,34 @@ class Found:
     def __getitem__(self, statistic: str) -> Floats:
         return np.asarray(self.dataset[f"{self.quantity}_{statistic}"].values, dtype=np.float64)
 
-    def logarithms(self) -> Floats | None:
-        """(network, layer) natural logarithms, NaN where not positive; None where rows were not kept."""
-        if self.rows is None:
-            return None
-        return magnitudes.natural_logarithms(self.dataset, self.quantity)
+    @property
+    def has_rows(self) -> bool:
+        """Whether every network's row was kept."""
+        return self.quantity in self.dataset
+
+    def shape_of_logarithms(self) -> tuple[Floats, Floats]:
+        """(layer,) skewness and kurtosis over networks of the natural logarithm; NaN where rows were not kept."""
+        out = np.full((2, len(self.mean)), np.nan)
+        for layers in kept_rows.blocks_of_layers(self.dataset, self.quantity) if self.has_rows else ():
+            logs = kept_rows.natural_logarithms(self.dataset, self.quantity, layers)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                scaled = (logs - self.log_mean[layers]) / self.log_std[layers]
+                known = np.maximum(np.count_nonzero(~np.isnan(scaled), axis=0), 1)
+                out[:, layers] = [np.nansum(scaled**power, axis=0) / known for power in (3, 4)]
+        return out[0], out[1]
 
     def sample_skewness(self) -> Floats:
         """(layer,) skewness of the rows over networks; 0 where rows were not kept."""
-        if self.rows is None:
-            return np.zeros(len(self.mean))
-        logs = magnitudes.partner(self.dataset, self.quantity)
-        values = magnitudes.carried(np.asarray(self.rows.values), logs, self.exponent)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            cubes = np.where(np.isnan(values), 0.0, ((values - self.mean) / self.std) ** 3)
-            return np.where(self.std > 0, cubes.sum(axis=0) / self.count, 0.0)
+        out = np.zeros(len(self.mean))
+        for layers in kept_rows.blocks_of_layers(self.dataset, self.quantity) if self.has_rows else ():
+            logs = kept_rows.logarithms_beside(self.dataset, self.quantity, layers)
+            plain = kept_rows.values(self.dataset, self.quantity, layers)
+            values = magnitudes.carried(plain, logs, self.exponent[layers])
+            with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+                cubes = ((values - self.mean[layers]) / self.std[layers]) ** 3
+                mean = np.where(np.isnan(values), 0.0, cubes).sum(axis=0) / self.count[layers]
+            out[layers] = np.where(self.std[layers] > 0, mean, 0.0)
+        return out
 
 
 def row(

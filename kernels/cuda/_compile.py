@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import types
+import warnings
 
 import numba
 import numpy
@@ -11,18 +12,23 @@ SIMULATED = bool(numba.config.ENABLE_CUDASIM)
 
 
 def _import_cuda():
-    """``numba.cuda``; under NumPy 2.5 numba-cuda looks for ``row_stack``, which is lent to it while it is imported."""
+    """``numba.cuda``; under NumPy 2.5 numba-cuda looks for ``row_stack``, which is lent to it while it is imported.
+
+    What looks for it is a module that numba-cuda would import with the first kernel.
+    """
     lend = not SIMULATED and not hasattr(numpy, "row_stack")
     names = vars(numpy)  # by its name as text: linters rewrite ``numpy.row_stack`` to ``numpy.vstack``
     if lend:
         names["row_stack"] = numpy.vstack
     try:
-        cuda = importlib.import_module("numba.cuda")
+        with warnings.catch_warnings():  # numba-cuda makes a NumPy number whose kind NumPy 2.5 deprecates
+            warnings.simplefilter("ignore", DeprecationWarning)
+            cuda = importlib.import_module("numba.cuda")
+            if not SIMULATED:  # now, and not at the first kernel; earlier releases have no such module
+                with contextlib.suppress(ModuleNotFoundError):
+                    importlib.import_module("numba.cuda.np.arrayobj")
         if not SIMULATED and not hasattr(cuda, "libdevice"):  # the target inside numba itself has none
             raise ImportError("the GPU's kernels need numba-cuda, which mcflow[cuda] brings")
-        if lend:  # what looks for it, loaded now and not at the first kernel; earlier releases have no such module
-            with contextlib.suppress(ModuleNotFoundError):
-                importlib.import_module("numba.cuda.np.arrayobj")
         return cuda
     finally:
         if lend:

@@ -55,6 +55,8 @@ def _excesses(recorded: Recorded, layer: int) -> Iterator[tuple[str, str, Floats
             yield excess(H, f"{BELOW}_root_mean_square", np.abs(columns[H]), np.sqrt(columns[H2]))
         if {X, X2} <= columns.keys():
             yield excess(X, f"{BELOW}_root_mean_square", np.abs(columns[X]), np.sqrt(columns[X2]))
+        if ON in columns and not stack.activation.flat:
+            yield excess(ON, f"{EQUAL}_all_units", columns[ON], np.ones(len(columns[ON])))
         slope = stack.activation.negative_slope
         if slope is not None and {H2, X2} <= columns.keys():
             yield excess(X2, f"{BELOW}_preactivation", columns[X2], max(1.0, slope * slope) * columns[H2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from mcflow import hypotheses
 from mcflow.expected import Prediction
+from mcflow.kept_rows import Columns
 from mcflow.theory.stack import Stack
 from mcflow.verdict_rows import Row, row
 
@@ -35,6 +37,11 @@ class Recorded:
     name: str
     dataset: xarray.Dataset
     prediction: Prediction
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The rows that were kept."""
+        return Columns(self.dataset)
 
     @property
     def stack(self) -> Stack:
@@ -65,7 +72,7 @@ class Recorded:
 
     def column(self, quantity: str, layer: int) -> Floats:
         """(network,) values in one layer."""
-        return np.asarray(self.dataset.variables[quantity][:, layer].values, dtype=np.float64)
+        return self.columns.column(quantity, layer)
 
     def below(self, layer: int) -> Floats:
         """(network,) mean of x^2 over units and inputs of the layer below ``layer``."""

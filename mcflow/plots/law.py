@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcflow import laws, magnitudes
+from mcflow import kept_rows, laws
 from mcflow.plots import NothingToDraw, style
 from mcflow.theory import stack
 
@@ -41,7 +41,11 @@ def figure(result: Result) -> Figure:
     drawn = style.new_figure(1.0 + 4.0 * columns, 0.5 + 2.9 * rows)
     grid = drawn.subplots(rows, columns, squeeze=False)
     for axes, (name, found) in zip(grid.ravel(), panels, strict=False):
-        _panel(axes, magnitudes.natural_logarithms(result[name], QUANTITY), found)
+        dataset = result[name]
+        logs = {
+            layer: kept_rows.natural_logarithms(dataset, QUANTITY, slice(layer - 1, layer))[:, 0] for layer in found
+        }
+        _panel(axes, logs, found)
         axes.set_title(name)
         axes.set_xlabel("mean of h² in one network")
         axes.set_ylabel("density of its logarithm")
@@ -51,13 +55,13 @@ def figure(result: Result) -> Figure:
     return drawn
 
 
-def _panel(axes: Any, logs: Any, found: dict[int, laws.Law]) -> None:
-    far = style.is_far([logs[:, layer - 1] / math.log(10.0) for layer in found])
+def _panel(axes: Any, logs: dict[int, Any], found: dict[int, laws.Law]) -> None:
+    far = style.is_far([of_layer / math.log(10.0) for of_layer in logs.values()])
     show = (lambda x: x / math.log(10.0)) if far else np.exp
     if not far:
         axes.set_xscale("log")
     for number, (layer, law) in enumerate(found.items()):
-        alive = logs[:, layer - 1]
+        alive = logs[layer]
         alive = alive[np.isfinite(alive)]
         if not len(alive):
             continue

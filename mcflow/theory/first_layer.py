@@ -284,19 +284,16 @@ def averages(of: FirstLaw, activation: Activation) -> dict[str, tuple[float, flo
     """quantity -> mean and variance of f over units: f = h^2, h^4, phi, phi^2, and whether active, saturated."""
     m = moments(of, activation)
     eighth = float(of.weights @ of.h**8)
-    limit = activation.dphi_max
-    level = fractions.SATURATED * limit if math.isfinite(limit) else 0.0
 
-    def is_active(h: Array) -> NDArray[np.bool_]:
-        return evaluate(activation, h)[1] != 0.0
+    def is_flat(h: Array) -> NDArray[np.bool_]:
+        inside = [(h >= low) & (h <= high) for low, high in activation.flat]
+        return np.logical_or.reduce([np.zeros(h.shape, dtype=bool), *inside])
 
     def is_low(h: Array) -> NDArray[np.bool_]:
-        slope = np.abs(evaluate(activation, h)[1])
-        return slope < level if level > 0 else slope == 0.0
+        return np.abs(evaluate(activation, h)[1]) < fractions.SATURATED * activation.dphi_max
 
-    # a smooth slope that underflows in its tail is not zero
-    active = of.share(is_active) if activation.kinks else 1.0
-    saturated = of.share(is_low)
+    active = 1.0 - of.share(is_flat) if activation.flat else 1.0
+    saturated = of.share(is_low) if math.isfinite(activation.dphi_max) else 1.0 - active
     return {
         "preactivation_second_moment": (of.variance, of.fourth - of.variance**2),
         "preactivation_fourth_moment": (of.fourth, eighth - of.fourth**2),

@@ -21,7 +21,7 @@ step() { # a name, a limit in seconds, a command
 step versions 60 python3 -c "import numpy, numba, numba_cuda; print(numpy.__version__, numba.__version__, numba_cuda.__version__)"
 step doctor 60 "${mcflow[@]}" doctor
 step tests 280 python3 -m pytest tests/gpu -m gpu -q -n 14 -p no:cacheprovider
-step collapsed 120 "${mcflow[@]}" run --device cuda --scheme kaiming_normal --scheme orthogonal --activation relu --activation tanh --activation gelu \
+step collapsed 200 "${mcflow[@]}" run --device cuda --scheme kaiming_normal --scheme orthogonal --activation relu --activation tanh --activation gelu \
     --depth 20 --width 128 --batch 2 --networks 40000 --quiet -o "$out/collapsed.h5"
 step verify_collapsed 100 "${mcflow[@]}" verify "$out/collapsed.h5"
 step million 120 "${mcflow[@]}" run --device cuda --method collapsed --keep summary --networks 1000000 --scheme kaiming_normal \
