@@ -117,6 +117,40 @@ def test_values_far_outside_float32(std):
         assert_same_networks(Case(f"normal:{std}", "relu", depth=12, width=64, batch=2), method)
 
 
+def test_second_moments_beyond_float64_are_the_processors():
+    for method in ("direct", "collapsed"):
+        mine, truth = both(Case("normal:1", "relu", depth=200, width=256), method, count=4)
+        for name in ("activation_second_moment", "gradient_second_moment"):
+            assert name in mine.log2
+            np.testing.assert_allclose(mine.log2[name], truth.log2[name], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case("lecun_normal", "sigmoid", width=512, depth=60, batch=16),
+        Case("lecun_normal", "tanh", width=128, depth=200, batch=16, gain=0.8, bias_std=0.5),
+        Case("orthogonal", "sigmoid", width=64, depth=60, batch=16),
+    ],
+    ids=lambda case: f"{case.scheme}-{case.activation}",
+)
+def test_inputs_that_become_equal_lose_no_network(case):
+    mine, truth = both(case, "collapsed", count=40)
+    for name, row in mine.rows.items():
+        assert np.isfinite(row).all(), name
+    for name in ("activation_second_moment", "gradient_second_moment"):
+        first, second = (np.log(block.rows[name][:, 0]) for block in (mine, truth))
+        error = math.hypot(first.std(), second.std()) / math.sqrt(len(first))
+        assert abs(first.mean() - second.mean()) <= 5 * error + 1e-4
+
+
+@pytest.mark.parametrize("activation", ["tanh", "elu", "sigmoid"])
+def test_shares_of_units_are_of_the_function_at_any_gain(activation):
+    mine, truth = both(Case("kaiming_normal", activation, width=64, depth=3, gain=50.0))
+    assert (mine.rows["active_fraction"] == 1.0).all()
+    np.testing.assert_allclose(mine.rows["saturated_fraction"], truth.rows["saturated_fraction"], atol=2 / 64)
+
+
 @pytest.mark.parametrize("scheme", ["kaiming_normal", "orthogonal"])
 def test_any_block_gives_the_same_bits(scheme):
     case = Case(scheme, "relu", depth=4, width=96, batch=2)
