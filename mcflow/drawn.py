@@ -72,7 +72,7 @@ def records_of(case: Case, inputs: NDArray[np.float64], seed: int, network: int)
     from threadpoolctl import threadpool_limits
 
     from mcflow.kernels.cpu import collapsed, lanes
-    from mcflow.kernels.cpu.layers import BINS, QUANTITIES
+    from mcflow.kernels.cpu.layers import BINS, RECORDED
     from mcflow.kernels.cpu.passes import Memory
 
     depth, batch, widest = len(case.widths), len(inputs), max(*case.widths, inputs.shape[1])
@@ -80,7 +80,7 @@ def records_of(case: Case, inputs: NDArray[np.float64], seed: int, network: int)
     record = np.zeros((depth, collapsed.PLANES, batch, length), np.float32)
     nothing = np.zeros(depth, np.int64)
     arguments = devices.kernel_arguments(case, inputs, seed, network, Plan(0, nothing, nothing))
-    rows, counts = np.empty((QUANTITIES, 1, depth)), np.zeros((1, 2, depth, BINS), np.int64)
+    rows, counts = np.empty((RECORDED, 1, depth)), np.zeros((1, 2, depth, BINS), np.int64)
     memory = Memory(True, np.empty((1, 0), np.float32), record)
     with threadpool_limits(1, "blas"):
         lanes.simulate(collapsed.walk, *arguments, memory, rows, counts)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from .._jit import call_unit, kernel, unit_for
+from .layers import RECORDED
 from .passes import steps_for
 from .turns import share_of
 
@@ -32,6 +33,8 @@ def simulate(walk, address, architecture, inputs, nonlinearity, counting, memory
     ``memory`` is a ``Memory``: whether to go backward, and where direct simulation makes and keeps weights.
     A network's numbers do not depend on which lane takes it, or how many there are: sums never cross networks.
     """
+    if rows.shape[0] != RECORDED:  # compiled code would write beside it
+        raise ValueError(f"rows are of {rows.shape[0]} quantities and exponents, not of {RECORDED}")
     lanes = counts.shape[0]
     steps = steps_for(architecture, inputs, nonlinearity, counting)
     counter, share = np.zeros(1, np.int64), share_of(rows.shape[1], lanes)

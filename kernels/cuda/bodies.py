@@ -1,11 +1,9 @@
 """The scalar bodies compiled for the GPU, under their own names."""
 
-from numba import cuda
-
 from ..body import activations, elementary, normal, rng, slopes, weights
 from ..body.scalars import float32, int32
 from . import rng as own_rng
-from ._compile import SIMULATED, compile_body, device
+from ._compile import SIMULATED, compile_body, cuda, device
 
 # By fmaxf and not by "if": from Python 3.12 on the bytecode of a choice inside a call is a branch, with two calls.
 LEAST = float32(2.0**-126)

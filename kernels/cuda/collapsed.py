@@ -5,10 +5,10 @@ threads has a network. What the forward pass leaves for the backward pass lies i
 """
 
 import numba
-from numba import cuda
 
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
 from ..body.scalars import float32, int32
+from ._compile import cuda
 from .bodies import place_of, square_root
 from .fill import fill_normals
 from .layers import (

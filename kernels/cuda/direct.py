@@ -5,10 +5,10 @@ again. The twin of ``kernels/cpu/direct.py``: the same networks.
 """
 
 import numba
-from numba import cuda
 
 from ..body.rng import WEIGHTS
 from ..body.scalars import float32, int32
+from ._compile import cuda
 from .bodies import place_of
 from .fill import BITS
 from .haar import factor_layer, multiply_whole

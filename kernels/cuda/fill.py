@@ -5,9 +5,8 @@ in the columns g + j G, j = 0 .. 3; of signs, in b 4 G + g + j G for the bits b 
 are made from: unit u of BITS G has group u mod G and bit u div G, and its columns begin at u mod G + (u div G) 4 G.
 """
 
-from numba import cuda
-
 from ..body.scalars import uint64
+from ._compile import cuda
 from .bodies import normal_pair, philox, sign_weight, truncated_pair, uniform_pair
 
 # each assembled kernel has its own

@@ -10,9 +10,8 @@ Four reflections are a panel and are applied at once: 1 - V T V^T with the sums 
 Behind the matrix stand PANEL_NUMBERS of each panel: the taus, the signs, and V^T V below its diagonal.
 """
 
-from numba import cuda
-
 from ..body.scalars import float32, uint64
+from ._compile import cuda
 from .bodies import square_root
 from .fill import fill_normals
 from .reflectors import reflection_of

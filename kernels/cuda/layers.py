@@ -7,10 +7,9 @@ with its arrays complete and ends with a barrier.
 
 import math
 
-from numba import cuda
-
 from ..body.rng import BIASES, OUTPUT_GRADIENT
 from ..body.scalars import float32, int32
+from ._compile import cuda
 from .bodies import place_of, scalars, square_root
 from .fill import add_biases, fill_normals
 from .nonlinearity import (

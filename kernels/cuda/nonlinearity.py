@@ -3,10 +3,9 @@
 Every function begins with its arrays complete; the sums it returns end with a barrier.
 """
 
-from numba import cuda
-
 from ..body.scalars import float32, float64, int32
 from ..body.slopes import EXCESS_EXPONENT, LAST_LOG2
+from ._compile import cuda
 from .activations import function_of
 from .bodies import log_slopes, nonlinearities, scalars
 from .sums import largest_of, largest_size, sum_four

@@ -1,7 +1,6 @@
 """The beginning of a network in a block of threads: where its memory lies. What both methods share."""
 
-from numba import cuda
-
+from ._compile import cuda
 from .bodies import key_of
 from .tuples import Network
 

@@ -5,9 +5,8 @@ four columns (backward), so that nothing is summed across threads but the few sh
 weights in shared memory, made once and multiplied with up to MINE_COLUMNS x TILE_COLUMNS inputs.
 """
 
-from numba import cuda
-
 from ..body.scalars import float32, uint32, uint64
+from ._compile import cuda
 from .bodies import philox
 from .fill import BITS, first_column, groups_of, weight_four, weights_of_unit
 

@@ -5,9 +5,8 @@ begins with its arrays complete and ends with a barrier. ``dots`` is scratch of 
 are of size one (see ``level``), so that squares stay inside float32.
 """
 
-from numba import cuda
-
 from ..body.scalars import float32, int32
+from ._compile import cuda
 from .bodies import scalars, square_root
 from .layers import factors
 from .sums import BATCH, LARGEST_EXPONENT, LEAST, MOST, binary_exponent, column_dots, column_squares

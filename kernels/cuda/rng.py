@@ -1,9 +1,7 @@
 """Philox in 32-bit words, for a machine that multiplies those: the words of ``body/rng.py``, bit for bit."""
 
-from numba import cuda
-
 from ..body.scalars import uint32, uint64
-from ._compile import SIMULATED
+from ._compile import SIMULATED, cuda
 
 MULTIPLIER_0 = uint32(0xD2511F53)
 MULTIPLIER_1 = uint32(0xCD9E8D57)

@@ -6,10 +6,8 @@ Every thread of the block calls each of these, and every thread gets the result.
 
 import math
 
-from numba import cuda
-
 from ..body.scalars import float32, int32
-from ._compile import SIMULATED
+from ._compile import SIMULATED, cuda
 from .bodies import scalars
 
 absolute = scalars.absolute
