@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _PROGRAM = 200 << 20  # the interpreter with Numba, SciPy and HDF5 loaded
 _KEPT_WEIGHTS = 64 << 20  # weights that a thread may keep between the passes
+_PER_INPUT = 16  # numbers that theory holds of one input
 _PAIRS = 1 << 14  # pairs of inputs that theory lists: more are counted in bins of their angle
 _PAIR_BYTES = 60  # of one of them, a layer
 _COUNTING = 64 << 20  # while more are counted
@@ -39,7 +40,7 @@ def memory_needed(
     each thread's layers and weights.
     """
     pairs = case.batch * (case.batch - 1) // 2 if case.correlation is None else case.batch // 2
-    inputs = 3 * 8 * case.batch * features + _PAIR_BYTES * len(case.widths) * min(pairs, _PAIRS)
+    inputs = 8 * case.batch * (3 * features + _PER_INPUT) + _PAIR_BYTES * len(case.widths) * min(pairs, _PAIRS)
     inputs += _COUNTING if pairs > _PAIRS else 0
     rows = 3 * networks * row_bytes(case, backward)
     widest = max(*case.widths, features)

@@ -13,8 +13,9 @@ Index = NDArray[np.int64]
 
 EVERY_PAIR = 64  # inputs that come in pairs: of more, only those pairs are kept
 LISTED = 1 << 14  # pairs; more are counted in bins
+COUNTED = 1 << 29  # pairs, half a minute of counting; of more than 32 000 inputs nothing is predicted of pairs
 BINS = 4096  # of the angle: what is smooth in it errs by (pi / BINS)^2 / 24 = 2e-8 of its second derivative
-NORMS = 12  # different norms whose pairs are counted; with more nothing is predicted of pairs
+NORMS = 12  # different norms whose pairs are counted; with more nothing is predicted of them
 COLLINEAR = 4e-12  # of 1 - |cosine|: such pairs have bins of their own
 _BLOCK = 1 << 20  # cosines that are held at once, 60 MB with what is made of them
 
@@ -76,7 +77,7 @@ def _counted(unit: Array, length: Array) -> InputPairs:
     """Every pair, by the norms of its inputs and a bin of its angle; a bin stands at the mean of its cosines."""
     batch = len(unit)
     norms, first, kind = np.unique(np.round(length, 12), return_index=True, return_inverse=True)
-    if len(norms) > NORMS:
+    if len(norms) > NORMS or batch * (batch - 1) // 2 > COUNTED:
         return InputPairs(np.empty(0), np.empty((0, 2), np.int64), np.empty(0), np.empty(0, dtype=bool), False)
     size = len(norms) ** 2 * (BINS + 2)
     count, total = np.zeros(size), np.zeros(size)

@@ -53,7 +53,7 @@ def refused(capsys, arguments, *words):
         (["--gain", "torch", "--activation", "gelu"], ["calculate_gain"]),
         (["--mode", "fan_on"], ["fan_on"]),
         (["--bias-std", "-1"], ["bias_std", "0 or more"]),
-        (["--batch", "100000000"], ["memory"]),
+        (["--batch", "10000000000000"], ["memory"]),
         (["-o", ""], ["-o is empty"]),
         (["-o", "/proc/x.h5"], ["/proc", "-o"]),
         (["--correlation", "2", "--batch", "2"], ["correlation"]),
@@ -124,7 +124,7 @@ def test_a_large_batch_is_refused_before_inputs_are_drawn(capsys, monkeypatch):
     from mcflow import inputs
 
     monkeypatch.setattr(inputs, "read", lambda case, seed: pytest.fail("inputs were drawn"))
-    refused(capsys, [*RUN, "--batch", "100000000"], "needs about", "memory")
+    refused(capsys, [*RUN, "--batch", "10000000000000"], "needs about", "memory")
 
 
 @pytest.mark.parametrize("path", [".", "", "/", "absent.h5", "absent/"])
