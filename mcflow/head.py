@@ -40,7 +40,7 @@ class Seal:
     inputs_sha256: str
     keep: str
     definitions: dict[str, Definition] = field(default_factory=dict)  # of cases with functions of the user's own
-    former_identity: str = ""  # what an earlier mcflow would have called it
+    format_version: str = FORMAT_VERSION
 
 
 def seal_of(prepared: Prepared) -> Seal:
@@ -54,7 +54,6 @@ def seal_of(prepared: Prepared) -> Seal:
         prepared.inputs_sha256,
         prepared.study.keep,
         {job.name: definition_of(job.case, job.layers) for job in own},
-        prepared.former_identity if all(schemes.is_builtin(job.case.scheme) for job in own) else "",
     )
 
 
@@ -77,6 +76,7 @@ def read_seal(file: h5py.File) -> Seal:
         str(attrs["inputs_sha256"]),
         str(attrs["keep"]),
         {name: definitions.stated(file[name].attrs, file[name]["weight_std"][()]) for name in own},
+        version,
     )
 
 
@@ -91,9 +91,9 @@ def case_names(file: h5py.File) -> list[str]:
 
 def difference(there: Seal, here: Seal) -> str:
     """The first thing in which two studies differ, in words; empty where they agree."""
-    coarse = not any(each.activation_sha256 for each in there.definitions.values())
-    earlier = coarse and there.identity == here.former_identity
-    if there.identity == here.identity or earlier:
+    if there.format_version != here.format_version:  # what is recorded, and the bits of some networks, are others
+        return f"its format is {there.format_version}, of another mcflow, and this one makes {here.format_version}"
+    if there.identity == here.identity:
         return ""
     old, new = tomllib.loads(there.study), tomllib.loads(here.study)
     old.pop("networks", None), new.pop("networks", None)
@@ -117,8 +117,6 @@ def difference(there: Seal, here: Seal) -> str:
         words = definitions.difference(before, definition) if before else ""
         if words:
             return words
-        if before and not before.distribution:
-            return f"it does not say what scheme {before.scheme!r} drew (an earlier mcflow made it)"
     return "an activation's code or the version of mcflow differs"
 
 

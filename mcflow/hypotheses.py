@@ -44,14 +44,12 @@ def lognormal_skewness(log_std: Floats) -> Floats:
         return np.asarray((grown + 3.0) * np.sqrt(grown), dtype=np.float64)
 
 
-def binomial(successes: Floats, count: Floats, probability: Floats) -> Floats:
-    """Two-sided exact p values: twice the smaller tail, at most 1."""
+def binomial_between(successes: int, count: int, low: float, high: float) -> float:
+    """Two-sided exact p value of a probability known to lie between ``low`` and ``high``: twice the smaller tail."""
     from scipy.special import bdtr, bdtrc
 
-    k = np.rint(successes)
-    below = bdtr(k, count.astype(int), probability)
-    above = np.where(k > 0, bdtrc(np.maximum(k - 1, 0), count.astype(int), probability), 1.0)
-    return np.asarray(np.minimum(1.0, 2.0 * np.minimum(below, above)), dtype=np.float64)
+    above = float(bdtrc(successes - 1, count, high)) if successes > 0 else 1.0
+    return min(1.0, 2.0 * min(above, float(bdtr(successes, count, low))))
 
 
 def kolmogorov_smirnov(probabilities: Floats) -> tuple[float, float]:

@@ -14,10 +14,10 @@ from mcflow import checks, hypotheses, kept_rows, laws
 from mcflow.checks import extremes
 from mcflow.checks.recorded import Recorded
 from mcflow.expected import Expected, Prediction
-from mcflow.judging_means import NUMERICAL, means
+from mcflow.judging_means import means
 from mcflow.missing import missing
 from mcflow.spreads import spreads
-from mcflow.verdict_rows import COUNTED, Found, Row, row
+from mcflow.verdict_rows import COUNTED, NUMERICAL, Found, Row, row
 
 if TYPE_CHECKING:
     import xarray
@@ -31,8 +31,13 @@ SPREAD_NEEDS = 50  # networks, before the spread of a sample says enough
 WIDE_SPREAD_NEEDS = 1000
 
 
-def rows_of_case(name: str, dataset: xarray.Dataset, prediction: Prediction, whole_laws: bool) -> Iterable[Row]:
-    """A row for each layer, quantity and statistic of a case that theory predicts and the method gives."""
+def rows_of_case(
+    name: str, dataset: xarray.Dataset, prediction: Prediction, whole_laws: bool, records: bool
+) -> Iterable[Row]:
+    """A row for each layer, quantity and statistic of a case that theory predicts and the method gives.
+
+    ``whole_laws`` compares laws too, ``records`` what rows and counts must obey whatever is predicted.
+    """
     units = prediction.stack.width * len(prediction.stack.input_moment)
     wide = spreads(dataset, prediction)
     for quantity, of in prediction.of.items():
@@ -44,7 +49,7 @@ def rows_of_case(name: str, dataset: xarray.Dataset, prediction: Prediction, who
             yield from _logarithms(name, quantity, found, of)
     if whole_laws:
         yield from _whole_laws(name, dataset, prediction)
-    if whole_laws and prediction.of:
+    if records and prediction.of:
         yield from checks.rows(name, dataset, prediction)
 
 
@@ -109,4 +114,5 @@ def _whole_laws(name: str, dataset: xarray.Dataset, prediction: Prediction) -> I
             error = 0.26 / math.sqrt(len(alive))  # standard deviation of the distance under the law
             found = row(place, (distance, error, 0.0, 0.0, len(alive)), np.nan, p, "")
             yield replace(found, z=None, relative_difference=None)
-            yield from extremes.under_law(Recorded(name, dataset, prediction), layer - 1, quantity, law, alive)
+            if law.has_tails:
+                yield from extremes.under_law(Recorded(name, dataset, prediction), layer - 1, quantity, law, alive)

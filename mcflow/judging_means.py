@@ -11,14 +11,9 @@ from numpy.typing import NDArray
 from mcflow import hypotheses
 from mcflow.expected import Expected
 from mcflow.spreads import size_of
-from mcflow.verdict_rows import Found, Row, row
+from mcflow.verdict_rows import FEW, NUMERICAL, RARE, RULED, Found, Row, row
 
 Floats = NDArray[np.float64]
-
-NUMERICAL = 3e-6  # float32 arithmetic, relative: it does not average out over networks
-FEW = 0.25  # skewness / sqrt(networks) from which on a mean is ruled by a few networks
-RARE = 30.0  # units expected on the rarer side of a share, below which it is not judged
-RULED = "the mean is ruled by a few networks"
 
 
 def means(

@@ -25,10 +25,11 @@ _FREQUENCIES = 256  # up to 40 inverse standard deviations, where the wave has l
 
 @dataclass(frozen=True)
 class Law:
-    """(point,) the probabilities that log q is under ``logs``."""
+    """(point,) the probabilities that log q is under ``logs``; ``has_tails`` where small ones are right too."""
 
     logs: Floats
     probability: Floats
+    has_tails: bool = False
 
     def cdf(self, logs: Floats) -> Floats:
         """P(log q < each of ``logs``); the share of networks where q is exactly 0 counts as below."""
@@ -61,12 +62,10 @@ def laws(stack: Stack, layers: Sequence[int]) -> dict[str, dict[int, Law]]:
     out = _products(stack, layers)
     if QUANTITIES[0] in out or stack.distribution != "normal" or (stack.has_bias and stack.uniform_bias):
         return out
-    from mcflow.theory import exact_law
+    from mcflow.theory import exact_law, infinite, law_estimates
 
     try:
-        chain = exact_law.chain(
-            stack.activation, stack.width, stack.forward, stack.bias_variance, float(stack.input_moment[0])
-        )
+        (chain,) = law_estimates.chains(stack, infinite.trajectory(stack))
     except (exact_law.Unresolved, ValueError):  # ValueError: an activation that cannot be averaged there
         return out
     mixed = {layer: _mixed(*chain.at(layer - 1), float(stack.width[layer - 1])) for layer in layers}
@@ -119,7 +118,7 @@ def _product(shift: float, mean: float, spread: float, factors: Counter[products
     u = spread * np.linspace(-_REACH, _REACH, _GRID)
     kernel = np.exp(log_wave)[:, None] * np.exp(-1j * np.outer(t, u))
     table = 0.5 - (step / math.pi) * (kernel.imag / t[:, None]).sum(axis=0)
-    return Law(mean + u, np.maximum.accumulate(np.clip(table, 0.0, 1.0)))
+    return Law(mean + u, np.maximum.accumulate(np.clip(table, 0.0, 1.0)), has_tails=True)
 
 
 @lru_cache(maxsize=1024)

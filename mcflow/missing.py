@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.activations import Activation
-from mcflow.user_functions import PROBES
 
 COUNT = "_count"
 COSINES = "correlation"  # how the names of cosines end
@@ -59,7 +58,9 @@ def sentence(found: Iterable[Missing]) -> str:
 def has_every_cosine(activation: Activation, inputs: NDArray[np.float64]) -> bool:
     """Whether no (batch, features) input can die: the cosine of a dead one is NaN by definition.
 
-    An input dies where it is 0, or where phi is exactly 0 away from 0, so that a whole layer can be.
+    An input dies where it is 0, or where phi is 0 or smaller than float32 holds, so that a whole layer can be.
     """
-    switches_off = (activation.phi(np.asarray(PROBES)) == 0.0).any()
-    return bool(not switches_off and (inputs != 0).any(axis=1).all())
+    from mcflow.theory.dead_networks import where_zero
+
+    never_off = where_zero(activation, activation.scalar)[0].none
+    return bool(never_off and (inputs != 0).any(axis=1).all())

@@ -75,19 +75,12 @@ class Prepared:
 
         Not of the device: all devices walk the same networks, and what one began another may finish.
         """
-        jobs = [job for job in self.jobs if definitions.is_own(job.case)]
-        if not jobs:
-            return self.former_identity
-        own = [definitions.definition_of(job.case, job.layers).text() for job in jobs]
-        return hashlib.sha256(json.dumps([self.former_identity, own]).encode()).hexdigest()
-
-    @cached_property
-    def former_identity(self) -> str:
-        """The identity in files of mcflow 0.1.0, which knew a user's scheme by name and an activation by few values."""
         chosen: list[Any] = [self.study.identity(), self.inputs_sha256]
         for job in self.jobs:
             exponents = [job.plan.preactivation_exponent.tolist(), job.plan.gradient_exponent.tolist()]
             chosen.append([job.method, job.part, job.plan.networks, exponents])
+            if definitions.is_own(job.case):
+                chosen.append(definitions.definition_of(job.case, job.layers).text())
         return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()
 
     def with_networks(self, networks: int) -> Prepared:

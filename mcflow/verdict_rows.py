@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 ROUND_OFF = 1e-12  # relative: a smaller difference is none
+NUMERICAL = 3e-6  # float32 arithmetic, relative: it does not average out over networks
+FEW = 0.25  # skewness / sqrt(networks) from which on a mean is ruled by a few networks
+RARE = 30.0  # units expected on the rarer side of a share, below which it is not judged
+RULED = "the mean is ruled by a few networks"
 COUNTED = "count"
 NO_P = "no p value"
 

@@ -13,12 +13,12 @@ from mcflow import expected, hypotheses
 from mcflow.errors import InputError
 from mcflow.expected import Prediction
 from mcflow.judging import rows_of_case, rows_of_missing
-from mcflow.judging_means import RULED
 from mcflow.missing import Missing, has_every_cosine
 from mcflow.missing import sentence as sentence_of_missing
 from mcflow.plural import counted
+from mcflow.schema import FORMAT_VERSION
 from mcflow.study import Case
-from mcflow.verdict_rows import COUNTED, NO_P, Row
+from mcflow.verdict_rows import COUNTED, NO_P, RULED, Row
 
 if TYPE_CHECKING:
     from mcflow.results import Result
@@ -98,6 +98,8 @@ def verify(
             raise InputError(f"{name} = {value} is out of range; it must be between 0 and 1")
     rows: list[Row] = []
     predictions: dict[str, Prediction] = {}
+    # shares of units had another definition in it, and values beyond float64 no logarithms
+    is_earlier = str(getattr(result, "attrs", {}).get("format_version", FORMAT_VERSION)) == "1.0"
     for name in result.names:
         dataset = result[name]
         done = int(dataset.attrs["networks_done"])
@@ -109,7 +111,8 @@ def verify(
         case, inputs = result.case(name), result.inputs(name)
         predictions[name] = expected.predict(case, inputs, tier)
         rows += list(rows_of_missing(name, dataset, has_every_cosine(case.nonlinearity, inputs)))
-        rows += list(rows_of_case(name, dataset, predictions[name], whole_laws=tier in (None, "exact", "exact-law")))
+        whole = tier in (None, "exact", "exact-law")
+        rows += list(rows_of_case(name, dataset, predictions[name], whole, whole and not is_earlier))
     adjusted = hypotheses.holm(np.array([np.nan if row.p is None else row.p for row in rows]))
     rows = [
         replace(row, p_adjusted=None if math.isnan(p) else float(p), rejected=bool(p < alpha))

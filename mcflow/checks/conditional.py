@@ -12,20 +12,18 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
-from scipy.special import chdtr, chdtrc
 
 from mcflow import hypotheses
-from mcflow.checks.recorded import FEWEST, NUMERICAL, Floats, Recorded, average_row, extreme_rows
+from mcflow.checks.recorded import FEWEST, Floats, Recorded, average_row, extreme_rows
 from mcflow.errors import InputError
 from mcflow.theory.expectations import LOG_Q_HIGH, LOG_Q_LOW, USER_LOG_Q_HIGH, Moments, moments
 from mcflow.theory.first_order import OBSERVABLES
-from mcflow.verdict_rows import Row
+from mcflow.verdict_rows import NUMERICAL, RARE, Row
 
 NODES = 24  # of log G over its range in a layer, and NODES_PER_UNIT more for each e-fold: splines to 1e-7
 NODES_PER_UNIT = 12
 WIDEST = 12.0  # e-folds of G in one layer that are followed
-RARE = 30.0  # units expected on the rarer side of a share, below which it is not judged
+FEWEST_UNITS = 1.0  # expected of one network: the scores of rarer ones have too heavy a tail
 SECOND, FOURTH = "preactivation_second_moment", "preactivation_fourth_moment"
 
 
@@ -55,6 +53,8 @@ def _ratio(recorded: Recorded, layer: int, ratio: Floats, normal: bool) -> Itera
     yield found
     if not normal:
         return
+    from scipy.special import chdtr, chdtrc
+
     n = float(recorded.stack.width[layer])
     distance, p = hypotheses.kolmogorov_smirnov(chdtr(n, n * ratio))
     error = 0.26 / math.sqrt(len(ratio))  # standard deviation of the distance under the law
@@ -99,7 +99,7 @@ def _scores(recorded: Recorded, layer: int, quantity: str, mean: Floats, varianc
     with np.errstate(invalid="ignore", divide="ignore"):
         if quantity.endswith("fraction"):
             rarer = np.minimum(mean, 1.0 - mean) * recorded.stack.width[layer]
-            if not np.nansum(rarer) > RARE:
+            if not np.nansum(rarer) > RARE or np.nanmin(rarer) < FEWEST_UNITS:
                 return
         known = variance > (NUMERICAL * mean) ** 2
         scores = np.where(known, (values - mean) / np.sqrt(variance), np.nan)
@@ -141,5 +141,7 @@ class _Table:
         else:
             of = OBSERVABLES[quantity]
             pairs = [(found[0], found[3]) for found in (of(self.activation, m) for m in self.averages)]  # type: ignore[arg-type]
+        from scipy.interpolate import CubicSpline
+
         mean, spread = (CubicSpline(self.nodes, values)(self.log_g) for values in np.array(pairs).T)
         return np.asarray(mean), np.maximum(spread, 0.0)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.special import chdtrc
 
 from mcflow.checks.recorded import Floats, Recorded, extreme_rows
 from mcflow.laws import Law
@@ -38,7 +37,11 @@ def _last_gradient(recorded: Recorded) -> Iterable[Row]:
     bound = stack.activation.dphi_max
     if not (math.isfinite(bound) and bound > 0):
         return
+    from scipy.special import chdtrc
+
     layer = stack.depth - 1
+    if not recorded.is_plain(layer):
+        return
     units = float(stack.width[layer]) * recorded.inputs
     values = recorded.column(D2, layer)
     values = values[np.isfinite(values)]

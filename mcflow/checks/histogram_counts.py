@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.special import chdtrc, ndtr
 
 from mcflow import hypotheses
 from mcflow.checks.recorded import Floats, Recorded
@@ -21,8 +20,8 @@ KINDS = {"preactivation": "preactivation_second_moment", "gradient": "gradient_s
 
 def rows(recorded: Recorded) -> Iterable[Row]:
     """Totals, second moments, means, shares above 0, and the bins of h given the layer below."""
-    networks = int(recorded.dataset.attrs.get("histogram_networks", 0))
-    networks = min(networks, int(recorded.dataset.sizes.get("network", 0)))
+    counted_networks = int(recorded.dataset.attrs.get("histogram_networks", 0))
+    networks = int(np.count_nonzero(np.asarray(recorded.dataset.get("network", ())) < counted_networks))
     if networks < 1:
         return
     for kind, quantity in KINDS.items():
@@ -36,10 +35,14 @@ def rows(recorded: Recorded) -> Iterable[Row]:
                 continue
             counted = counts[layer], edges[layer], networks
             yield from _total(recorded, layer, quantity, counted)
-            if _is_smooth(recorded, layer):
+            if recorded.has_atoms:
+                continue
+            # of several inputs one may die alone, and its zeros lie in one bin
+            whole = recorded.inputs == 1 or kind == "gradient" or not recorded.can_die
+            if _is_smooth(recorded, layer) and whole:
                 yield from _second_moment(recorded, layer, quantity, counted)
             if kind == "preactivation":
-                if _is_smooth(recorded, layer):
+                if _is_smooth(recorded, layer) and whole:
                     yield from _mean(recorded, layer, counted)
                 yield from _active(recorded, layer, counted)
                 yield from _bins(recorded, layer, counted)
@@ -126,6 +129,8 @@ def _active(recorded: Recorded, layer: int, counted: Counted) -> Iterable[Row]:
 
 def _bins(recorded: Recorded, layer: int, counted: Counted) -> Iterable[Row]:
     """Chi-squared of all bins: given the layer below the h of one input and normal weights are N(0, G), independent."""
+    from scipy.special import chdtrc, ndtr
+
     stack = recorded.stack
     normal = stack.distribution == "normal" and recorded.has_normal_biases and recorded.inputs == 1
     if not normal or (layer > 0 and not recorded.has("activation_second_moment")):

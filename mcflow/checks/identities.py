@@ -23,7 +23,7 @@ def rows(recorded: Recorded) -> Iterable[Row]:
     if "network" not in recorded.dataset.sizes:
         return
     worst: dict[tuple[str, str], tuple[float, int, int]] = {}
-    for layer in range(recorded.stack.depth):
+    for layer in filter(recorded.is_plain, range(recorded.stack.depth)):
         for quantity, relation, excess in _excesses(recorded, layer):
             known = excess[np.isfinite(excess)]
             if len(known):

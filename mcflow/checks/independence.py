@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.stats import rankdata
 
 from mcflow import hypotheses
 from mcflow.checks.recorded import FEWEST, Floats, Recorded
@@ -18,12 +17,12 @@ RESOLUTION = 2.0**-23  # of the values at worst, relative: two may agree by chan
 
 def rows(recorded: Recorded) -> Iterable[Row]:
     """Equal values, trend and serial correlation of ranks, in the first and the last layer."""
-    if recorded.stack.distribution == "rademacher" and not recorded.stack.has_bias:
+    if recorded.has_atoms:
         return  # few sums of signs: networks may be alike
     for quantity in QUANTITIES:
         if not recorded.has(quantity):
             continue
-        for layer in sorted({0, recorded.stack.depth - 1}):
+        for layer in filter(recorded.is_plain, sorted({0, recorded.stack.depth - 1})):
             values = recorded.column(quantity, layer)
             values = values[np.isfinite(values) & (values > 0)]
             with np.errstate(divide="ignore"):
@@ -64,6 +63,8 @@ def _alike(recorded: Recorded, quantity: str, layer: int, values: Floats, spread
 
 def _orders(recorded: Recorded, quantity: str, layer: int, values: Floats, given: str = "") -> Iterable[Row]:
     """Rank correlations with the index and with the network before: nearly normal for any law of the values."""
+    from scipy.stats import rankdata
+
     ranks = rankdata(values) - 0.5 * (len(values) + 1)
     index = np.arange(len(values)) - 0.5 * (len(values) - 1)
     pairs = {"trend_over_networks": (ranks, index), "serial_correlation": (ranks[1:], ranks[:-1])}

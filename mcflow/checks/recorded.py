@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from mcflow import hypotheses
 from mcflow.expected import Prediction
 from mcflow.kept_rows import Columns
+from mcflow.theory.dead_networks import where_zero
 from mcflow.theory.stack import Stack
-from mcflow.verdict_rows import Row, row
+from mcflow.verdict_rows import FEW, RULED, Row, row
 
 if TYPE_CHECKING:
     import xarray
@@ -23,11 +24,8 @@ Floats = NDArray[np.float64]
 
 LAYERS = 8  # looked at: neighbours say the same
 FEWEST = 50  # networks, before a sample's own skewness and kurtosis say enough
-FEW = 0.25  # skewness / sqrt(networks) from which on an average is ruled by a few networks
-NUMERICAL = 3e-6  # float32 arithmetic, relative: it does not average out over networks
 SMALLEST, LARGEST = 1e-290, 1e290  # between them float64 has all its digits
 RELATIVE = ("std", "mean_given_below", "mean_given_size", "histogram_second_moment")  # told in per cent of the value
-RULED = "the average is ruled by a few networks"
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,16 @@ class Recorded:
     name: str
     dataset: xarray.Dataset
     prediction: Prediction
+
+    @cached_property
+    def can_die(self) -> bool:
+        """Whether all units of one input may be exactly 0, whatever the weights: then h has atoms."""
+        return not where_zero(self.stack.activation, self.stack.activation.scalar)[0].none
+
+    @property
+    def has_atoms(self) -> bool:
+        """Whether sums of weights may be exactly 0: those of signs, without biases."""
+        return self.stack.distribution == "rademacher" and not self.stack.has_bias
 
     @cached_property
     def columns(self) -> Columns:
@@ -53,9 +61,15 @@ class Recorded:
 
     @property
     def layers(self) -> list[int]:
-        """At most LAYERS of them, the first and the last among them."""
+        """At most LAYERS of them, the first and the last among them, but for those near the ends of float64."""
         depth = self.stack.depth
-        return sorted({int(x) for x in np.linspace(0, depth - 1, min(depth, LAYERS)).round()})
+        chosen = sorted({int(x) for x in np.linspace(0, depth - 1, min(depth, LAYERS)).round()})
+        return [layer for layer in chosen if self.is_plain(layer)]
+
+    def is_plain(self, layer: int) -> bool:
+        """Whether all that is recorded of a layer, and of what it is made of, lies in the middle of float64."""
+        made_of = [layer, max(layer - 1, 0)]
+        return not any(of.exponent[made_of].any() for of in self.prediction.of.values())
 
     @property
     def has_normal_biases(self) -> bool:
@@ -82,7 +96,8 @@ class Recorded:
 
     def variance(self, layer: int) -> Floats:
         """(network,) variance of one preactivation given the layer below, a mean over inputs; NaN beyond float64."""
-        found = self.stack.forward[layer] * self.below(layer) + self.stack.bias_variance[layer]
+        with np.errstate(over="ignore", under="ignore"):
+            found = self.stack.forward[layer] * self.below(layer) + self.stack.bias_variance[layer]
         return np.where((found > SMALLEST) & (found < LARGEST), found, np.nan)
 
     def verdict(

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from mcflow import hypotheses
-from mcflow.checks.recorded import NUMERICAL, Floats, Recorded
+from mcflow.checks.recorded import Floats, Recorded
 from mcflow.theory import infinite
 from mcflow.theory.output_gradient import variance_bounds
-from mcflow.verdict_rows import Row
+from mcflow.verdict_rows import NUMERICAL, Row
 
 NEEDS = 100  # networks, before the spread of a sample says enough
 HEAVIEST = 0.05  # (kurtosis - 1) / networks from which on a few networks rule the spread
@@ -25,7 +25,7 @@ def rows(recorded: Recorded) -> Iterable[Row]:
     for quantity, of in recorded.prediction.of.items():
         if not recorded.has(quantity) or quantity == "preactivation_fourth_moment":
             continue  # of h^4 the tail is too heavy; its mean given the size of h says more
-        for layer in recorded.layers:
+        for layer in recorded.layers:  # none of which carries an exponent
             predicted, allowance = float(of.std[layer]), float(of.std_allowance[layer])
             scale = abs(float(of.mean[layer]))
             if not (math.isfinite(predicted) and predicted > 100.0 * NUMERICAL * scale and predicted > 0):
@@ -35,12 +35,13 @@ def rows(recorded: Recorded) -> Iterable[Row]:
             tier = of.tier[layer] if allowance == 0 else "first-order"
             low, high = predicted - allowance, predicted + allowance
             yield from _row(recorded, layer, quantity, (low, predicted, high), tier)
-    if recorded.inputs > 1 and D2 in recorded.prediction.of and recorded.has(D2):
+    last = recorded.stack.depth - 1
+    if recorded.inputs > 1 and recorded.is_plain(last) and D2 in recorded.prediction.of and recorded.has(D2):
         found = variance_bounds(recorded.stack, infinite.trajectory(recorded.stack))
         if found is not None:
             low, high = (math.sqrt(max(value, 0.0)) for value in found)
             low, high = low * (1.0 - OUTPUT_ALLOWANCE), high * (1.0 + OUTPUT_ALLOWANCE)
-            yield from _row(recorded, recorded.stack.depth - 1, D2, (low, 0.5 * (low + high), high), "first-order")
+            yield from _row(recorded, last, D2, (low, 0.5 * (low + high), high), "first-order")
 
 
 def _row(

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from mcflow.checks.recorded import SMALLEST, Recorded
+from mcflow import hypotheses
+from mcflow.checks.recorded import Recorded
 from mcflow.theory import infinite
 from mcflow.theory.dead_networks import zero_probabilities
 from mcflow.verdict_rows import Row
@@ -28,19 +29,9 @@ def rows(recorded: Recorded) -> Iterable[Row]:
             low, high = float(zero.low[layer]), float(zero.high[layer])
             if share[layer] == 0 and high * count[layer] < UNSEEN:
                 continue  # nobody dies, and nobody did
-            if not count[layer] > 0 or not expected.mean[layer] > SMALLEST:
-                continue  # a value that underflows is not dead
+            if not count[layer] > 0 or not expected.mean[layer] > 0:
+                continue
             error = math.sqrt(high * (1.0 - high) / count[layer])
             numbers = (float(share[layer]), error, high, 0.0, float(count[layer]))
-            p = _probability(share[layer] * count[layer], count[layer], low, high)
+            p = hypotheses.binomial_between(round(share[layer] * count[layer]), int(count[layer]), low, high)
             yield recorded.verdict(layer, quantity, "zero_fraction", numbers, p)
-
-
-def _probability(deaths: float, count: float, low: float, high: float) -> float:
-    """Exact binomial, two-sided; a bound's side alone where there is only a bound."""
-    from scipy.special import bdtr, bdtrc
-
-    k, n = round(deaths), int(count)
-    above = float(bdtrc(k - 1, n, high)) if k > 0 else 1.0
-    below = float(bdtr(k, n, low))
-    return min(1.0, 2.0 * min(above, below))

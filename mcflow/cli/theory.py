@@ -24,7 +24,6 @@ Examples:
   mcflow theory --scheme lecun_normal --activation selu --depth 50 --width 64
   mcflow theory --activation gelu --scheme kaiming_normal --fixed-points
   mcflow theory --activation tanh --phase-diagram tanh.csv"""
-ENDINGS = ("std", "log10", "log_mean", "log_std")
 SHOWN = 10  # layers in a table; --json has them all
 PLANE_POINTS = 41  # along each axis
 LARGEST_SIGMA_W, LARGEST_SIGMA_B = 3.0, 1.0

@@ -28,7 +28,7 @@ class Zero:
 
 
 @dataclass(frozen=True)
-class _Off:
+class Off:
     """Where a function of h is 0: nowhere (``none``), for h < 0 (``half``), in part of it, or elsewhere too."""
 
     none: bool
@@ -45,7 +45,7 @@ def zero_probabilities(stack: Stack, path: Trajectory) -> dict[str, Zero]:
     """
     if not _continuous(stack) or not (stack.input_moment > 0).all():
         return {}
-    on, steep = _where_zero(stack.activation, stack.activation.scalar)
+    on, steep = where_zero(stack.activation, stack.activation.scalar)
     single = len(stack.input_moment) == 1
     half = np.exp2(-stack.width)
     fixed = float(stack.activation.phi(np.zeros(1))[0]) == 0.0, float(stack.activation.dphi(np.zeros(1))[0]) == 0.0
@@ -56,7 +56,11 @@ def zero_probabilities(stack: Stack, path: Trajectory) -> dict[str, Zero]:
         known = single and (on.half or on.none)
         out["preactivation_second_moment"] = _bounds(h, known)
         out["activation_second_moment"] = _bounds(x, known)
-    flat = _layers(steep, half, fractions.saturated(stack.activation, np.exp(path.preactivation)).max(axis=0))
+    flat = _layers(
+        steep,
+        half,
+        fractions.saturated(stack.activation, np.exp(np.clip(path.preactivation, -700.0, 700.0))).max(axis=0),
+    )
     if off is None or flat is None:
         return out
     below = np.concatenate([[0.0], x[:-1]])
@@ -86,7 +90,7 @@ def _continuous(stack: Stack) -> bool:
     return stack.distribution != "rademacher" or bool((stack.bias_variance > 0).all())
 
 
-def _layers(off: _Off, half: Array, share: Array | None) -> Array | None:
+def _layers(off: Off, half: Array, share: Array | None) -> Array | None:
     """(layer,) P (or a bound) that all units of a live layer are off."""
     if off.none:
         return np.zeros_like(half)
@@ -110,8 +114,8 @@ def _forward(stack: Stack, off: Array, stays: bool) -> tuple[Array, Array]:
 
 
 @lru_cache(maxsize=64)
-def _where_zero(activation: Activation, scalar: object) -> tuple[_Off, _Off]:
-    """Of phi and of phi', on a grid that meets no round number."""
+def where_zero(activation: Activation, scalar: object) -> tuple[Off, Off]:
+    """Where phi and phi' are 0, or so small that float32 makes 0 of them, on a grid that meets no round number."""
     edge = 1e4 if activation.is_builtin else 100.0
     grid = np.geomspace(1e-3, edge, 400) * 1.000371
     sides = []
@@ -123,5 +127,5 @@ def _where_zero(activation: Activation, scalar: object) -> tuple[_Off, _Off]:
     out = []
     for which in (0, 1):
         left, right = (np.abs(side[which]) < TINY for side in sides)
-        out.append(_Off(not (left.any() or right.any()), bool(left.all() and not right.any()), not right.any()))
+        out.append(Off(not (left.any() or right.any()), bool(left.all() and not right.any()), not right.any()))
     return out[0], out[1]
