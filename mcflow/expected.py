@@ -131,6 +131,7 @@ def _expected(name: str, found: xarray.Dataset, layers: Stack, plain: dict[str, 
     exponent = _exponent(name, found, plain)
     mean = magnitudes.carried(values(), _log2(values), exponent)
     std = magnitudes.carried(values("_std"), None, exponent)
+    std = np.where(np.isfinite(std), std, np.nan)  # beyond float64 there is none
     unit = _carried(name, plain, exponent)
     allowance = np.zeros(depth)
     if tier is None:

@@ -132,7 +132,7 @@ def _of_like_sizes(values: Inputs, source: str) -> Inputs:
         low, high = known[np.argmin(largest[known])], known[np.argmax(largest[known])]
         if largest[high] > WIDEST_SPREAD * largest[low]:
             raise InputError(
-                f"inputs {low + 1} and {high + 1} of {source!r} reach {largest[low]:.3g} and {largest[high]:.3g}; those of "
-                f"one batch may differ by a factor of 2^33: leave --raw out, or make them cases of their own"
+                f"inputs {low + 1} and {high + 1} of {source!r} reach {largest[low]:.3g} and {largest[high]:.3g}; "
+                f"those of one batch may differ by a factor of 2^33: leave --raw out, or make them cases of their own"
             )
     return values

@@ -15,7 +15,7 @@ from mcflow.checks import extremes
 from mcflow.checks.recorded import Recorded
 from mcflow.expected import Expected, Prediction
 from mcflow.judging_means import means
-from mcflow.missing import missing
+from mcflow.missing import COUNT, missing
 from mcflow.spreads import spreads
 from mcflow.verdict_rows import COUNTED, NUMERICAL, Found, Row, row
 
@@ -38,7 +38,7 @@ def rows_of_case(
 
     ``whole_laws`` compares laws too, ``records`` what rows and counts must obey whatever is predicted.
     """
-    units = prediction.stack.width * len(prediction.stack.input_moment)
+    units = prediction.stack.width  # those of several inputs may be on and off together
     wide = spreads(dataset, prediction)
     for quantity, of in prediction.of.items():
         if f"{quantity}_mean" not in dataset:
@@ -56,7 +56,12 @@ def rows_of_case(
 def rows_of_missing(name: str, dataset: xarray.Dataset, cosines: bool) -> Iterable[Row]:
     """A row that fails for each quantity, predicted or not, for which some networks have no number."""
     done = int(dataset.attrs["networks_done"])
-    for item in missing(dataset, done, cosines):
+    counts = {str(name): values.values for name, values in dataset.items() if str(name).endswith(COUNT)}
+    for name_of_count, of_summary in counts.items():
+        quantity = name_of_count.removesuffix(COUNT)
+        if quantity in dataset:  # the rows themselves, which a summary only tells of
+            counts[name_of_count] = np.minimum(of_summary, kept_rows.numbers(dataset, quantity))
+    for item in missing(counts, done, cosines):
         place = (name, item.layer - 1, item.quantity, COUNTED, "exact")
         yield row(place, (done - item.networks, 0.0, done, 0.0, done), np.nan, 0.0, "")
 

@@ -44,6 +44,15 @@ def natural_logarithms(dataset: xarray.Dataset, quantity: str, layers: slice) ->
     return magnitudes.logarithms(values(dataset, quantity, layers), logarithms_beside(dataset, quantity, layers))
 
 
+def numbers(dataset: xarray.Dataset, quantity: str) -> NDArray[np.int64]:
+    """(layer,) how many networks have a number."""
+    found = [
+        np.count_nonzero(~np.isnan(values(dataset, quantity, layers)), axis=0)
+        for layers in blocks_of_layers(dataset, quantity)
+    ]
+    return np.concatenate(found)
+
+
 class Columns:
     """(network,) columns of one case; the blocks read last are kept, so that neighbours are read once."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,6 +94,8 @@ def verify(
     it were exact. ``margin`` is the relative difference that counts as equal. Raises InputError for one network only,
     or a number out of range.
     """
+    if isinstance(result, (str, Path)):
+        raise InputError(f"verify takes what mcflow.open gives; write mcflow.verify(mcflow.open({str(result)!r}))")
     for name, value in (("alpha", alpha), ("margin", margin)):
         if not 0.0 < value < 1.0:
             raise InputError(f"{name} = {value} is out of range; it must be between 0 and 1")

@@ -35,7 +35,7 @@ def rows(recorded: Recorded) -> Iterable[Row]:
                 continue
             counted = counts[layer], edges[layer], networks
             yield from _total(recorded, layer, quantity, counted)
-            if recorded.has_atoms:
+            if recorded.has_atoms or not _is_resolved(recorded, layer, quantity, counted):
                 continue
             # of several inputs one may die alone, and its zeros lie in one bin
             whole = recorded.inputs == 1 or kind == "gradient" or not recorded.can_die
@@ -49,6 +49,13 @@ def rows(recorded: Recorded) -> Iterable[Row]:
 
 
 Counted = tuple[Floats, Floats, int]  # (bin,) counts, (edge,) edges, networks
+
+
+def _is_resolved(recorded: Recorded, layer: int, quantity: str, counted: Counted) -> bool:
+    """Whether in every counted network the numbers are larger than a bin: else their signs and sizes are not seen."""
+    _, edges, networks = counted
+    values = recorded.column(quantity, layer)[:networks]
+    return bool(np.isfinite(values).all() and values.min() > (edges[2] - edges[1]) ** 2)
 
 
 def _is_smooth(recorded: Recorded, layer: int) -> bool:
@@ -85,7 +92,8 @@ def _second_moment(recorded: Recorded, layer: int, quantity: str, counted: Count
         loose += (float(inner[np.abs(middle) < step].sum()) + float(np.abs(np.diff(inner)).max())) * step * step
     else:
         loose += float((values < 4.0 * step * step).sum()) * recorded.units(layer) * step * step
-    error = step * math.sqrt(float(inner @ middle**2) / 3.0 + total * step * step / 180.0)
+    # where inputs have become equal, so have their roundings
+    error = step * math.sqrt(recorded.inputs * (float(inner @ middle**2) / 3.0 + total * step * step / 180.0))
     right = float(values.sum()) * recorded.units(layer)
     # numbers in the open bins may be of any size: then the bins say how large the mean square is at least
     excess = max(0.0, found - right - loose) if beyond > 0 else max(0.0, abs(found - right) - loose)
@@ -106,7 +114,7 @@ def _mean(recorded: Recorded, layer: int, counted: Counted) -> Iterable[Row]:
     found = float(counts[1:-1] @ middle) / total
     dead = float((recorded.column("preactivation_second_moment", layer)[:networks] == 0).mean())
     # of a network that has vanished all h lie next to 0, half a step from the middles on either side
-    error = 0.5 * step / math.sqrt(total) + (ON_EDGES + dead) * step
+    error = 0.5 * step * math.sqrt(recorded.inputs / total) + (ON_EDGES + dead) * step
     right = float(values.mean())
     p = float(hypotheses.two_sided(np.array((found - right) / error)))
     yield recorded.verdict(layer, "preactivation_mean", "histogram_mean", (found, error, right, 0.0, networks), p)

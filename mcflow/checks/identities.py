@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from mcflow.blocks import QUANTITIES
 from mcflow.checks.recorded import LARGEST, SMALLEST, Floats, Recorded
 from mcflow.verdict_rows import Row
 
@@ -76,15 +77,17 @@ def _excesses(recorded: Recorded, layer: int) -> Iterator[tuple[str, str, Floats
 
 def _summaries(recorded: Recorded) -> Iterable[Row]:
     """The summary's mean against that of the rows it was made from."""
-    for quantity in (H2, X2, D2, W2):
+    for quantity in QUANTITIES:
         if not recorded.has(quantity):
             continue
-        for layer in recorded.layers:
+        stated_means = np.asarray(recorded.dataset[f"{quantity}_mean"].values, dtype=np.float64)
+        for layer in filter(recorded.is_plain, range(recorded.stack.depth)):
             values = recorded.column(quantity, layer)
             values = values[~np.isnan(values)]
-            stated = float(recorded.dataset[f"{quantity}_mean"].values[layer])
-            if not len(values) or not SMALLEST < (mean := float(np.mean(values))) < LARGEST:
+            size = float(np.sqrt(np.mean(values**2))) if len(values) else 0.0
+            if not SMALLEST < size < LARGEST:
                 continue
-            if not abs(stated / mean - 1.0) <= SUMMARY_TOLERANCE:
-                numbers = (stated, SUMMARY_TOLERANCE * mean, mean, 0.0, len(values))
+            stated, mean = float(stated_means[layer]), float(np.mean(values))
+            if not abs(stated - mean) <= SUMMARY_TOLERANCE * size:
+                numbers = (stated, SUMMARY_TOLERANCE * size, mean, SUMMARY_TOLERANCE * size, len(values))
                 yield recorded.verdict(layer, quantity, f"{EQUAL}_mean_of_rows", numbers, 0.0)

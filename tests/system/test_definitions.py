@@ -198,7 +198,8 @@ def test_a_file_of_the_format_before_opens_and_is_not_continued(tmp_path):
     with h5py.File(path, "r+") as file:
         file.attrs["format_version"] = "1.0"
     resign(path)
-    assert mcflow.open(path).study == study(8, "kaiming_normal", "relu")
+    with mcflow.open(path) as result:
+        assert result.study == study(8, "kaiming_normal", "relu")
     with pytest.raises(InputError, match=r"its format is 1\.0"):
         mcflow.run(study(16, "kaiming_normal", "relu"), path, resume=True)
 

@@ -64,7 +64,7 @@ def test_errors_come_whole_from_workers(error):
 def _shell(line: str, **environment: str) -> subprocess.CompletedProcess[str]:
     environment = dict(os.environ, **environment)
     return subprocess.run(
-        ["bash", "-c", line], capture_output=True, text=True, env=environment, timeout=200, check=False
+        ["bash", "-c", line], capture_output=True, encoding="utf-8", errors="replace", env=environment, check=False
     )
 
 
