@@ -210,10 +210,11 @@ def test_a_study_whose_text_and_biases_fill_more_than_an_attribute_of_the_oldest
     case = mcflow.Case("torch_default", "linear", width=[1, 2] * (depth // 2), features=1)
     study = mcflow.Study([case], networks=2, backward=False, keep="summary")
     path = tmp_path / "deep.h5"
-    result = mcflow.run(study, path)
-    assert result.study == study
-    assert len(result["torch_default-identity"].attrs["bias_std"]) == depth
-    assert mcflow.open(path)["torch_default-identity"]["activation_second_moment_mean"].shape == (depth,)
+    with mcflow.run(study, path) as result:
+        assert result.study == study
+        assert len(result["torch_default-identity"].attrs["bias_std"]) == depth
+    with mcflow.open(path) as result:
+        assert result["torch_default-identity"]["activation_second_moment_mean"].shape == (depth,)
 
 
 @pytest.mark.slow

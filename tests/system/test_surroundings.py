@@ -30,7 +30,7 @@ def wrong_gain(relu):
     """The same file, whose study claims a gain that its networks do not have."""
     path = relu.with_name("wrong.h5")
     study = mcflow.Study([mcflow.Case("kaiming_normal", "relu", depth=3, width=16, gain=2.5)], networks=60)
-    mcflow.run(study, path)
+    mcflow.run(study, path).close()
     import h5py
 
     with h5py.File(path, "r+") as file:
