@@ -205,6 +205,7 @@ def test_case_inputs_of_another_size_stand_in_its_own_group(mcflow_command, tmp_
         assert tree[other]["fan_in"].values.tolist() == [5, 12]
 
 
+@pytest.mark.slow
 def test_a_study_whose_text_and_biases_fill_more_than_an_attribute_of_the_oldest_format(tmp_path):
     depth = 9000
     case = mcflow.Case("torch_default", "linear", width=[1, 2] * (depth // 2), features=1)
