@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,17 @@ def refuse(error: Exception) -> int:
     return REFUSED
 
 
-def hand_over(values: NDArray[Any], note: str) -> None:
+def serve(read: Callable[[], tuple[NDArray[Any], str]]) -> int:
+    """What a child that reads an array ends with: it hands the array over, or its sentence; returns the exit code."""
+    try:
+        values, note = read()
+    except InputError as error:
+        return refuse(error)
+    _hand_over(values, note)
+    return 0
+
+
+def _hand_over(values: NDArray[Any], note: str) -> None:
     """Print an array and a line about it for the parent, which takes them by ``received``."""
     import numpy as np
 

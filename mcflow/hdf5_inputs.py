@@ -116,12 +116,7 @@ def _refuse_unfit(data: Any, where: str) -> None:
 
 def main() -> int:
     path, name, limit = sys.argv[1:]
-    try:
-        values, note = read(path, name, int(limit))
-    except InputError as error:
-        return children.refuse(error)
-    children.hand_over(values, note)
-    return 0
+    return children.serve(lambda: read(path, name, int(limit)))
 
 
 if __name__ == "__main__":

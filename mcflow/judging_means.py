@@ -21,7 +21,7 @@ def means(
 ) -> Iterable[Row]:
     """A row for each layer with a prediction of one quantity.
 
-    ``units`` (layer,) counts those of all inputs, ``wide`` are the ``spreads`` of the case.
+    ``units`` (layer,) are those of one input, ``wide`` are the ``spreads`` of the case.
     """
     scale = np.abs(of.mean)
     if not found.is_positive:  # of a mean near 0 the spread within a layer is what round-off is relative to

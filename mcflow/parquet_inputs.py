@@ -71,12 +71,7 @@ def _refuse_unfit(schema: Any, name: str, path: str) -> None:
 
 def main() -> int:
     path, limit = sys.argv[1:]
-    try:
-        values, note = read(path, int(limit))
-    except InputError as error:
-        return children.refuse(error)
-    children.hand_over(values, note)
-    return 0
+    return children.serve(lambda: read(path, int(limit)))
 
 
 if __name__ == "__main__":
