@@ -25,7 +25,7 @@ import numpy as np
 import mcflow
 
 Case, Study = mcflow.Case, mcflow.Study
-VOLATILE = "continuation"  # an HDF5 image whose padding is nobody's promise
+VOLATILE = ("continuation", "head")  # HDF5 images: padding and the time they were made
 
 
 def softsign(h: float) -> float:
