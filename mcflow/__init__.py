@@ -12,33 +12,35 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from mcflow import activations, schemes, theory
-    from mcflow.draw import draw
+    from mcflow.answers.verdicts import verify
     from mcflow.errors import InputError, Unfinished
-    from mcflow.results import Result, open
-    from mcflow.results import run as run
-    from mcflow.study import Case, Study, default_study
+    from mcflow.files.reading import open
+    from mcflow.files.result import Result
+    from mcflow.model.case import Case
+    from mcflow.model.study import Study, default_study
+    from mcflow.running.run import run
+    from mcflow.sampling.network import draw
     from mcflow.theory import predict
-    from mcflow.verify import verify
 
 # In a checkout `kernels` stands beside this folder; an install has it inside. Python started in the checkout finds this
 # folder first, installed or not, and must find the kernels that belong to it.
 _CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-if os.path.exists(os.path.join(_CHECKOUT, "kernels", "_jit.py")):
+if os.path.exists(os.path.join(_CHECKOUT, "kernels", "cpu", "_compile.py")):
     __path__.append(_CHECKOUT)
 
 # Where each public name lives; it is imported when it is first asked for (PEP 562), so that `import mcflow` is cheap.
 _HOME = {
-    "Case": "mcflow.study",
+    "Case": "mcflow.model.case",
     "InputError": "mcflow.errors",
-    "Result": "mcflow.results",
-    "Study": "mcflow.study",
+    "Result": "mcflow.files.result",
+    "Study": "mcflow.model.study",
     "Unfinished": "mcflow.errors",
-    "default_study": "mcflow.study",
-    "draw": "mcflow.draw",
-    "open": "mcflow.results",
+    "default_study": "mcflow.model.study",
+    "draw": "mcflow.sampling.network",
+    "open": "mcflow.files.reading",
     "predict": "mcflow.theory",
-    "run": "mcflow.results",
-    "verify": "mcflow.verify",
+    "run": "mcflow.running.run",
+    "verify": "mcflow.answers.verdicts",
 }
 _MODULES = ("activations", "schemes", "theory")
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mcflow.activations import Activation
+from mcflow.activations.registry import Activation
 from mcflow.errors import InputError, nearest
 
 FanVariance = Callable[[int, int], float]

@@ -3,8 +3,8 @@
 import functools
 
 import numba
-from mcflow.kernels._jit import JIT_IS_OFF
-from mcflow.kernels._pipelines import WholeRegisters
+from mcflow.kernels.cpu._compile import JIT_IS_OFF
+from mcflow.kernels.cpu._pipelines import WholeRegisters
 
 
 @functools.cache

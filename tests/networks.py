@@ -3,9 +3,10 @@
 import numpy as np
 import oracle
 
-from mcflow import devices, draw
-from mcflow.histograms import Plan
-from mcflow.inputs import inputs_of
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.sampling import network as draw
+from mcflow.sampling import sample
+from mcflow.sampling.bins import Plan
 
 LEAST = 1e-300  # below it float64 itself loses digits
 
@@ -18,7 +19,7 @@ def plan_of(case, networks=0, preactivation=0, gradient=0):
 
 def simulated(case, seed=3, first=0, count=1, **how):
     """The block of networks first .. first + count - 1."""
-    return devices.simulate(case, inputs_of(case, seed), seed, first, count, **{"plan": plan_of(case)} | how)
+    return sample.simulate(case, inputs_of(case, seed), seed, first, count, **{"plan": plan_of(case)} | how)
 
 
 def propagated(case, seed=3, network=0, method="direct"):

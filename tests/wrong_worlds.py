@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mcflow import Case, Study, run, summaries, verify
-from mcflow.blocks import BACKWARD
-from mcflow.verify import Verification
+from mcflow import Case, Study, run
+from mcflow.answers import verdicts
+from mcflow.answers.verdicts import Verification
+from mcflow.quantities import BACKWARD
+from mcflow.statistics import summaries
 
 CHUNK = 500  # networks that are propagated at once
 Rows = dict[str, np.ndarray[Any, Any]]
@@ -42,7 +44,7 @@ class World:
     def judged(self) -> Verification:
         """What verify says of these rows for the case they are said to be of."""
         judge: Any = Judged(self)
-        return verify(judge)
+        return verdicts(judge)
 
 
 class Judged:

@@ -7,10 +7,10 @@ import math
 
 import numba
 
-from .._jit import EXACT, copy_with, loop
 from ..body import slopes
 from ..body.activations import BY_KIND
 from ..body.scalars import float32, float64, int64
+from ._compile import EXACT, copy_with, loop
 from .bodies import log_slopes, nonlinearities
 
 FLOATS = numba.types.CPointer(numba.float32)

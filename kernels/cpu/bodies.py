@@ -1,7 +1,7 @@
 """The scalar bodies compiled for the processor, under their own names."""
 
-from .._jit import compile_body
 from ..body import activations, elementary, normal, rng, slopes, weights
+from ._compile import compile_body
 
 scalars = compile_body(rng, elementary, normal, weights)
 nonlinearities = compile_body(elementary, activations)

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import uint64
 
-from .._jit import call, kernel
+from ._compile import call, kernel
 from .bodies import philox
 
 

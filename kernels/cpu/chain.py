@@ -12,12 +12,12 @@ import math
 
 import numpy as np
 
-from .._jit import compile_body, inner
 from ..body import chain as body
 from ..body import rng
 from ..body.rng import CHAIN
+from ._compile import compile_body, inner
 from .bodies import key_of, place_of
-from .layers import (
+from .sums import (
     ACTIVATION_SECOND_MOMENT,
     D_EXPONENT,
     GRADIENT_SECOND_MOMENT,

@@ -14,23 +14,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import uint64
 
-from .._jit import call, inner
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
-from .aligned import empty_floats, whole_lines
+from ._compile import call, inner
 from .bodies import key_of, place_of
 from .fill import padded
-from .layers import sum_of_squares
-from .passes import (
-    Walk,
-    finish_backward,
-    finish_forward,
-    make_biases,
-    make_space,
-    scale_of,
-    start_backward,
-    start_forward,
-)
+from .layer import finish_backward, finish_forward, make_biases, scale_of, start_backward, start_forward
+from .memory import empty_floats, make_space, whole_lines
 from .reflectors import NEGLIGIBLE, combine, factor, orthonormalize, project, unreflect
+from .sums import sum_of_squares
+from .tuples import Walk
 from .turns import clear, first_turn, next_turn, store
 from .vectors import add, dot
 

@@ -9,13 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import uint64
 
-from .._jit import call, inner, kernel
 from ..body.rng import WEIGHTS
-from .aligned import empty_floats, whole_lines
+from ._compile import call, inner, kernel
 from .bodies import key_of, place_of
 from .fill import padded
-from .passes import Walk, finish_backward, finish_forward, make_space, scale_and_shift, start_backward, start_forward
+from .layer import finish_backward, finish_forward, scale_and_shift, start_backward, start_forward
+from .memory import empty_floats, make_space, whole_lines
 from .products import multiply, multiply_transposed
+from .tuples import Walk
 from .turns import clear, first_turn, next_turn, store
 
 PANEL = 1 << 15  # floats of a panel: 128 KiB, a fraction of a second-level cache

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numba import carray, int64, uint64
 
-from .._jit import copy_with, inner, loop
+from ._compile import copy_with, inner, loop
 from .bodies import normal_pair, philox, sign_weight, truncated_pair, uniform_pair
 
 FLOATS = numba.types.CPointer(numba.float32)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._jit import call, inner
-from .layers import LAST_EXPONENT, exponent_of, rescale
+from ._compile import call, inner
+from .sums import LAST_EXPONENT, exponent_of, rescale
 
 # Beyond 2^+-33 an activation with an asymptote is that asymptote to float32 accuracy, and is carried scaled.
 FAR_EXPONENT = 33

@@ -12,23 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import uint64
 
-from .._jit import call, inner
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
-from .aligned import empty_floats, whole_lines
+from ._compile import call, inner
 from .bodies import key_of, place_of
-from .layers import sum_of_squares
-from .passes import (
-    Space,
-    Walk,
-    finish_backward,
-    finish_forward,
-    make_space,
-    record_backward,
-    scale_of,
-    start_backward,
-    start_forward,
-)
+from .layer import finish_backward, finish_forward, record_backward, scale_of, start_backward, start_forward
+from .memory import empty_floats, make_space, whole_lines
 from .reflectors import reflection_of
+from .sums import sum_of_squares
+from .tuples import Space, Walk
 from .turns import clear, first_turn, next_turn, store
 from .vectors import dot
 

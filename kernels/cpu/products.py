@@ -5,7 +5,7 @@ A panel is flat float32 of rows x stride; vectors are inputs major, (K, stride) 
 
 import numpy as np
 
-from .._jit import inner
+from ._compile import inner
 from .vectors import add, add_four, dot, dot_four
 
 # Up to this many inputs own loops beat sgemm (measured: docs/benchmarks.md).

@@ -9,8 +9,8 @@ import math
 import numpy as np
 from numba import uint64
 
-from .._jit import inner
-from .layers import sum_of_squares
+from ._compile import inner
+from .sums import sum_of_squares
 from .vectors import add, add_four, add_to_four, dot, dot_four
 
 # The square of a column, relative to what it was before it was factored, at which it is round-off: (8 2^-23)^2.

@@ -6,7 +6,7 @@ computes a network changes no bit of it.
 
 import numpy as np
 
-from .._jit import add_atomically, inner
+from ._compile import add_atomically, inner
 
 # Shares are small enough for the last ones to end together, and large enough for the counter to stay out of the way.
 SHARES_OF_A_LANE = 64

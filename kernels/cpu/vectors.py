@@ -3,7 +3,7 @@
 import numpy as np
 from numba import uint64
 
-from .._jit import inner
+from ._compile import inner
 
 
 @inner(sums=True)

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from . import collapsed, direct, fill, haar, layers, nonlinearity, passes, products, reflectors, sums
+from . import collapsed, direct, fill, haar, memory, nonlinearity, products, reflectors, sums
+from . import layer as layers
 from ._compile import SIMULATED, assemble
 
 # Bytes of shared memory that a block may have without asking for more, less what sums need.
@@ -143,7 +144,7 @@ def _assemble(plan, code):
         "TILES": _tile_bytes(plan.threads, plan.batch) // 4 if tiles else 1,
     }
     registers = registers_of(plan)
-    layer = (sums, fill, nonlinearity, layers, passes, reflectors)
+    layer = (sums, fill, nonlinearity, layers, memory, reflectors)
     if plan.method == "collapsed":
         return assemble(collapsed.simulate, registers, *layer, collapsed, **names)
     return assemble(direct.simulate, registers, *layer, haar, products, direct, **names)

@@ -11,7 +11,7 @@ from ..body.scalars import float32, int32
 from ._compile import cuda
 from .bodies import place_of, square_root
 from .fill import fill_normals
-from .layers import (
+from .layer import (
     ONE,
     SQUARES_CARRIED,
     X_CARRIED,
@@ -24,18 +24,8 @@ from .layers import (
     start_backward,
     start_forward,
 )
-from .passes import begin, tape_of_network
-from .reflectors import (
-    NEGLIGIBLE,
-    combine,
-    factor,
-    level,
-    orthonormalize,
-    project,
-    remove_frame,
-    unlevel,
-    unreflect,
-)
+from .memory import begin, tape_of_network
+from .reflectors import NEGLIGIBLE, combine, factor, level, orthonormalize, project, remove_frame, unlevel, unreflect
 from .sums import binary_exponent, column_squares, exponent_of
 from .tuples import Tape
 

@@ -12,7 +12,7 @@ from ._compile import cuda
 from .bodies import place_of
 from .fill import BITS
 from .haar import factor_layer, multiply_whole
-from .layers import (
+from .layer import (
     ONE,
     X_CARRIED,
     ZERO,
@@ -23,7 +23,7 @@ from .layers import (
     start_backward,
     start_forward,
 )
-from .passes import begin, tape_of_network
+from .memory import begin, tape_of_network
 from .products import multiply_few, multiply_many, multiply_transposed_few, multiply_transposed_many
 
 BACKWARD = True

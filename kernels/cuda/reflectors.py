@@ -8,7 +8,7 @@ are of size one (see ``level``), so that squares stay inside float32.
 from ..body.scalars import float32, int32
 from ._compile import cuda
 from .bodies import scalars, square_root
-from .layers import factors
+from .layer import factors
 from .sums import BATCH, LARGEST_EXPONENT, LEAST, MOST, binary_exponent, column_dots, column_squares
 
 absolute = scalars.absolute

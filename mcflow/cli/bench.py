@@ -19,9 +19,9 @@ Example:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(width: int, depth: int, threads: int | None, as_json: bool) -> None:
     """Measure networks, layers and weights a second of both methods, and the share of this machine's ceilings."""
-    from mcflow import bench
+    from mcflow.sampling import speed
 
-    result = bench.measure(width, depth, threads)
+    result = speed.measure(width, depth, threads)
     if as_json:
         click.echo(json.dumps(result))
     else:

@@ -11,7 +11,7 @@ import click
 from mcflow.cli.options import json_option
 
 if TYPE_CHECKING:
-    from mcflow.compare import Comparison, Entry, Growth
+    from mcflow.answers.comparison import Comparison, Entry, Growth
 
 EXAMPLE = """\b
 Examples:
@@ -27,9 +27,9 @@ SMALL = 1e-2  # a factor per layer that four decimals would not show
 @json_option
 def command(files: tuple[str, ...], as_json: bool) -> None:
     """Rank the schemes in FILEs for each activation, and judge the field's rules of thumb by the data."""
+    from mcflow.answers.comparison import compare
     from mcflow.cli import tables
-    from mcflow.compare import compare
-    from mcflow.opening import open_study
+    from mcflow.files.reading import open_study
 
     with ExitStack() as stack:
         opened = [open_study(file) for file in files]
@@ -44,8 +44,8 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
 def _print(found: Comparison) -> None:
     from rich.table import Table
 
+    from mcflow.answers.signal import CRITERION
     from mcflow.cli import tables
-    from mcflow.flow import CRITERION
 
     out = tables.console()
     out.width = max(out.width, _WIDTH)

@@ -38,7 +38,9 @@ def command(as_json: bool) -> None:
 def examine() -> dict[str, dict[str, Any]]:
     """What there is, by subject, as plain data."""
     import mcflow
-    from mcflow import devices, locks, machine
+    from mcflow import machine
+    from mcflow.files import lock
+    from mcflow.sampling import devices
 
     versions: dict[str, Any] = {"mcflow": mcflow.__version__, "python": platform.python_version()}
     versions |= {name: metadata.version(name) for name in PACKAGES}
@@ -52,7 +54,7 @@ def examine() -> dict[str, dict[str, Any]]:
     memory = {"available_GB": round(machine.available_memory() / 1e9, 1), "cores_allowed": machine.cores()}
     out = {"versions": versions, "machine": {"platform": platform.platform(), **memory, **described}}
     out["cuda"] = cuda if isinstance(cuda, dict) else {"devices": cuda or "none: this build computes on the CPU"}
-    out["hdf5"] = _hdf5(locks.works_here())
+    out["hdf5"] = _hdf5(lock.works_here())
     return out
 
 

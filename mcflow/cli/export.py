@@ -22,9 +22,9 @@ def command(file: str, output: str, summary: bool, overwrite: bool) -> None:
     """Write FILE as one tidy table: case, network, layer, quantity, value."""
     import sys
 
+    from mcflow.answers.table import export
     from mcflow.errors import InputError
-    from mcflow.export import export
-    from mcflow.opening import open_study
+    from mcflow.files.reading import open_study
     from mcflow.plural import counted
 
     if Path(output).exists() and not overwrite:

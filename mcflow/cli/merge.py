@@ -20,7 +20,7 @@ Examples:
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 def command(shards: tuple[str, ...], output: str, partial: bool, overwrite: bool) -> None:
     """Merge what --shard wrote (files, or a folder of them) into FILE: the same bits as one run would have made."""
-    from mcflow import runs
+    from mcflow.running import merging
 
-    sentence = runs.merge_to_file([Path(shard) for shard in shards], Path(output), partial, overwrite)
+    sentence = merging.merge_to_file([Path(shard) for shard in shards], Path(output), partial, overwrite)
     print(f"{output}: {sentence}")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from mcflow.study import Case, Study
+    from mcflow.model.case import Case
+    from mcflow.model.study import Study
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -59,7 +60,8 @@ def make_study(options: dict[str, Any]) -> Study:
     With neither, the default study: the three schemes of the field, each on tanh, relu and selu, on digits where
     scikit-learn is there and on Gaussian inputs else. Raises InputError for what is no study.
     """
-    from mcflow.study import Case, Study
+    from mcflow.model.case import Case
+    from mcflow.model.study import Study
 
     path = options.get("study")
     changes = {key: options[key] for key in CASE_OPTIONS if options.get(key) is not None and options[key] is not False}
@@ -85,7 +87,7 @@ def make_study(options: dict[str, Any]) -> Study:
 
 def default_inputs() -> dict[str, Any]:
     """The inputs of the default study, as fields of a case."""
-    from mcflow.inputs import have_digits
+    from mcflow.inputs.case_inputs import have_digits
 
     return {"inputs": "digits" if have_digits() else "gaussian", "batch": DEFAULT_BATCH}
 

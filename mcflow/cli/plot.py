@@ -24,7 +24,7 @@ def command(file: str, figures: tuple[str, ...], output: str | None, kind: str) 
 
     from mcflow import plots
     from mcflow.errors import InputError, nearest
-    from mcflow.opening import open_study
+    from mcflow.files.reading import open_study
 
     if kind not in plots.FORMATS:
         raise InputError(f"unknown format {kind!r}; {nearest(kind, plots.FORMATS)}")

@@ -10,7 +10,7 @@ from mcflow.cli.options import json_option
 from mcflow.plural import counted
 
 if TYPE_CHECKING:
-    from mcflow.recommend import Candidate, Recommendation
+    from mcflow.answers.recommendation import Candidate, Recommendation
 
 EXAMPLE = """\b
 Examples:
@@ -36,7 +36,7 @@ def command(activation: str | None, depth: int, width: int, networks: int, diale
 
     document: dict[str, Any] = {}
     if activation is not None:
-        from mcflow.recommend import recommend
+        from mcflow.answers.recommendation import recommend
 
         found = recommend(activation, depth, width, networks)
         document |= found.record()
@@ -81,7 +81,7 @@ def _print_best(out: Any, activation: str, best: Candidate) -> None:
 def _table(found: Recommendation) -> Any:
     from rich.table import Table
 
-    from mcflow.flow import BACKWARD, FORWARD
+    from mcflow.answers.signal import BACKWARD, FORWARD
 
     over, by = counted(found.depth, "layer"), counted(found.networks, "network")
     title = f"factor over {over}: predicted, measured at width {found.width} ({by})"
@@ -99,8 +99,8 @@ def _table(found: Recommendation) -> Any:
 def _dialects(quiet: bool) -> list[dict[str, object]]:
     from rich.table import Table
 
+    from mcflow.answers.frameworks import DIALECTS, FAN_IN, FAN_OUT
     from mcflow.cli import tables
-    from mcflow.dialects import DIALECTS, FAN_IN, FAN_OUT
 
     rows: list[dict[str, object]] = [
         {

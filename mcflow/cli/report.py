@@ -18,13 +18,13 @@ Examples:
 def command(file: str, output: str | None) -> None:
     """Write one HTML page of FILE: verdicts, pictures, tables, configuration, how to repeat it. It needs no network."""
     from mcflow.errors import InputError
-    from mcflow.opening import open_study
+    from mcflow.files.reading import open_study
     from mcflow.plots import style
 
     style.require_matplotlib()
     if output is not None and Path(output).suffix not in (".html", ".htm"):
         raise InputError(f"{output!r}: a page is named .html")
-    from mcflow.report import write
+    from mcflow.pages.page import write
 
     opened = open_study(file)
     path = Path(file).with_suffix(".html") if output is None else Path(output)

@@ -47,31 +47,33 @@ def command(**options: Any) -> int:
     The closing line of a case says "kept" of second moments that stay within a factor 10 over the whole depth, else
     "vanish" or "explode" and by how much.
     """
-    from mcflow import dask_cluster, gpus, preparation, runs
+    from mcflow import plan
     from mcflow.errors import Unfinished
-    from mcflow.interrupts import Interrupted
-    from mcflow.progress import watcher
-    from mcflow.shards import Shard
-    from mcflow.store import Target, methods_of
+    from mcflow.files.shards import Shard
+    from mcflow.files.target import Target, methods_of
+    from mcflow.running import run
+    from mcflow.running.interrupts import Interrupted
+    from mcflow.running.progress import watcher
+    from mcflow.running.workers import dask, gpus
 
     if options["dask"] and options["gpus"]:
         raise InputError("--dask and --gpus both say who computes; give one of the two")
     study = make_study(options)
     shard = Shard.parse(options["shard"]) if options["shard"] else None
-    choices = runs.Options(options["threads"], shard, options["until_error"])  # refused before anything is started
+    choices = run.Options(options["threads"], shard, options["until_error"])  # refused before anything is started
     watch = watcher(options["quiet"])
     began = time.perf_counter()
-    path = _path(options["output"], shard, runs.new_path(study))
+    path = _path(options["output"], shard, run.new_path(study))
     target = Target(path, options["resume"], options["overwrite"])
-    prepared = preparation.prepare(study, options["method"], options["device"], begun=methods_of(target))
+    prepared = plan.prepare(study, options["method"], options["device"], begun=methods_of(target))
     if not options["quiet"]:
         _announce(prepared, path, watch, options["device"])
     try:
         with (
-            dask_cluster.crew(options["dask"], options["threads"], watch.say) as crew,
+            dask.crew(options["dask"], options["threads"], watch.say) as crew,
             gpus.crew(options["gpus"], prepared.device) as gpu_crew,
         ):
-            stop = runs.run_to_file(prepared, target, replace(choices, crew=crew or gpu_crew), watch)
+            stop = run.run_to_file(prepared, target, replace(choices, crew=crew or gpu_crew), watch)
     except Interrupted as interrupted:
         print(f"mcflow: interrupted; whole parts are kept, and this continues:\n  {_resume(path)}", file=sys.stderr)
         return 128 + interrupted.number
@@ -85,7 +87,7 @@ def command(**options: Any) -> int:
 
 
 def _announce(prepared: Any, path: Path, watch: Any, requested: str) -> None:
-    from mcflow import devices
+    from mcflow.sampling import devices
 
     study = prepared.study
     sources = ", ".join(dict.fromkeys(f"{job.case.batch} {job.case.inputs}" for job in prepared.jobs))
@@ -132,15 +134,15 @@ def _resume(path: Path) -> str:
 
 
 def _close(path: Path, prepared: Any, stop: Any, seconds: float, as_json: bool) -> None:
-    from mcflow import flow
+    from mcflow.answers import signal
     from mcflow.cli import tables
-    from mcflow.store import summaries_of
+    from mcflow.files.target import summaries_of
 
     networks, summaries = summaries_of(path)
-    cases = [flow.of_case(summaries[job.name], job) for job in prepared.jobs]
+    cases = [signal.of_case(summaries[job.name], job) for job in prepared.jobs]
     _warn_of_missing(prepared, summaries, networks)
     if as_json:
-        document = {"file": str(path), "networks": networks, "seconds": seconds, "cases": flow.records(cases)}
+        document = {"file": str(path), "networks": networks, "seconds": seconds, "cases": signal.records(cases)}
         if stop is not None:
             document["until_error"] = {"target": stop.target, "achieved": stop.achieved, "reached": stop.reached}
         tables.print_json(document)
@@ -153,7 +155,7 @@ def _close(path: Path, prepared: Any, stop: Any, seconds: float, as_json: bool) 
 
 def _warn_of_missing(prepared: Any, summaries: Any, networks: int) -> None:
     """On stderr, which networks came out without a number: verify will call their case inconsistent."""
-    from mcflow.missing import has_every_cosine, missing
+    from mcflow.files.missing import has_every_cosine, missing
 
     for job in prepared.jobs:
         cosines = has_every_cosine(job.case.nonlinearity, job.inputs)

@@ -23,28 +23,28 @@ Examples:
 @json_option
 def command(file: str, check: bool, follow: bool, as_json: bool) -> None:
     """Show what is in FILE: cases, progress, configuration, provenance. A study that still runs is shown too."""
-    from mcflow import inspection, watching
     from mcflow.errors import InputError
-    from mcflow.store import parts_folder
+    from mcflow.files import integrity, live
+    from mcflow.files.target import parts_folder
 
     path = Path(file)
     folder = path if path.name.endswith(".parts") else parts_folder(path)
     if follow:
-        from mcflow.cli import following
+        from mcflow.cli import live_view
 
-        following.follow(path, folder)
+        live_view.follow(path, folder)
         return
-    running = watching.look(folder) if folder.is_dir() else None
+    running = live.look(folder) if folder.is_dir() else None
     if running is None and not path.is_file():
         raise InputError(f"there is no file {path}")
     document: dict[str, Any] = {"file": str(path)}
     if path.is_file():
         if check:
-            document["check"] = inspection.check(path)
-        document |= inspection.describe(path)
+            document["check"] = integrity.check(path)
+        document |= integrity.describe(path)
     if running is not None:
         if check:
-            document["check_parts"] = watching.check(folder)
+            document["check_parts"] = live.check(folder)
         document["running"] = running.record()
         document.setdefault("root", running.head["root"])
         document.setdefault("cases", running.head["cases"])

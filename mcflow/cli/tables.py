@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from mcflow.flow import Flow, Measured
+    from mcflow.answers.signal import Flow, Measured
 
 _NARROWEST = 100  # columns where stdout is no terminal
 
@@ -29,7 +29,7 @@ def print_json(document: Any) -> None:
 
 def print_flow(cases: Sequence[Flow]) -> None:
     """Measured second moments with standard errors beside the prediction, then a line of verdicts for each case."""
-    from mcflow.flow import BACKWARD, CRITERION, FORWARD
+    from mcflow.answers.signal import BACKWARD, CRITERION, FORWARD
 
     table = Table(title="second moments, measured ± standard error | infinite width", title_justify="left")
     table.add_column("case", no_wrap=True)
@@ -49,7 +49,7 @@ def print_flow(cases: Sequence[Flow]) -> None:
 
 
 def _cell(value: Measured) -> str:
-    from mcflow import magnitudes
+    from mcflow.statistics import magnitudes
 
     text = measured(value.mean, value.standard_error, value.exponent)
     return text if value.predicted is None else f"{text} | {magnitudes.text(value.predicted, value.exponent)}"
@@ -60,7 +60,7 @@ def measured(mean: float, error: float, exponent: int = 0) -> str:
 
     Both are multiples of 2**exponent.
     """
-    from mcflow import magnitudes
+    from mcflow.statistics import magnitudes
 
     if exponent:
         text = magnitudes.text(mean, exponent)

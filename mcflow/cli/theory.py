@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mcflow.answers.document import plain
 from mcflow.cli.options import json_option, make_study, study_options
-from mcflow.documents import plain
 
 if TYPE_CHECKING:
     import xarray
 
-    from mcflow.study import Case, Study
-    from mcflow.theory.criticality import FixedPoints
+    from mcflow.mean_field.critical import FixedPoints
+    from mcflow.model.case import Case
+    from mcflow.model.study import Study
 
 EXAMPLE = """\b
 Examples:
@@ -57,7 +58,7 @@ def command(tier: str, fixed: bool, diagram: str | None, as_json: bool, **option
 
 def _show_predictions(study: Study, tier: str, as_json: bool) -> None:
     from mcflow.cli import tables
-    from mcflow.inputs import read
+    from mcflow.inputs.case_inputs import read
     from mcflow.theory import predict
 
     found, notes = {}, dict[str, None]()
@@ -162,17 +163,19 @@ def _show_fixed_points(study: Study, as_json: bool) -> None:
 def _fixed_points_of(case: Case) -> dict[str, Any]:
     """The fixed points of the last layer of a case: sigma_w^2 = fan_in Var W there."""
     from mcflow.errors import InputError
-    from mcflow.theory import criticality, stack
+    from mcflow.mean_field import critical
+    from mcflow.model.gains import gain_of_case
+    from mcflow.theory import stack
 
     last = stack.of_case(case)
-    found: FixedPoints = criticality.fixed_points(
+    found: FixedPoints = critical.fixed_points(
         case.nonlinearity, float(last.forward[-1]), float(last.bias_variance[-1])
     )
     names = ("q", "chi_1", "chi_parallel", "stable", "c", "slope_c", "xi_q", "xi_c", "trainable_depth")
     gains: dict[str, float | str] = {}
     for of in ("forward", "gradient"):
         try:
-            gains[of] = criticality.gain_of_case(case, of)
+            gains[of] = gain_of_case(case, of)
         except InputError as error:
             gains[of] = str(error)
     return {
@@ -218,7 +221,7 @@ def _write_plane(study: Study, path: str) -> None:
     import numpy as np
 
     from mcflow.errors import InputError, Unfinished
-    from mcflow.theory import phase_diagram
+    from mcflow.mean_field import phase_diagram
 
     names = {case.activation for case in study.cases}
     if len(names) != 1:

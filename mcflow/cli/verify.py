@@ -11,8 +11,8 @@ from mcflow.cli.options import json_option
 from mcflow.plural import counted
 
 if TYPE_CHECKING:
-    from mcflow.verdict_rows import Row
-    from mcflow.verify import Verification
+    from mcflow.answers.verdict_rows import Row
+    from mcflow.answers.verdicts import Verification
 
 EXAMPLE = """\b
 Examples:
@@ -42,9 +42,9 @@ _NAMES = {
 @json_option
 def command(file: str, alpha: float, tier: str | None, margin: float, every: bool, as_json: bool) -> int:
     """Judge every layer and quantity of FILE that theory predicts. Exit code 0: consistent, 1: not."""
+    from mcflow.answers.verdicts import verify
     from mcflow.cli import tables
-    from mcflow.opening import open_study
-    from mcflow.verify import verify
+    from mcflow.files.reading import open_study
 
     opened = open_study(file)
     with opened.result as result:
@@ -111,8 +111,8 @@ def _worst(rows: list[Row]) -> list[Row]:
 
 
 def _cells(row: Row) -> list[str]:
-    from mcflow import magnitudes
     from mcflow.cli import tables
+    from mcflow.statistics import magnitudes
 
     name = _NAMES.get(row.quantity, row.quantity.replace("_", " "))
     if row.p_adjusted is None:

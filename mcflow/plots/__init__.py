@@ -11,7 +11,7 @@ from mcflow.errors import InputError, nearest
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.results import Result
+    from mcflow.files.result import Result
 
 FIGURES = {
     "flow": "activation and gradient flow against depth, theory on top, a band over networks",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcflow import expected
+from mcflow.answers import allowances
 from mcflow.plots import NothingToDraw, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.results import Result
+    from mcflow.files.result import Result
 
 QUANTITY = "preactivation_correlation"
 
@@ -30,7 +30,7 @@ def figure(result: Result) -> Figure:
         axes.fill_between(layer, low, high, color=look["color"], alpha=0.12, linewidth=0)
         mean = dataset[f"{QUANTITY}_mean"].values
         axes.plot(layer, mean, label=name, markevery=style.marks(len(layer)), **look)
-        prediction = expected.predict(result.case(name), result.inputs(name)).of.get(QUANTITY)
+        prediction = allowances.predict(result.case(name), result.inputs(name)).of.get(QUANTITY)
         if prediction is not None:
             axes.plot(layer, prediction.mean, label="theory" if number == len(names) - 1 else None, **style.THEORY)
     axes.set_ylim(min(-0.05, axes.get_ylim()[0]), 1.02)

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcflow import expected, magnitudes
+from mcflow.answers import allowances
 from mcflow.plots import NothingToDraw, style
+from mcflow.statistics import magnitudes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.results import Result
+    from mcflow.files.result import Result
 
 ROWS = {
     "activation_second_moment": "activations, mean of x²",
@@ -63,7 +64,7 @@ def _panel(axes: Any, result: Result, names: list[str], quantity: str) -> None:
         look = style.line(number)
         axes.fill_between(layer, low, high, color=look["color"], alpha=0.16, linewidth=0)
         axes.plot(layer, mean, label=label_of(result, name, names), markevery=style.marks(len(layer)), **look)
-        prediction = expected.predict(result.case(name), result.inputs(name)).of.get(quantity)
+        prediction = allowances.predict(result.case(name), result.inputs(name)).of.get(quantity)
         if prediction is not None:
             label = "theory" if number == len(names) - 1 else None
             axes.plot(layer, show(prediction.log10), label=label, **style.THEORY)

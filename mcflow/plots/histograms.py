@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.blocks import HISTOGRAM_REACH
-from mcflow.flow import depths
+from mcflow.answers.signal import depths
 from mcflow.plots import NothingToDraw, style
+from mcflow.quantities import HISTOGRAM_REACH
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
-    from mcflow.results import Result
+    from mcflow.files.result import Result
 
 KINDS = {"preactivation": "preactivations h", "gradient": "gradients d"}
 LARGEST = 4  # cases side by side

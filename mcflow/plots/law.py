@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcflow import kept_rows, laws
+from mcflow.files import kept_rows
 from mcflow.plots import NothingToDraw, style
 from mcflow.theory import stack
+from mcflow.theory.finite_width import second_moment_law
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.results import Result
+    from mcflow.files.result import Result
 
 QUANTITY = "preactivation_second_moment"
 LARGEST = 4
@@ -28,7 +29,7 @@ def figure(result: Result) -> Figure:
             continue
         depth = result[name].sizes["layer"]
         layers = sorted({min(2, depth), (depth + 1) // 2, depth})
-        found = laws.laws(stack.of_case(result.case(name), result.inputs(name)), layers).get(QUANTITY)
+        found = second_moment_law.laws(stack.of_case(result.case(name), result.inputs(name)), layers).get(QUANTITY)
         if found:
             panels.append((name, found))
     if not panels:
@@ -55,7 +56,7 @@ def figure(result: Result) -> Figure:
     return drawn
 
 
-def _panel(axes: Any, logs: dict[int, Any], found: dict[int, laws.Law]) -> None:
+def _panel(axes: Any, logs: dict[int, Any], found: dict[int, second_moment_law.Law]) -> None:
     far = style.is_far([of_layer / math.log(10.0) for of_layer in logs.values()])
     show = (lambda x: x / math.log(10.0)) if far else np.exp
     if not far:

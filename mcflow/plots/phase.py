@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcflow.mean_field import phase_diagram
 from mcflow.plots import NothingToDraw, style
-from mcflow.theory import phase_diagram, stack
+from mcflow.theory import stack
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.results import Result
+    from mcflow.files.result import Result
 
 LARGEST = 4
 POINTS = 31

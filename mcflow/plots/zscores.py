@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcflow.answers.verdict_rows import COUNTED
+from mcflow.answers.verdicts import verify
 from mcflow.plots import NothingToDraw, style
-from mcflow.verdict_rows import COUNTED
-from mcflow.verify import verify
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.results import Result
-    from mcflow.verdict_rows import Row
+    from mcflow.answers.verdict_rows import Row
+    from mcflow.files.result import Result
 
 LARGEST = 12  # cases in one picture
 SCALE = 5.0  # |z| at which the colours end

@@ -13,7 +13,7 @@ from mcflow.errors import InputError, nearest
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.results import Result
+    from mcflow.files.result import Result
 
 FIGURES = {
     "glorot_bengio_2010": "Activation and gradient flow of tanh: standard against normalised initialisation",
@@ -86,7 +86,7 @@ def reproduce(name: str, path: Path | None = None, draw: bool = True) -> Reprodu
     if name not in FIGURES:
         raise InputError(f"unknown figure {name!r}; {nearest(name, FIGURES)}")
     from mcflow.plots import style
-    from mcflow.results import run
+    from mcflow.running.run import run
 
     module = importlib.import_module(f"mcflow.reproductions.{name}")
     result = run(module.study(), path, overwrite=path is not None)

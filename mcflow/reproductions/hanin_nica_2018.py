@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcflow.model.case import Case
+from mcflow.model.study import Study
 from mcflow.plots import style
 from mcflow.reproductions import Claim
-from mcflow.study import Case, Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.results import Result
+    from mcflow.files.result import Result
 
 WIDTH, DEPTH = 200, 50
 BETA = 5.0 * DEPTH / WIDTH

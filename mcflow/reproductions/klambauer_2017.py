@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcflow import expected
+from mcflow.answers import allowances
+from mcflow.model.case import Case
+from mcflow.model.study import Study
 from mcflow.plots import style
 from mcflow.reproductions import Claim
-from mcflow.study import Case, Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.results import Result
+    from mcflow.files.result import Result
 
 WIDTH, DEPTH = 512, 24
 STARTS = {0.5: WIDTH // 2, 1.0: WIDTH, 2.0: 2 * WIDTH}  # variance of h in layer 1 -> input size
@@ -68,7 +69,7 @@ def figure(result: Result) -> Figure:
         low, high = (dataset[f"{QUANTITY}_{q}"].values for q in ("q05", "q95"))
         axes.fill_between(layer, low, high, color=look["color"], alpha=0.15, linewidth=0)
         axes.plot(layer, dataset[f"{QUANTITY}_mean"].values, label=f"h starts at variance {start:g}", **look)
-        prediction = expected.predict(result.case(name), result.inputs(name)).of[QUANTITY].mean
+        prediction = allowances.predict(result.case(name), result.inputs(name)).of[QUANTITY].mean
         axes.plot(layer, prediction, label="theory" if number == 2 else None, **style.THEORY)
     style.layer_axis(axes)
     axes.set_ylabel("activations, mean of x²")

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcflow.model.case import Case
+from mcflow.model.study import Study
 from mcflow.plots import style
 from mcflow.reproductions import Claim
-from mcflow.study import Case, Study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.results import Result
+    from mcflow.files.result import Result
 
 WIDTH, DEPTH, FEATURES = 512, 40, 4  # few inputs: the first layer makes q = 4 / 512, where tanh is nearly linear
 NAMES = {"Gaussian": "kaiming_normal-tanh-gain1.0-modefan_out", "orthogonal": "orthogonal-tanh"}

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mcflow.model.case import Case
+from mcflow.model.study import Study
 from mcflow.plots import correlation
 from mcflow.reproductions import Claim
-from mcflow.study import Case, Study
 from mcflow.theory import fixed_points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.results import Result
+    from mcflow.files.result import Result
 
 BIAS, WIDTH, DEPTH = 0.3, 1000, 30
 GAINS = (1.0, 2.5, 4.0)

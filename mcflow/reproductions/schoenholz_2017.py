@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcflow.model.case import Case
+from mcflow.model.study import Study
 from mcflow.plots import style
 from mcflow.reproductions import Claim
-from mcflow.study import Case, Study
 from mcflow.theory import fixed_points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.results import Result
+    from mcflow.files.result import Result
 
 BIAS_VARIANCE, WIDTH, DEPTH = 0.05, 2000, 24
 GAINS = {0.8: (6, 18), 1.1: (8, 22), 4.0: (9, 15)}  # sigma_w -> layers (from 1) between which the rate is taken

@@ -6,18 +6,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mcflow.theory.criticality import critical_gain, edge_of_chaos, fixed_points
-    from mcflow.theory.expectations import expectation
-    from mcflow.theory.infinite import propagate
+    from mcflow.mean_field.critical import critical_gain, edge_of_chaos, fixed_points
+    from mcflow.mean_field.expectation import expectation
+    from mcflow.theory.infinite_width.trajectory import propagate
     from mcflow.theory.prediction import predict
 
 _HOME = {
-    "critical_gain": "mcflow.theory.criticality",
-    "edge_of_chaos": "mcflow.theory.criticality",
-    "expectation": "mcflow.theory.expectations",
-    "fixed_points": "mcflow.theory.criticality",
+    "critical_gain": "mcflow.mean_field.critical",
+    "edge_of_chaos": "mcflow.mean_field.critical",
+    "expectation": "mcflow.mean_field.expectation",
+    "fixed_points": "mcflow.mean_field.critical",
     "predict": "mcflow.theory.prediction",
-    "propagate": "mcflow.theory.infinite",
+    "propagate": "mcflow.theory.infinite_width.trajectory",
 }
 
 __all__ = ["critical_gain", "edge_of_chaos", "expectation", "fixed_points", "predict", "propagate"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcflow.theory.quadrature import Array
+from mcflow.mean_field.quadrature import Array
 
 TIERS = ("exact", "exact-law", "first-order", "infinite-width")  # the highest first
 LN10 = math.log(10.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.theory.quadrature import Array
+from mcflow.mean_field.quadrature import Array
 
 Index = NDArray[np.int64]
 

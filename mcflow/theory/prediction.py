@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcflow.blocks import QUANTITIES
 from mcflow.errors import InputError, nearest
-from mcflow.study import Case
-from mcflow.theory import correlation, first_layer, first_order, infinite, law_estimates, piecewise_linear, stability
+from mcflow.mean_field.quadrature import Array
+from mcflow.model.case import Case
+from mcflow.quantities import QUANTITIES
+from mcflow.theory import stability
 from mcflow.theory.estimate import TIERS, Estimate
-from mcflow.theory.exact_law import Unresolved
-from mcflow.theory.quadrature import Array
+from mcflow.theory.finite_width import first_order, law_estimates, piecewise_linear
+from mcflow.theory.finite_width.exact_law import Unresolved
+from mcflow.theory.infinite_width import correlation, first_layer, trajectory
 from mcflow.theory.stack import Stack, of_case
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def predict(case: Case, inputs: Array | None = None, tier: str = "exact") -> xar
     if tier not in TIERS:
         raise InputError(f"unknown tier {tier!r}; {nearest(tier, TIERS)}")
     stack = of_case(case, inputs)
-    path = infinite.trajectory(stack)
+    path = trajectory.trajectory(stack)
     candidates, notes = _candidates(stack, path, TIERS[TIERS.index(tier) :])
     if not stack.activation.has_slope:
         candidates = [_without_slopes(estimates) for estimates in candidates]
@@ -65,7 +67,7 @@ def predict(case: Case, inputs: Array | None = None, tier: str = "exact") -> xar
 
 
 def _candidates(
-    stack: Stack, path: infinite.Trajectory, allowed: tuple[str, ...]
+    stack: Stack, path: trajectory.Trajectory, allowed: tuple[str, ...]
 ) -> tuple[list[dict[str, Estimate]], list[str]]:
     """The estimates of each tier, the highest first, and why tiers are absent."""
     found: list[dict[str, Estimate]] = []
@@ -105,8 +107,8 @@ def _complete(estimates: dict[str, Estimate]) -> bool:
     return "activation_mean" in estimates
 
 
-def _infinite(stack: Stack, path: infinite.Trajectory) -> dict[str, Estimate]:
-    values = infinite.summarise(stack, path)
+def _infinite(stack: Stack, path: trajectory.Trajectory) -> dict[str, Estimate]:
+    values = trajectory.summarise(stack, path)
     out = {
         name: Estimate("infinite-width", values[name], log10=values.get(f"{name}_log10"))
         for name in values

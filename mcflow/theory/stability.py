@@ -7,12 +7,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from mcflow.activations import Activation
+from mcflow.activations.registry import Activation
 from mcflow.errors import InputError
-from mcflow.theory.expectations import LOG_Q_HIGH, LOG_Q_LOW, USER_LOG_Q_HIGH, moments
-from mcflow.theory.infinite import Trajectory
+from mcflow.mean_field.moments import LOG_Q_HIGH, LOG_Q_LOW, USER_LOG_Q_HIGH, moments
+from mcflow.mean_field.variance_map import highest
+from mcflow.theory.infinite_width.trajectory import Trajectory
 from mcflow.theory.stack import Stack
-from mcflow.theory.variance_map import highest
 
 STILL = 0.01  # change of log q from a layer to the next under which q stands at a fixed point
 MARGINAL = 1e-6  # of a slope beyond 1

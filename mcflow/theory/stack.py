@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcflow.activations import Activation
+from mcflow.activations.registry import Activation
 from mcflow.errors import InputError
+from mcflow.mean_field.quadrature import Array
+from mcflow.model.case import Case
 from mcflow.schemes import EXCESS_KURTOSIS
-from mcflow.study import Case
 from mcflow.theory import input_pairs
 from mcflow.theory.input_pairs import InputPairs
-from mcflow.theory.quadrature import Array
 
 
 @dataclass(frozen=True)

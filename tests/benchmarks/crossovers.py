@@ -14,17 +14,17 @@ import numba
 import numpy as np
 import timing
 
-from mcflow import devices
-from mcflow.histograms import Plan
-from mcflow.inputs import inputs_of
-from mcflow.study import Case
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.model.case import Case
+from mcflow.sampling import cpu, sample
+from mcflow.sampling.bins import Plan
 
 
 def products(clock):
     """Both products of a layer in the panels of direct simulation, own loops over sgemm: below 1, own are faster."""
-    from mcflow.kernels._jit import EXACT, copy_with
     from mcflow.kernels.cpu import direct
     from mcflow.kernels.cpu import products as module
+    from mcflow.kernels.cpu._compile import EXACT, copy_with
 
     ways = {
         (name, way): numba.njit(copy_with(getattr(module, name).py_func, f"{name}_{way}", FEW_INPUTS=few), **EXACT)
@@ -69,7 +69,7 @@ def _layers_of(multiply, forward, w, step, n, x, k, h, scratch, layers):
 
 def weights(clock):
     """Forward and backward with the weights kept, over made again: below 1, keeping is faster."""
-    devices.set_threads(1)
+    cpu.set_threads(1)
     print("time with weights kept over time with weights made again; 20 networks a call")
     print(
         f"{'width':>6s} {'depth':>6s} {'MB kept':>8s}"
@@ -94,11 +94,11 @@ LAWS = {"normal": "kaiming_normal", "uniform": "kaiming_uniform"}
 
 def _with_budget(budget, case, x, networks, plan):
     def work():
-        before, devices._kept_weights = devices._kept_weights, lambda case: budget
+        before, cpu._kept_weights = cpu._kept_weights, lambda case: budget
         try:
-            devices.simulate(case, x, 0, 0, networks, method="direct", plan=plan)
+            sample.simulate(case, x, 0, 0, networks, method="direct", plan=plan)
         finally:
-            devices._kept_weights = before
+            cpu._kept_weights = before
 
     return work
 

@@ -16,10 +16,11 @@ import numba
 import numpy as np
 from mcflow.kernels.cuda._compile import SIMULATED, cuda
 
-from mcflow import Case, cuda_detection
-from mcflow import cuda as host
-from mcflow.histograms import Plan
-from mcflow.inputs import inputs_of
+from mcflow import Case
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.sampling import cuda as host
+from mcflow.sampling import cuda_detection
+from mcflow.sampling.bins import Plan
 
 REPEATS = 5
 CHAINS = 8  # independent fused multiply-adds of a thread: enough to hide their latency

@@ -36,8 +36,11 @@ LINES = {
 
 def once(arguments: list[str]) -> None:
     """Run the command in this process with clocks around the pieces; the last line of stdout is what they showed."""
-    from mcflow import assembly, engine, part_images, parts, pieces, runs, store, summaries
     from mcflow.cli import call
+    from mcflow.files import assembly, part_folder, part_image, target
+    from mcflow.running import engine, work
+    from mcflow.running.run import store
+    from mcflow.statistics import summaries
 
     spent: dict[str, list[float]] = {}
 
@@ -55,18 +58,18 @@ def once(arguments: list[str]) -> None:
 
         setattr(owner, function, timed)
 
-    assert engine.part_images is pieces.part_images is part_images
-    assert runs.store is store
+    assert engine.part_image is work.part_image is part_image
+    assert store is target
     for owner, function, name in (
-        (part_images, "encode", "parts"),
-        (parts.FolderParts, "write", "parts"),
-        (store, "head_image", "head"),
-        (store, "write_atomically", "head"),
+        (part_image, "encode", "parts"),
+        (part_folder.FolderParts, "write", "parts"),
+        (target, "head_image", "head"),
+        (target, "write_atomically", "head"),
         (assembly, "assemble_file", "assembly"),
         (assembly, "check_readable", "check"),
         (assembly, "seal_and_replace", "seal"),
-        (part_images, "decode", "reading"),
-        (parts.FolderParts, "read", "reading"),
+        (part_image, "decode", "reading"),
+        (part_folder.FolderParts, "read", "reading"),
         (summaries, "accumulate", "statistics"),
         (summaries, "merge", "statistics"),
         (summaries, "describe", "statistics"),

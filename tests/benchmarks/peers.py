@@ -38,11 +38,11 @@ def inputs(n, batch):
 
 
 def make_mcflow(law, n, depth, batch, chunk):
-    from mcflow import devices
-    from mcflow.histograms import Plan
-    from mcflow.study import Case
+    from mcflow.model.case import Case
+    from mcflow.sampling import cpu, sample
+    from mcflow.sampling.bins import Plan
 
-    devices.set_threads(1)
+    cpu.set_threads(1)
     scheme = "kaiming_uniform" if law == "uniform" else "kaiming_normal"
     case = Case(scheme, "relu", depth=depth, width=n, batch=batch)
     x, plan = inputs(n, batch).astype(float), Plan(0, np.zeros(depth, np.int64), np.zeros(depth, np.int64))
@@ -50,7 +50,7 @@ def make_mcflow(law, n, depth, batch, chunk):
     method = "collapsed" if law == "collapsed" else "direct"
 
     def run(networks):
-        rows = devices.simulate(case, x, 7, 0, networks, method=method, plan=plan).rows
+        rows = sample.simulate(case, x, 7, 0, networks, method=method, plan=plan).rows
         return np.stack([rows[name] for name in names], axis=1)
 
     return run, ("mcflow", "numba", "numpy")

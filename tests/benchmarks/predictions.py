@@ -21,7 +21,7 @@ import numpy as np
 import timing
 
 from mcflow import theory
-from mcflow.study import Case
+from mcflow.model.case import Case
 
 
 def forget() -> None:

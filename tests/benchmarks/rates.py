@@ -19,19 +19,19 @@ import time
 import numpy as np
 import timing
 
-from mcflow import devices
-from mcflow.histograms import Plan
-from mcflow.inputs import inputs_of
-from mcflow.study import Case
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.model.case import Case
+from mcflow.sampling import cpu, sample
+from mcflow.sampling.bins import Plan
 
 N = 512
 FIRST_KERNEL = """
 import time; start = time.perf_counter()
 import numpy as np
 from mcflow import devices
-from mcflow.histograms import Plan
-from mcflow.inputs import inputs_of
-from mcflow.study import default_study
+from mcflow.sampling.bins import Plan
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.model.study import default_study
 case = default_study().cases[0]
 plan = Plan(1, np.zeros(case.depth, int), np.zeros(case.depth, int))
 devices.simulate(case, inputs_of(case, 0), 0, 0, 2, method="{method}", plan=plan)
@@ -53,7 +53,7 @@ def simulation(scheme, batch, networks, depth, **how):
     inputs = inputs_of(case, 0)
     plan = Plan(0, np.zeros(depth, np.int64), np.zeros(depth, np.int64))
     how = {"method": "direct", "backward": False, "plan": plan} | how
-    return lambda: devices.simulate(case, inputs, 0, 0, networks, **how), networks * depth * N * N
+    return lambda: sample.simulate(case, inputs, 0, 0, networks, **how), networks * depth * N * N
 
 
 def numpy_loop(draw, batch, layers):
@@ -118,7 +118,7 @@ def one_core(clock):
         "normals alone": panel_filler(100 * N),
         "products alone, 128 inputs": matrix_product(128, 100),
     }
-    devices.set_threads(1)
+    cpu.set_threads(1)
     found = timing.in_rounds({name: work for name, (work, _) in works.items()}, clock=clock)
     rate = {name: weights / found[name].seconds for name, (_, weights) in works.items()}
     for name, timed in found.items():
@@ -143,7 +143,7 @@ def two_cores():
 
     def on(threads, work):
         def timed():
-            devices.set_threads(threads)
+            cpu.set_threads(threads)
             work()
 
         return timed
@@ -163,7 +163,7 @@ def two_cores():
 def widths(clock):
     """Cost of a collapsed layer against its width, one input, forward and backward: the exponent of a power law."""
     sizes = (128, 256, 512, 1024, 2048, 4096)
-    devices.set_threads(1)
+    cpu.set_threads(1)
     works = {}
     for n in sizes:
         case = Case("kaiming_normal", "relu", depth=20, width=n)
@@ -171,7 +171,7 @@ def widths(clock):
         inputs = inputs_of(case, 0)
 
         def simulate(case=case, inputs=inputs, plan=plan, count=count):
-            devices.simulate(case, inputs, 0, 0, count, method="collapsed", plan=plan)
+            sample.simulate(case, inputs, 0, 0, count, method="collapsed", plan=plan)
 
         works[str(n)] = simulate
     found = timing.in_rounds(works, clock=clock)

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from networks import assert_same_rows, plan_of
 
-from mcflow import Case, activations, cuda_detection, devices, schemes
-from mcflow.activation_formulas import PARAMETRIC, PLAIN
-from mcflow.inputs import inputs_of
+from mcflow import Case, schemes
+from mcflow.activations import registry
+from mcflow.activations.formulas import PARAMETRIC, PLAIN
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.sampling import cuda_detection, sample
 
 REASON = "the simulator is on" if cuda_detection.simulated() else cuda_detection.quick_reason()
 if not REASON and not os.environ.get("MCFLOW_SKIP_GPU"):
@@ -20,7 +22,7 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(bool(REASON), reason=f"no GPU:
 def both(case, method="direct", seed=3, first=0, count=8, **how):
     """The blocks of both devices."""
     values, how = inputs_of(case, seed), {"plan": plan_of(case, count)} | how
-    return [devices.simulate(case, values, seed, first, count, method=method, device=d, **how) for d in ("cuda", "cpu")]
+    return [sample.simulate(case, values, seed, first, count, method=method, device=d, **how) for d in ("cuda", "cpu")]
 
 
 def assert_same_networks(case, method="direct", tolerance=1e-4, **how):
@@ -113,7 +115,7 @@ def test_orthogonal_collapsed(batch):
 def test_a_users_activation(derivative):
     name = f"gpu wave {derivative}"
     dphi = (lambda x: 1.0 + math.sin(2.0 * x)) if derivative else None
-    activations.register(name, lambda x: x + math.sin(x) ** 2, dphi)
+    registry.register(name, lambda x: x + math.sin(x) ** 2, dphi)
     assert_same_networks(Case("xavier_normal", name, depth=4, width=30, batch=3, bias_std=0.3))
 
 
@@ -163,8 +165,8 @@ def test_any_block_gives_the_same_bits(scheme):
     values, plan = inputs_of(case, 3), plan_of(case)
     for method in ("direct", "collapsed"):
         how = {"method": method, "device": "cuda", "plan": plan}
-        whole = devices.simulate(case, values, 3, 0, 2000, **how)
-        later = devices.simulate(case, values, 3, 700, 5, **how)
+        whole = sample.simulate(case, values, 3, 0, 2000, **how)
+        later = sample.simulate(case, values, 3, 700, 5, **how)
         assert all(whole.rows[name][700:705].tobytes() == row.tobytes() for name, row in later.rows.items())
 
 
@@ -172,7 +174,7 @@ def test_any_block_gives_the_same_bits(scheme):
 @pytest.mark.parametrize(("gain", "is_right"), [(1.0, True), (1.02, False)])
 def test_mean_second_moment_is_the_theorys_and_a_gain_two_per_cent_off_is_seen(method, gain, is_right):
     case = Case("kaiming_normal", "relu", depth=10, width=128, gain=gain * math.sqrt(2.0))
-    block = devices.simulate(
+    block = sample.simulate(
         case, inputs_of(case, 1), 1, 0, 20_000, method=method, device="cuda", backward=False, plan=plan_of(case)
     )
     found = block.rows["activation_second_moment"][:, -1]
@@ -187,7 +189,7 @@ def test_memory_does_not_grow_with_the_number_of_networks():
     values, plan = inputs_of(case, 1), plan_of(case)
 
     def free_after(count):
-        devices.simulate(case, values, 1, 0, count, device="cuda", plan=plan)
+        sample.simulate(case, values, 1, 0, count, device="cuda", plan=plan)
         return cuda.current_context().get_memory_info()[0]
 
     free_after(1000)

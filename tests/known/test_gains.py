@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from mcflow import activations, schemes
-from mcflow.activation_formulas import SELU_ALPHA, SELU_SCALE
+from mcflow import schemes
+from mcflow.activations import registry
+from mcflow.activations.formulas import SELU_ALPHA, SELU_SCALE
 from mcflow.errors import InputError
-from mcflow.study import Case
+from mcflow.model.case import Case
 
 
 def weight_std(scheme, activation, fan_in, fan_out, **fields):
@@ -64,19 +65,19 @@ def test_keras_default_is_glorot_uniform_with_zero_biases():
     ],
 )
 def test_torch_gain_is_that_of_calculate_gain(activation, gain):
-    assert schemes.torch_gain(activations.get(activation)) == pytest.approx(gain, rel=1e-15)
+    assert schemes.torch_gain(registry.get(activation)) == pytest.approx(gain, rel=1e-15)
 
 
 def test_torch_gain_of_what_torch_does_not_know_is_refused():
     with pytest.raises(InputError, match="gelu"):
-        schemes.torch_gain(activations.get("gelu"))
+        schemes.torch_gain(registry.get("gelu"))
 
 
 def test_selu_has_its_fixed_point_at_mean_zero_and_variance_one():
     nodes, weights = np.polynomial.hermite_e.hermegauss(200)
     weights = weights / weights.sum()
     z = np.abs(nodes)
-    phi = activations.get("selu").phi
+    phi = registry.get("selu").phi
     first, second = [0.5 * (weights @ (phi(z) ** p + phi(-z) ** p)) for p in (1, 2)]
     assert pytest.approx((1.6732632423543772, 1.0507009873554805), rel=1e-15) == (SELU_ALPHA, SELU_SCALE)
     assert first == pytest.approx(0.0, abs=2e-3)  # the kink at 0 costs the rule its accuracy

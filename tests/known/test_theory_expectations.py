@@ -5,10 +5,11 @@ import math
 import mpmath as mp
 import pytest
 
-from mcflow import activations, theory
-from mcflow.activation_formulas import GELU_TANH_CUBIC, PARAMETRIC, PLAIN, SELU_ALPHA, SELU_SCALE
+from mcflow import theory
+from mcflow.activations import registry
+from mcflow.activations.formulas import GELU_TANH_CUBIC, PARAMETRIC, PLAIN, SELU_ALPHA, SELU_SCALE
 from mcflow.errors import InputError
-from mcflow.theory import pairs
+from mcflow.mean_field import pairs
 
 TOLERANCE = 1e-10
 VARIANCES = (1e-12, 1e-4, 1.0, 100.0, 1e6)
@@ -102,7 +103,7 @@ def test_truth_is_there_for_every_built_in_activation():
 @pytest.mark.parametrize("name", sorted(TRUTH))
 def test_expectations_agree_with_mpmath(name):
     phi, dphi = TRUTH[name]
-    kinks = activations.get(name).kinks
+    kinks = registry.get(name).kinks
     with mp.workdps(22):
         for q in VARIANCES:
             size = mp.sqrt(truth(lambda x: phi(x) ** 2, q, kinks))
@@ -127,7 +128,7 @@ def test_sin_has_its_closed_form(q):
 )
 def test_products_at_a_correlation_agree_with_mpmath(name, q, c):
     phi, _ = TRUTH[name]
-    kinks = [0.0, *activations.get(name).kinks]
+    kinks = [0.0, *registry.get(name).kinks]
     rule = {"maxdegree": 3, "method": "gauss-legendre"}
     with mp.workdps(17):
         root, s = mp.sqrt(mp.mpf(q)), mp.sqrt(1 - mp.mpf(c) ** 2)
@@ -148,7 +149,7 @@ def test_products_at_a_correlation_agree_with_mpmath(name, q, c):
 @pytest.mark.parametrize("name", ["relu", "leaky_relu:0.3", "erf", "sin", "squared_relu"])
 @pytest.mark.parametrize("derivative", [False, True])
 def test_closed_forms_of_products_agree_with_the_rule_in_the_plane(name, derivative):
-    activation = activations.get(name)
+    activation = registry.get(name)
     for q, c in ((1e-6, 0.3), (1.0, -0.95), (9.0, 0.9999)):
         closed = pairs.product(activation, q, 2 * q, c, derivative)
         plane = pairs._plane(activation, q, 2 * q, c, derivative, pairs.FINE)
@@ -179,6 +180,6 @@ def test_a_question_that_is_none_is_refused_with_a_sentence():
 def test_a_mean_far_below_its_deviation_keeps_its_digits(text, curvature):
     """Near 0, phi(h) + phi(-h) is 2 c h^2: E phi = c q, E[phi He_2] = 2 c q, and phi is like sqrt(q)."""
     q = 1e-36
-    mean = theory.expectations.moments(activations.get(text), q).mean / q
+    mean = theory.expectations.moments(registry.get(text), q).mean / q
     assert mean[:2] == pytest.approx([curvature, 2 * curvature], rel=1e-11)
     assert abs(mean[2]) < 1e-11

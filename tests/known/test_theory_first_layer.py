@@ -6,9 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from mcflow import activations, theory
-from mcflow.study import Case
-from mcflow.theory import first_layer, first_pair, stack
+from mcflow import theory
+from mcflow.activations import registry
+from mcflow.model.case import Case
+from mcflow.theory import stack
+from mcflow.theory.infinite_width import first_layer, first_pair
 
 ACTIVATIONS = ["tanh", "relu", "leaky_relu:0.2", "gelu", "selu", "elu", "relu6", "hardtanh", "hardswish", "sin"]
 CUT = 0.87962566103423978  # standard deviation of a normal law cut at +-2
@@ -34,7 +36,7 @@ def integral(density, ends, breaks, f, panels=200):
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("distribution", ["uniform", "truncated_normal"])
 def test_one_weight_gives_integrals_over_its_density(distribution, name):
-    activation, size = activations.get(name), 2.3
+    activation, size = registry.get(name), 2.3
     density, ends = TERM[distribution]
     found = first_layer.averages(first_layer.law(distribution, np.array([size]), 0.0, False), activation)
     slope = first_layer.moments(first_layer.law(distribution, np.array([size]), 0.0, False), activation).slope[0]
@@ -61,7 +63,7 @@ def test_one_weight_gives_integrals_over_its_density(distribution, name):
 @pytest.mark.parametrize(("bias", "uniform_bias"), [(0.0, False), (0.3, True), (0.3, False)])
 def test_sums_of_few_terms_are_sums_of_their_integrals(bias, uniform_bias):
     """x_1 w_1 + x_2 w_2 + b by three nested rules."""
-    sizes, activation = (1.1, 0.6), activations.get("gelu")
+    sizes, activation = (1.1, 0.6), registry.get("gelu")
     x, w = np.polynomial.legendre.leggauss(60)
     ends = math.sqrt(3.0)
     if uniform_bias or bias == 0:
@@ -81,7 +83,7 @@ def test_sums_of_few_terms_are_sums_of_their_integrals(bias, uniform_bias):
 
 @pytest.mark.parametrize("name", ["gelu", "relu", "tanh"])
 def test_signs_are_enumerated(name):
-    sizes, activation = np.array([0.7, 1.3, 0.7, 0.4, 2.0]), activations.get(name)
+    sizes, activation = np.array([0.7, 1.3, 0.7, 0.4, 2.0]), registry.get(name)
     h = np.array([np.dot(signs, sizes) for signs in itertools.product((-1.0, 1.0), repeat=5)])
     found = first_layer.averages(first_layer.law("rademacher", sizes, 0.0, False), activation)
     slope = np.abs(activation.dphi(h))
@@ -119,7 +121,7 @@ def test_one_long_entry_counts_as_one_feature():
 
 @pytest.mark.parametrize("distribution", ["uniform", "truncated_normal"])
 def test_many_equal_features_come_to_the_normal_law(distribution):
-    activation, count = activations.get("gelu"), 400
+    activation, count = registry.get("gelu"), 400
     found = first_layer.law(distribution, np.full(count, 1.0 / math.sqrt(count)), 0.0, False)
     m = first_layer.moments(found, activation)
     assert m.second[0] == pytest.approx(theory.expectation("gelu", 1.0), rel=1e-3)

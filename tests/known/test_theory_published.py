@@ -6,8 +6,9 @@ import pytest
 
 from mcflow import theory
 from mcflow.errors import InputError
-from mcflow.study import Case
-from mcflow.theory import criticality, infinite
+from mcflow.mean_field import critical
+from mcflow.model.case import Case
+from mcflow.theory.infinite_width import trajectory
 
 
 def test_selu_keeps_variance_one_but_not_gradients():
@@ -26,7 +27,7 @@ def test_selu_keeps_variance_one_but_not_gradients():
 )
 def test_half_stable_points_are_those_of_the_book(name, weight, bias, q):
     """Roberts, Yaida & Hanin 2022, section 5.3.4."""
-    (point,) = criticality.half_stable(name)
+    (point,) = critical.half_stable(name)
     assert point.weight_variance == pytest.approx(weight, abs=2e-8)
     assert point.bias_variance == pytest.approx(bias, abs=5e-8)
     assert point.q == pytest.approx(q, abs=1e-4)
@@ -35,7 +36,7 @@ def test_half_stable_points_are_those_of_the_book(name, weight, bias, q):
 
 @pytest.mark.parametrize("name", ["tanh", "sin", "softsign", "elu", "selu", "sigmoid", "hardtanh", "relu6"])
 def test_other_activations_have_no_half_stable_point(name):
-    assert criticality.half_stable(name) == ()
+    assert critical.half_stable(name) == ()
 
 
 def test_tanh_is_critical_at_weight_variance_one():
@@ -49,7 +50,7 @@ def test_tanh_is_critical_at_weight_variance_one():
 
 
 def test_edge_of_chaos_of_tanh_is_found_again_from_its_bias():
-    pair = criticality.critical_pair("tanh", 0.5)
+    pair = critical.critical_pair("tanh", 0.5)
     (again,) = theory.edge_of_chaos("tanh", pair.bias_variance)
     assert again.weight_variance == pytest.approx(pair.weight_variance, rel=1e-10)
     (point,) = theory.fixed_points("tanh", pair.weight_variance, pair.bias_variance)
@@ -68,9 +69,9 @@ def test_relu_cosine_map_is_the_arc_cosine_kernel():
 
 
 def test_deep_sigmoid_gradient_is_a_number_not_zero():
-    found = infinite.propagate(Case("xavier_normal", "sigmoid", depth=100, width=256))
+    found = trajectory.propagate(Case("xavier_normal", "sigmoid", depth=100, width=256))
     assert found["gradient_second_moment_log10"][0] == pytest.approx(-125.4976, abs=1e-3)
-    deeper = infinite.propagate(Case("xavier_normal", "sigmoid", depth=1000, width=256))
+    deeper = trajectory.propagate(Case("xavier_normal", "sigmoid", depth=1000, width=256))
     assert deeper["gradient_second_moment_log10"][0] == pytest.approx(-1255, abs=5)
     assert deeper["gradient_second_moment"][0] == 0.0
 
@@ -88,7 +89,7 @@ def test_critical_gain_of_a_case_keeps_its_second_moment():
     for scheme in ("lecun_normal", "xavier_uniform", "torch_default", "orthogonal"):
         bias = {"bias_std": 0.0} if scheme == "torch_default" else {}
         case = Case(scheme, "selu", depth=20, width=64, gain="critical", **bias)
-        assert infinite.propagate(case)["activation_second_moment"] == pytest.approx(1.0, abs=1e-9)
+        assert trajectory.propagate(case)["activation_second_moment"] == pytest.approx(1.0, abs=1e-9)
 
 
 def test_no_critical_gain_is_said_with_the_nearest_that_is():

@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from mcflow import activations, preparation, theory
+from mcflow import plan, theory
+from mcflow.activations import registry
 from mcflow.errors import InputError
-from mcflow.study import Case
-from mcflow.theory import criticality, fractions, refinement, smoothing
+from mcflow.mean_field import critical, fractions, refinement, smoothing
+from mcflow.model.case import Case
 
-SIN30 = activations.register("fine_sine", lambda h: math.sin(30.0 * h), lambda h: 30.0 * math.cos(30.0 * h))
-SIGN = activations.register("plain_sign", lambda h: 1.0 if h > 0 else -1.0)
-STAIRS = activations.register("plain_stairs", lambda h: float(math.floor(h)))
-SAW = activations.register("plain_saw", lambda h: h - math.floor(h))
-SHIFTED = activations.register("plain_shifted", lambda h: abs(h - 0.3))
-TANH = activations.register("plain_tanh", lambda h: math.tanh(h), lambda h: 1.0 - math.tanh(h) ** 2)
+SIN30 = registry.register("fine_sine", lambda h: math.sin(30.0 * h), lambda h: 30.0 * math.cos(30.0 * h))
+SIGN = registry.register("plain_sign", lambda h: 1.0 if h > 0 else -1.0)
+STAIRS = registry.register("plain_stairs", lambda h: float(math.floor(h)))
+SAW = registry.register("plain_saw", lambda h: h - math.floor(h))
+SHIFTED = registry.register("plain_shifted", lambda h: abs(h - 0.3))
+TANH = registry.register("plain_tanh", lambda h: math.tanh(h), lambda h: 1.0 - math.tanh(h) ** 2)
 
 
 @pytest.mark.parametrize("q", [1.0, 16.0, 144.0])
@@ -34,7 +35,7 @@ def test_averages_of_a_fast_sine_are_those_of_its_formula(q):
 
 
 def test_a_sine_without_derivative_of_a_hundred_turns_in_a_standard_deviation():
-    sine = activations.register("very_fine_sine", lambda h: math.sin(3000.0 * h))
+    sine = registry.register("very_fine_sine", lambda h: math.sin(3000.0 * h))
     assert theory.expectation(sine, 0.01) == pytest.approx(0.5, rel=1e-9)
     # the kernels' own difference quotient: a sine's is smaller by sin(3000 s) / (3000 s), s = 1e-5
     slope = 3000.0 * math.sin(0.03) / 0.03
@@ -43,11 +44,11 @@ def test_a_sine_without_derivative_of_a_hundred_turns_in_a_standard_deviation():
 
 def test_structure_that_quadrature_does_not_reach_is_said_to_be_not_predicted(monkeypatch):
     monkeypatch.setattr(refinement, "MOST_NODES", 20_000)
-    sine = activations.register("too_fine_sine", lambda h: math.sin(3000.0 * h))
+    sine = registry.register("too_fine_sine", lambda h: math.sin(3000.0 * h))
     with pytest.raises(InputError, match=r"is not predicted for h ~ N\(0, 2\).*kinks"):
         theory.expectation(sine, 2.0)
     # a run of it goes on without a prediction
-    assert preparation._predicted(Case("lecun_normal", sine.name, depth=2, width=8), np.ones((1, 8))) == {}
+    assert plan._predicted(Case("lecun_normal", sine.name, depth=2, width=8), np.ones((1, 8))) == {}
 
 
 @pytest.mark.parametrize("c", [0.5, -0.5, 0.999, -0.999, 1.0 - 1e-7, 1.0 - 1e-10])
@@ -103,11 +104,11 @@ def test_gradients_of_a_jump_without_derivative_are_left_out_and_said_so():
 
 
 def test_a_jump_whose_derivative_is_zero_carries_no_gradient_and_parts_inputs():
-    steps = activations.register("flat_sign", lambda h: 1.0 if h > 0 else -1.0, lambda h: 0.0)
+    steps = registry.register("flat_sign", lambda h: 1.0 if h > 0 else -1.0, lambda h: 0.0)
     found = theory.predict(Case("lecun_normal", steps.name, depth=3, width=32, batch=2, correlation=0.5))
     assert found["gradient_second_moment"].values.tolist() == [0.0, 0.0, 0.0]
     assert found["saturated_fraction"].values.tolist() == [0.0, 0.0, 0.0]
     (point,) = theory.fixed_points(steps, 1.0)
     assert (point.q, point.chi_1, point.c) == pytest.approx((1.0, 0.0, 0.0), abs=1e-9)
-    assert criticality.half_stable(steps) == ()
+    assert critical.half_stable(steps) == ()
     assert theory.edge_of_chaos(steps, 0.1) == ()

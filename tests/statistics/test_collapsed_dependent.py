@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from mcflow import activations, devices
-from mcflow.histograms import Plan
-from mcflow.inputs import inputs_of
-from mcflow.study import Case
+from mcflow.activations import registry
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.model.case import Case
+from mcflow.sampling import sample
+from mcflow.sampling.bins import Plan
 
 NETWORKS = 2000
 QUANTITIES = ("preactivation_second_moment", "activation_second_moment", "gradient_second_moment")
@@ -15,7 +16,7 @@ NEAR = 1.0 + 1e-6 * np.random.default_rng(3).normal(size=(32, 32))
 
 def rows_of(case, inputs, networks, method, seed=1):
     nothing = np.zeros(case.depth, int)
-    return devices.simulate(case, inputs, seed, 0, networks, method=method, plan=Plan(0, nothing, nothing)).rows
+    return sample.simulate(case, inputs, seed, 0, networks, method=method, plan=Plan(0, nothing, nothing)).rows
 
 
 def inputs_for(case, equal):
@@ -69,7 +70,7 @@ def check_numbers(activation, scheme, batch, kind, bias, depth=200):
             np.testing.assert_allclose(row[np.isfinite(row)], 1.0, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("activation", sorted({*activations.PLAIN, *activations.PARAMETRIC}))
+@pytest.mark.parametrize("activation", sorted({*registry.PLAIN, *registry.PARAMETRIC}))
 def test_no_network_is_lost_at_depth_two_hundred(activation):
     check_numbers(activation, "lecun_normal", 16, "unlike", 0.0)
     check_numbers(activation, "orthogonal", 8, "near", 0.0, depth=60)
@@ -78,7 +79,7 @@ def test_no_network_is_lost_at_depth_two_hundred(activation):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["unlike", "equal", "near"])
-@pytest.mark.parametrize("activation", sorted({*activations.PLAIN, *activations.PARAMETRIC}))
+@pytest.mark.parametrize("activation", sorted({*registry.PLAIN, *registry.PARAMETRIC}))
 def test_no_network_is_lost_whatever_its_inputs(activation, kind):
     for batch in (2, 7, 16, 32):
         for bias in (0.0, 0.3):

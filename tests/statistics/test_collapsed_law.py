@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mcflow import devices
-from mcflow.histograms import Plan
-from mcflow.inputs import inputs_of
-from mcflow.study import Case
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.model.case import Case
+from mcflow.sampling.bins import Plan
+from mcflow.sampling.sample import simulate
 
 NETWORKS = 50_000
 DEPTH, WIDTH = 6, 16
@@ -30,7 +30,7 @@ RECORDED = (
 def sample(case, method, seed):
     inputs = inputs_of(case, 5)  # the same inputs for both samples: the law is conditional on them
     zeros = np.zeros(len(case.widths), int)
-    return devices.simulate(case, inputs, seed, 0, NETWORKS, method=method, plan=Plan(0, zeros, zeros)).rows
+    return simulate(case, inputs, seed, 0, NETWORKS, method=method, plan=Plan(0, zeros, zeros)).rows
 
 
 def functionals(rows):
@@ -199,7 +199,7 @@ def test_exact_moments_of_relu_networks_hold():
     case, networks = Case("kaiming_normal", "relu", depth=5, width=32), 1_000_000
     zeros = np.zeros(5, int)
     inputs = inputs_of(case, 5)
-    rows = devices.simulate(case, inputs, 9, 0, networks, method="collapsed", plan=Plan(0, zeros, zeros)).rows
+    rows = simulate(case, inputs, 9, 0, networks, method="collapsed", plan=Plan(0, zeros, zeros)).rows
     depth = np.arange(5)
     for name, mean, relative in (
         ("preactivation_second_moment", 2.0, (1.0 + 2.0 / 32) * (1.0 + 5.0 / 32) ** depth),

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from networks import simulated
 
-from mcflow import inputs, schemes
-from mcflow.study import Case
+from mcflow import schemes
+from mcflow.inputs import case_inputs
+from mcflow.model.case import Case
 
 LARGEST_Z = 5.0
 DEPTH, WIDTH, NETWORKS = 10, 96, 4000
@@ -66,7 +67,7 @@ def test_first_layer_has_the_fourth_moment_of_its_weights(scheme):
     """E h^4 = variance^2 (3 |x|^4 + excess kurtosis of a weight x sum x^4); few features make the second term show."""
     name = scheme if scheme == "rademacher" else f"lecun_{scheme}"
     case = Case(name, "identity", depth=1, width=200, features=4)
-    x = inputs.inputs_of(case, 33)[0]
+    x = case_inputs.inputs_of(case, 33)[0]
     rows = simulated(case, 33, count=20_000).rows
     for excess in {0.0, schemes.EXCESS_KURTOSIS[scheme]}:
         fourth = (3.0 * (x @ x) ** 2 + excess * (x**4).sum()) / 16.0

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from formed import rows_of, scores
 
-from mcflow import expected, theory
-from mcflow.study import Case
-from mcflow.theory import first_layer, sign_atoms, stack
+from mcflow import theory
+from mcflow.answers import allowances
+from mcflow.model.case import Case
+from mcflow.theory import stack
+from mcflow.theory.finite_width import sign_atoms
+from mcflow.theory.infinite_width import first_layer
 
 NETWORKS = 3000
 LARGEST_Z = 4.5
@@ -50,7 +53,7 @@ def beyond_allowance(rows, prediction, name):
 @pytest.mark.parametrize("case", FEW, ids=identify)
 def test_predictions_hold_within_their_allowance(case):
     inputs = inputs_of(case)
-    rows, prediction = rows_of(case, inputs, NETWORKS, seed=3), expected.predict(case, inputs)
+    rows, prediction = rows_of(case, inputs, NETWORKS, seed=3), allowances.predict(case, inputs)
     worst = {name: float(beyond_allowance(rows, prediction, name).max()) for name in prediction.of if name in rows}
     assert len(worst) >= 6
     assert max(worst.values()) <= LARGEST_Z, worst
@@ -65,7 +68,7 @@ def test_few_features_are_predicted_and_a_gain_two_per_cent_off_is_seen(case):
     for name in ("activation_second_moment", "activation_mean", "gradient_second_moment"):
         assert np.abs(scores(rows[name], right[name].values)).max() <= LARGEST_Z, name
     changed = {"scheme": case.scheme, "activation": case.activation, "width": case.width, "depth": case.depth}
-    wrong = expected.predict(Case(**changed, features=case.features, gain=1.02 * case.numeric_gain), inputs)
+    wrong = allowances.predict(Case(**changed, features=case.features, gain=1.02 * case.numeric_gain), inputs)
     assert beyond_allowance(rows, wrong, "activation_second_moment").max() > LARGEST_Z
 
 
@@ -84,7 +87,7 @@ def test_many_inputs_of_few_features_are_forgiven_what_their_laws_leave_out():
     case = Case("lecun_uniform", "tanh", depth=2, width=24, features=2, batch=70)
     inputs = inputs_of(case, batch=70)
     assert first_layer.laws(stack.of_case(case, inputs)) is None
-    rows, prediction = rows_of(case, inputs, 500, seed=6), expected.predict(case, inputs)
+    rows, prediction = rows_of(case, inputs, 500, seed=6), allowances.predict(case, inputs)
     for name in ("activation_second_moment", "gradient_second_moment"):
         assert beyond_allowance(rows, prediction, name).max() <= LARGEST_Z
         assert np.abs(scores(rows[name], prediction.of[name].mean)).max() > LARGEST_Z  # 3 to 5 per cent off

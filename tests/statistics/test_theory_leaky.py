@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from formed import rows_of, scores
 
-from mcflow import hypotheses, laws, theory
-from mcflow.study import Case
+from mcflow import theory
+from mcflow.model.case import Case
+from mcflow.statistics import hypotheses
 from mcflow.theory import stack
+from mcflow.theory.finite_width import second_moment_law
 
 NETWORKS = 8000
 LARGEST_Z = 4.5
@@ -79,7 +81,9 @@ def test_logarithms_of_gradients_are_known_with_biases(case):
     rows, predicted = rows_of(case, inputs, NETWORKS, seed=6), theory.predict(case, inputs)
     name = GRADIENTS[0]
     assert np.abs(log_scores(rows[name], predicted, name)).max() <= LARGEST_Z
-    found = laws.laws(stack.of_case(case, inputs), range(1, 5)) if case.scheme == "orthogonal" else {name: {}}
+    found = (
+        second_moment_law.laws(stack.of_case(case, inputs), range(1, 5)) if case.scheme == "orthogonal" else {name: {}}
+    )
     for layer, law in found[name].items():
         values = rows[name][:, layer - 1]
         assert hypotheses.kolmogorov_smirnov(law.cdf(np.log(values[values > 0])))[1] > 1e-4
@@ -101,14 +105,20 @@ def test_orthogonal_networks_have_log_laws(case):
 def test_whole_laws_of_leaky_networks_agree_and_see_a_gain_two_per_cent_off(case):
     inputs = input_of(case.features)
     rows = rows_of(case, inputs, 2 * NETWORKS, seed=8)
-    found = laws.laws(stack.of_case(case, inputs), range(1, len(case.widths) + 1))
-    wrong = laws.laws(stack.of_case(case, inputs, 1.02 * case.numeric_gain), range(1, len(case.widths) + 1))
-    assert set(found) == set(laws.QUANTITIES)
+    found = second_moment_law.laws(stack.of_case(case, inputs), range(1, len(case.widths) + 1))
+    wrong = second_moment_law.laws(
+        stack.of_case(case, inputs, 1.02 * case.numeric_gain), range(1, len(case.widths) + 1)
+    )
+    assert set(found) == set(second_moment_law.QUANTITIES)
     for name, by_layer in found.items():
         for layer, law in by_layer.items():
             assert hypotheses.kolmogorov_smirnov(law.cdf(np.log(rows[name][:, layer - 1])))[1] > 1e-4, (name, layer)
     last = len(case.widths)
-    for name, layer in ((laws.QUANTITIES[0], last), (laws.QUANTITIES[1], last), (laws.QUANTITIES[2], 1)):
+    for name, layer in (
+        (second_moment_law.QUANTITIES[0], last),
+        (second_moment_law.QUANTITIES[1], last),
+        (second_moment_law.QUANTITIES[2], 1),
+    ):
         assert hypotheses.kolmogorov_smirnov(wrong[name][layer].cdf(np.log(rows[name][:, layer - 1])))[1] < 1e-4, (
             name,
             layer,

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from networks import plan_of
 
-from mcflow import devices, theory
-from mcflow.inputs import inputs_of
-from mcflow.study import Case
+from mcflow import theory
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.model.case import Case
+from mcflow.sampling import sample
 
 NETWORKS = 20_000
 LARGEST_Z = 5.0
@@ -34,7 +35,7 @@ SKEWED = {"preactivation_fourth_moment"}
 def simulate(case, networks=NETWORKS, seed=11):
     """Rows of a case and the inputs they were given."""
     inputs = inputs_of(case, seed)
-    block = devices.simulate(case, inputs, seed, 0, networks, plan=plan_of(case))
+    block = sample.simulate(case, inputs, seed, 0, networks, plan=plan_of(case))
     return block.rows, inputs
 
 

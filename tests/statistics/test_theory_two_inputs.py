@@ -7,10 +7,11 @@ import pytest
 from networks import plan_of
 
 import mcflow
-from mcflow import devices, theory
-from mcflow.inputs import inputs_of
-from mcflow.study import Case
-from mcflow.theory import batch
+from mcflow import theory
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.model.case import Case
+from mcflow.sampling import sample
+from mcflow.theory.finite_width import batch
 
 NETWORKS = 20_000
 SEED = 11
@@ -34,7 +35,7 @@ def case_of(activation, width, **more):
 def simulate(case):
     """Rows of the collapsed sampler and the inputs they were given."""
     inputs = inputs_of(case, SEED)
-    block = devices.simulate(case, inputs, SEED, 0, NETWORKS, plan=plan_of(case), backward=False)
+    block = sample.simulate(case, inputs, SEED, 0, NETWORKS, plan=plan_of(case), backward=False)
     return block.rows, inputs
 
 

@@ -12,26 +12,30 @@ import warnings
 
 import numpy as np
 
-from mcflow import hdf5_inputs, inputs, inspection, machine, parquet_inputs, part_images, results, shards, store
+from mcflow import machine
 from mcflow.errors import InputError
-from mcflow.study import Case, Study
+from mcflow.files import integrity, part_image, reading, shards, target
+from mcflow.inputs import case_inputs, hdf5_child, parquet_child
+from mcflow.model.case import Case
+from mcflow.model.study import Study
+from mcflow.running import merging
 
 ROOM = 1 << 30  # bytes beyond what the program itself takes
 
 
 def read_inputs(path):
-    values = inputs.inputs_of(Case(inputs=path, batch=1, depth=2), 0)
+    values = case_inputs.inputs_of(Case(inputs=path, batch=1, depth=2), 0)
     assert values.dtype == np.float64
     assert values.ndim == 2
     assert np.isfinite(values).all()
 
 
 def read_hdf5_inputs(path):
-    np.asarray(hdf5_inputs.read(path, "", machine.available_memory() // 2)[0])
+    np.asarray(hdf5_child.read(path, "", machine.available_memory() // 2)[0])
 
 
 def read_parquet_inputs(path):
-    parquet_inputs.read(path, machine.available_memory() // 2)
+    parquet_child.read(path, machine.available_memory() // 2)
 
 
 def read_study(path):
@@ -41,7 +45,7 @@ def read_study(path):
 
 def read_result(path):
     try:
-        with results.open(path) as result:
+        with reading.open(path) as result:
             for name in result:
                 result[name].load()
     except (OSError, KeyError) as error:  # damage that a checksum found while data was read, after it was opened
@@ -49,11 +53,11 @@ def read_result(path):
 
 
 def read_seal(path):
-    store.seal_of_file(store.Path(path))
+    target.seal_of_file(target.Path(path))
 
 
 def read_shard(path):
-    shards.read_shard(shards.Path(path))
+    shards.read_shard(merging.Path(path))
 
 
 def main():
@@ -67,8 +71,8 @@ def main():
         pyarrow.set_io_thread_count(1)
     assert h5netcdf
     assert h5py
-    assert inspection
-    assert part_images
+    assert integrity
+    assert part_image
     used = machine._used_address_space()
     resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, used + ROOM))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -9,9 +9,11 @@ import time
 
 import numpy as np
 
-from mcflow import devices, parts
-from mcflow.blocks import BACKWARD, HISTOGRAM_BINS, QUANTITIES, Block
 from mcflow.cli import main
+from mcflow.methods import cost
+from mcflow.quantities import BACKWARD, HISTOGRAM_BINS, QUANTITIES
+from mcflow.sampling import cpu, sample
+from mcflow.sampling.blocks import Block
 
 
 def draw_rows(case, inputs, seed, first, count, *, method="direct", device="cpu", backward=True, plan=None):
@@ -29,8 +31,8 @@ def draw_rows(case, inputs, seed, first, count, *, method="direct", device="cpu"
 
 
 if __name__ == "__main__":  # not in the processes that an executor starts from this file
-    parts._LARGEST = parts._SMALLEST = int(sys.argv.pop(1))
+    cost._LARGEST = cost._SMALLEST = int(sys.argv.pop(1))
     if sys.argv.pop(1) == "stand-in":
-        devices.simulate = draw_rows
-        devices.set_threads = lambda threads: threads or 1
+        sample.simulate = draw_rows
+        cpu.set_threads = lambda threads: threads or 1
     main()

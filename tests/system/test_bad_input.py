@@ -121,9 +121,9 @@ def test_a_junk_array_file_is_refused_without_advice_on_pickle(capsys, tmp_path,
 
 
 def test_a_large_batch_is_refused_before_inputs_are_drawn(capsys, monkeypatch):
-    from mcflow import inputs
+    from mcflow.inputs import case_inputs
 
-    monkeypatch.setattr(inputs, "read", lambda case, seed: pytest.fail("inputs were drawn"))
+    monkeypatch.setattr(case_inputs, "read", lambda case, seed: pytest.fail("inputs were drawn"))
     refused(capsys, [*RUN, "--batch", "10000000000000"], "needs about", "memory")
 
 

@@ -16,13 +16,17 @@ from conftest import assert_same_bits, datasets
 from networks import propagated, simulated
 
 import mcflow
-from mcflow import Case, Study, cli, magnitudes, parts, runs
-from mcflow.blocks import POWERS
-from mcflow.preparation import prepare
-from mcflow.progress import Silent
-from mcflow.results import Result
-from mcflow.shards import Shard
-from mcflow.store import Target
+from mcflow import Case, Study, cli
+from mcflow.files.result import Result
+from mcflow.files.shards import Shard
+from mcflow.files.target import Target
+from mcflow.methods import cost
+from mcflow.plan import prepare
+from mcflow.quantities import POWERS
+from mcflow.running import merging
+from mcflow.running.progress import Silent
+from mcflow.running.run import Options, run_to_file
+from mcflow.statistics import magnitudes
 
 DEPTH, WIDTH = 90, 64
 STEP = 7  # powers of two by which the weights are larger or smaller than those of PLAIN
@@ -78,9 +82,7 @@ def test_a_directly_simulated_network_beyond_float64_is_that_of_its_weights():
 
 
 def write(path, study, shard=None, resume=False):
-    runs.run_to_file(
-        prepare(study, "collapsed", "cpu"), Target(path, resume, False), runs.Options(shard=shard), Silent()
-    )
+    run_to_file(prepare(study, "collapsed", "cpu"), Target(path, resume, False), Options(shard=shard), Silent())
 
 
 def made(folder, std, keep, how, networks=40):
@@ -91,7 +93,7 @@ def made(folder, std, keep, how, networks=40):
         shards = [folder / f"shard{number}.h5" for number in range(2)]
         for number, shard in enumerate(shards):
             write(shard, study, Shard(number, 2))
-        runs.merge_to_file(shards, path, partial=False, overwrite=False)
+        merging.merge_to_file(shards, path, partial=False, overwrite=False)
         return path
     if how == "resumed":
         write(path, Study(study.cases, networks=networks // 4, keep=keep))
@@ -101,8 +103,8 @@ def made(folder, std, keep, how, networks=40):
 
 @pytest.mark.parametrize(("std", "keep"), [(OVER, "summary"), (UNDER, "networks")])
 def test_resumed_and_sharded_files_have_the_same_bits_and_the_right_logarithms(std, keep, tmp_path, monkeypatch):
-    monkeypatch.setattr(parts, "_LARGEST", 16)
-    monkeypatch.setattr(parts, "_SMALLEST", 16)
+    monkeypatch.setattr(cost, "_LARGEST", 16)
+    monkeypatch.setattr(cost, "_SMALLEST", 16)
     whole = made(tmp_path, std, keep, "whole")
     for how in ("resumed", "shards"):
         assert_same_bits(whole, made(tmp_path, std, keep, how))
@@ -126,8 +128,8 @@ def test_resumed_and_sharded_files_have_the_same_bits_and_the_right_logarithms(s
 
 
 def test_where_only_some_parts_leave_float64_the_others_get_logarithms_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(parts, "_LARGEST", 2)
-    monkeypatch.setattr(parts, "_SMALLEST", 2)
+    monkeypatch.setattr(cost, "_LARGEST", 2)
+    monkeypatch.setattr(cost, "_SMALLEST", 2)
     border = 2.0**-8.14  # activations end at 2^-1020 or so
     whole = made(tmp_path, border, "networks", "whole", 12)
     assert_same_bits(whole, made(tmp_path, border, "networks", "resumed", 12))
@@ -223,7 +225,7 @@ def test_every_reader_takes_them(std, batch, keep, tmp_path, monkeypatch, capsys
 
 
 def test_recommend_says_factors_that_float64_cannot_hold(monkeypatch, capsys):
-    monkeypatch.setattr(importlib.import_module("mcflow.recommend"), "BASELINES", ("torch_default",))
+    monkeypatch.setattr(importlib.import_module("mcflow.answers.recommendation"), "BASELINES", ("torch_default",))
     assert cli.call(["recommend", "--activation", "relu", "--depth", "600", "--width", "16", "--networks", "4"]) == 0
     said = capsys.readouterr().out
     cells = [cell.strip() for cell in said.partition("│ torch_default")[2].split("│")]
@@ -239,16 +241,17 @@ def test_a_study_inside_float64_has_no_logarithms():
 
 
 def test_the_live_view_tells_decades_beyond_float64(tmp_path, monkeypatch):
-    from mcflow import part_images, watching
-    from mcflow.cli.following import sparkline
-    from mcflow.parts import FolderParts
+    from mcflow.cli.live_view import sparkline
+    from mcflow.files import live, part_image
+    from mcflow.files.part_folder import FolderParts
+    from mcflow.sampling import part
 
     block = simulated(case_of(OVER), count=8, method="chain")
     for keep in ("networks", "summary"):
         folder = tmp_path / keep
         folder.mkdir()
-        FolderParts(folder).write(0, 0, 8, part_images.encode(part_images.from_block(block, keep), "x"))
-        logs = watching.Flowing(folder, "activation_second_moment").log10_means(0)
+        FolderParts(folder).write(0, 0, 8, part_image.encode(part.from_block(block, keep), "x"))
+        logs = live.Flowing(folder, "activation_second_moment").log10_means(0)
         assert np.isfinite(logs).all()
         assert abs(logs[-1] - 15 * DEPTH * math.log10(2.0)) < 4
         assert sparkline(logs).endswith(f"{logs[-1]:+.1f}")

@@ -143,17 +143,18 @@ def test_one_network_is_a_sentence(mcflow_command, tmp_path):
 
 def test_a_run_still_going_is_judged_by_its_parts(mcflow_command, tmp_path):
     """A run that was stopped after some parts: the folder of parts is what there is."""
-    from mcflow import Case, Study, preparation, runs
-    from mcflow.engine import compute
-    from mcflow.interrupts import Interrupts
-    from mcflow.progress import Silent
-    from mcflow.store import Target, adopt, opened
+    from mcflow import Case, Study, plan
+    from mcflow.files.target import Target, adopt, opened
+    from mcflow.running import run
+    from mcflow.running.engine import compute
+    from mcflow.running.interrupts import Interrupts
+    from mcflow.running.progress import Silent
 
-    prepared = preparation.prepare(Study([Case(depth=3, width=16)], networks=100), "direct")
+    prepared = plan.prepare(Study([Case(depth=3, width=16)], networks=100), "direct")
     target = Target(tmp_path / "going.h5")
     with opened(target, print) as parts:
         adopt(target, prepared.with_networks(5000), parts)
-        compute(prepared, parts, runs.Options().workers, Silent(), Interrupts(), None)
+        compute(prepared, parts, run.Options().workers, Silent(), Interrupts(), None)
     done = mcflow_command("verify", "going.h5")
     assert done.returncode == 0, done.stderr
     assert "100 of 5000" in done.stdout

@@ -5,7 +5,8 @@ import random
 import pytest
 from conftest import datasets
 
-from mcflow import InputError, inspection
+from mcflow import InputError
+from mcflow.files import integrity
 
 STUDY = ("run", "--scheme", "kaiming_normal", "--activation", "relu", "--depth", "3", "--width", "8", "--quiet")
 
@@ -46,12 +47,12 @@ def test_every_flipped_byte_is_found(made):
         content[chance.randrange(len(whole))] ^= 1 << chance.randrange(8)
         made.write_bytes(content)
         with pytest.raises(InputError) as caught:
-            inspection.check(made)
+            integrity.check(made)
         assert "\n" not in str(caught.value)
         found += 1
     print(f"{flips} bytes flipped, {found} found")
     made.write_bytes(whole)
-    assert "is whole" in inspection.check(made)
+    assert "is whole" in integrity.check(made)
 
 
 def test_every_cut_is_found(made):
@@ -59,7 +60,7 @@ def test_every_cut_is_found(made):
     for length in (0, 8, 100, 5000, len(whole) // 2, len(whole) - 90, len(whole) - 1):
         made.write_bytes(whole[:length])
         with pytest.raises(InputError):
-            inspection.check(made)
+            integrity.check(made)
 
 
 def test_a_damaged_part_is_computed_again_and_said(mcflow_command, tmp_path):

@@ -10,11 +10,17 @@ import pytest
 from conftest import assert_same_bits
 
 import mcflow
-from mcflow import activations, definitions, expected, files, head, preparation, runs, schemes
+from mcflow import plan, schemes
+from mcflow.activations import registry
+from mcflow.answers import allowances
 from mcflow.errors import InputError
-from mcflow.runs import Options
-from mcflow.shards import Shard
-from mcflow.store import Target
+from mcflow.files import atomic
+from mcflow.files.seal import difference, seal_of
+from mcflow.files.shards import Shard
+from mcflow.files.target import Target
+from mcflow.model import definitions
+from mcflow.running import merging, run
+from mcflow.running.run import Options
 
 SIZE = {"depth": 3, "width": [6, 10, 8], "features": 7}
 
@@ -23,7 +29,7 @@ SIZE = {"depth": 3, "width": [6, 10, 8], "features": 7}
 def own_names():
     yield
     schemes._registered.pop("m", None)
-    activations._registered.pop("mine", None)
+    registry._registered.pop("mine", None)
 
 
 def study(networks=8, scheme="m", activation="tanh"):
@@ -35,7 +41,7 @@ def register(law):
 
 
 def seal(of=None):
-    return head.seal_of(preparation.prepare(of or study(), device="cpu"))
+    return seal_of(plan.prepare(of or study(), device="cpu"))
 
 
 @pytest.mark.parametrize(
@@ -50,9 +56,9 @@ def test_another_law_under_a_scheme_s_name_is_another_study(other, words):
     register({})
     there = seal()
     register(other)
-    assert words in head.difference(there, seal())
+    assert words in difference(there, seal())
     register({})
-    assert head.difference(there, seal()) == ""
+    assert difference(there, seal()) == ""
 
 
 def test_resume_shards_and_merge_refuse_another_law(tmp_path):
@@ -67,14 +73,14 @@ def test_resume_shards_and_merge_refuse_another_law(tmp_path):
         shard(tmp_path / "0.h5", 0, resume=True)
     shard(tmp_path / "1.h5", 1)
     with pytest.raises(InputError, match="scheme 'm' gives"):
-        runs.merge_to_file([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "all.h5", False, False)
+        merging.merge_to_file([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "all.h5", False, False)
     assert (tmp_path / "a.h5").read_bytes() == before
     assert not (tmp_path / "all.h5").exists()
 
 
 def shard(path, number, resume=False):
-    prepared = preparation.prepare(study(), device="cpu")
-    runs.run_to_file(prepared, Target(path, resume=resume), Options(shard=Shard(number, 2)), runs.Silent())
+    prepared = plan.prepare(study(), device="cpu")
+    run.run_to_file(prepared, Target(path, resume=resume), Options(shard=Shard(number, 2)), run.Silent())
 
 
 def test_the_same_law_written_otherwise_goes_on(tmp_path):
@@ -113,22 +119,22 @@ def step(a):
 
 @pytest.mark.parametrize("make", [scaled, with_default, with_global, step])
 def test_another_activation_under_the_same_name_is_another_study(make):
-    activations.register("mine", make(1.0))
+    registry.register("mine", make(1.0))
     mine = study(activation="mine", scheme="lecun_normal")
     there = seal(mine)
-    activations.register("mine", make(1.02))
-    assert head.difference(there, seal(mine)) == "activation 'mine' has other values there than here"
-    activations.register("mine", make(1.0))
-    assert head.difference(there, seal(mine)) == ""
+    registry.register("mine", make(1.02))
+    assert difference(there, seal(mine)) == "activation 'mine' has other values there than here"
+    registry.register("mine", make(1.0))
+    assert difference(there, seal(mine)) == ""
 
 
 def test_answers_refuse_a_result_of_other_functions():
     """Their predictions would be those of another scheme, and the networks be blamed."""
     register({})
-    activations.register("mine", scaled(1.0))
+    registry.register("mine", scaled(1.0))
     result = mcflow.run(study(activation="mine"))
     assert result.study == study(activation="mine")
-    activations.register("mine", scaled(1.02))
+    registry.register("mine", scaled(1.02))
     with pytest.raises(InputError, match="the result was made with other functions: activation 'mine'"):
         mcflow.verify(result)
     register({"distribution": "rademacher"})
@@ -138,10 +144,10 @@ def test_answers_refuse_a_result_of_other_functions():
 
 def test_a_function_is_what_it_was_when_it_was_registered():
     """Kernels compile a global as a constant; theory and the fingerprint must not see another one."""
-    activations.register("mine", with_global(1.0))
-    before = activations.get("mine").fingerprint()
+    registry.register("mine", with_global(1.0))
+    before = registry.get("mine").fingerprint()
     with_global(3.0)
-    assert activations.get("mine").fingerprint() == before
+    assert registry.get("mine").fingerprint() == before
 
 
 def test_an_edited_module_is_another_study(tmp_path, mcflow_command):
@@ -182,7 +188,7 @@ def test_a_prediction_follows_the_scheme_that_is_registered_now():
     inputs = np.ones((1, 7))
 
     def predicted():
-        found = expected.predict(study().cases[0], inputs, "infinite-width")
+        found = allowances.predict(study().cases[0], inputs, "infinite-width")
         return found.of["preactivation_second_moment"].mean[0]
 
     register({})
@@ -206,29 +212,29 @@ def test_a_file_of_the_format_before_opens_and_is_not_continued(tmp_path):
 
 def resign(path):
     """Put the digest of the changed bytes behind them."""
-    size = path.stat().st_size - files.TRAILER_SIZE
-    digest = files.digest(path, size)
+    size = path.stat().st_size - atomic.TRAILER_SIZE
+    digest = atomic.digest(path, size)
     with path.open("r+b") as file:
         file.truncate(size)
         file.seek(size)
-        file.write(files.trailer(digest))
+        file.write(atomic.trailer(digest))
 
 
 def test_kinks_are_no_part_of_a_definition():
     """They steer quadrature alone: the networks are the same."""
-    activations.register("mine", lambda x: max(x, 0.0))
+    registry.register("mine", lambda x: max(x, 0.0))
     mine = study(8, "lecun_normal", "mine")
     there = seal(mine)
-    activations.register("mine", lambda x: max(x, 0.0), kinks=(0.0,))
-    assert head.difference(there, seal(mine)) == ""
+    registry.register("mine", lambda x: max(x, 0.0), kinks=(0.0,))
+    assert difference(there, seal(mine)) == ""
 
 
 def test_a_formula_without_a_value_at_a_point_has_a_fingerprint():
-    activations.register("mine", lambda x: x / (1.0 + abs(x)))
-    first = definitions.values_sha256(activations.get("mine"))
+    registry.register("mine", lambda x: x / (1.0 + abs(x)))
+    first = definitions.values_sha256(registry.get("mine"))
     probe = definitions._PROBES[100]
-    activations.register("mine", lambda x: x / (1.0 + abs(x)) if x != probe else 1.0 / (x - probe))
-    assert definitions.values_sha256(activations.get("mine")) != first
+    registry.register("mine", lambda x: x / (1.0 + abs(x)) if x != probe else 1.0 / (x - probe))
+    assert definitions.values_sha256(registry.get("mine")) != first
 
 
 def test_another_content_of_the_inputs_file_is_another_study(tmp_path):
@@ -237,6 +243,6 @@ def test_another_content_of_the_inputs_file_is_another_study(tmp_path):
     path.write_text("1,2\n3,4\n5,6\n")
     there = seal(mcflow.Study([case]))
     path.write_text("1;2\n3;4\n7;8\n")  # other marks, and another row that is not used
-    assert head.difference(there, seal(mcflow.Study([case]))) == ""
+    assert difference(there, seal(mcflow.Study([case]))) == ""
     path.write_text("1,2\n3,4.04\n")
-    assert "inputs' values differ" in head.difference(there, seal(mcflow.Study([case])))
+    assert "inputs' values differ" in difference(there, seal(mcflow.Study([case])))

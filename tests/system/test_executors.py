@@ -16,8 +16,10 @@ import pytest
 from conftest import assert_same_bits, command_line
 
 import mcflow
-from mcflow import agreement, executors, parts, preparation
+from mcflow import plan
 from mcflow.errors import InputError, Unfinished
+from mcflow.methods import cost
+from mcflow.running.workers import executor, same_bits
 
 STUDY = ("run", "--scheme", "kaiming_normal", "--activation", "relu", "--activation", "tanh")
 STUDY = (*STUDY, "--depth", "3", "--width", "16", "--quiet")
@@ -28,8 +30,8 @@ needs_dask = pytest.mark.skipif(importlib.util.find_spec("distributed") is None,
 
 @pytest.fixture
 def few_networks_a_part(monkeypatch):
-    monkeypatch.setattr(parts, "_LARGEST", 32)
-    monkeypatch.setattr(parts, "_SMALLEST", 32)
+    monkeypatch.setattr(cost, "_LARGEST", 32)
+    monkeypatch.setattr(cost, "_SMALLEST", 32)
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +83,8 @@ def test_what_is_registered_here_works_on_threads(tmp_path):
 
 
 def test_other_versions_kernels_and_functions_are_refused():
-    jobs = preparation.prepare(mcflow.Study(CASES[:1]), device="cpu").jobs
-    here = agreement.agreement(jobs)
+    jobs = plan.prepare(mcflow.Study(CASES[:1]), device="cpu").jobs
+    here = same_bits.agreement(jobs)
     here.check(jobs)
     for i, (name, _) in enumerate(here.versions):
         other = replace(here, versions=(*here.versions[:i], (name, "other"), *here.versions[i + 1 :]))
@@ -99,14 +101,14 @@ def test_what_is_no_executor_is_refused():
 
 @pytest.mark.usefixtures("few_networks_a_part")
 def test_a_part_that_fails_is_tried_again_and_then_given_up(whole, tmp_path, monkeypatch):
-    real, failures = executors._compute_on_worker, iter([True, True, False, True])
+    real, failures = executor._compute_on_worker, iter([True, True, False, True])
 
     def fail(*arguments):
         if next(failures, False):
             raise OSError("a worker's disk")
         return real(*arguments)
 
-    monkeypatch.setattr(executors, "_compute_on_worker", fail)
+    monkeypatch.setattr(executor, "_compute_on_worker", fail)
     path = tmp_path / "a.h5"
     study = mcflow.Study(CASES, networks=300)
     with ThreadPoolExecutor(1) as pool:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import mcflow
 from mcflow.errors import InputError
-from mcflow.study import Study
+from mcflow.model.study import Study
 
 CHILD = Path(__file__).parent / "hostile_child.py"
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")  # files of bytes are long

@@ -8,7 +8,7 @@ import zlib
 import pytest
 from conftest import assert_same_bits, command_line
 
-from mcflow.parts import PartName
+from mcflow.files.part_folder import PartName
 
 STUDY = ("run", "--scheme", "kaiming_normal", "--activation", "relu", "--activation", "tanh")
 STUDY = (*STUDY, "--depth", "4", "--width", "16", "--batch", "2", "--quiet")

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from conftest import command_line
 
-from mcflow import progress
+from mcflow.running import progress
 
 RUN = ("run", "--scheme", "xavier_normal", "--activation", "relu", "--depth", "3", "--width", "16")
 

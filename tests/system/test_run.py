@@ -14,8 +14,8 @@ import pytest
 from conftest import assert_same_bits, command_line, datasets
 
 import mcflow
-from mcflow import schema
-from mcflow.flow import CRITERION, KEPT, verdict
+from mcflow.answers.signal import CRITERION, KEPT, verdict
+from mcflow.files import schema
 
 STUDY = ("run", "--scheme", "kaiming_normal", "--activation", "relu", "--activation", "tanh")
 STUDY = (*STUDY, "--depth", "4", "--width", "24", "--batch", "2", "--quiet")
@@ -224,6 +224,6 @@ def test_a_study_of_more_than_four_thousand_cases(tmp_path):
     study = mcflow.Study(cases, networks=2, keep="summary")
     path = tmp_path / "many.h5"
     mcflow.run(study, path).close()
-    from mcflow.store import seal_of_file
+    from mcflow.files.target import seal_of_file
 
     assert mcflow.Study.from_toml(seal_of_file(path).study) == study

@@ -13,7 +13,7 @@ from conftest import assert_same_bits, command_line
 
 import mcflow
 from mcflow.errors import InputError, Unfinished
-from mcflow.interrupts import Interrupted
+from mcflow.running.interrupts import Interrupted
 
 SMALL = ("--scheme", "kaiming_normal", "--activation", "relu", "--depth", "3", "--width", "16", "--networks", "60")
 

@@ -10,8 +10,8 @@ import pytest
 from conftest import command_line
 
 import mcflow
-from mcflow import estimates
 from mcflow.errors import InputError
+from mcflow.running import space
 
 STUDY = (
     "run",
@@ -70,7 +70,7 @@ def test_writers_that_come_and_go_are_let_in_or_told_who_writes(tmp_path):
     code = """
 from pathlib import Path
 from mcflow.errors import InputError
-from mcflow.store import Target, opened
+from mcflow.files.target import Target, opened
 
 written = 0
 while written < 20:
@@ -94,13 +94,13 @@ while written < 20:
 
 def test_a_file_made_while_a_run_waited_for_the_lock_is_not_overwritten(tmp_path, monkeypatch):
     path = tmp_path / "a.h5"
-    check = estimates.check
+    check = space.check
 
     def another_ends_meanwhile(*arguments):
         path.write_bytes(b"of another run")
         return check(*arguments)
 
-    monkeypatch.setattr(estimates, "check", another_ends_meanwhile)
+    monkeypatch.setattr(space, "check", another_ends_meanwhile)
     study = mcflow.Study([mcflow.Case("kaiming_normal", "relu", depth=2, width=4)], networks=8)
     with pytest.raises(InputError, match=r"a\.h5 exists; give --resume"):
         mcflow.run(study, path)

@@ -12,8 +12,8 @@ THREADS_OF_TILES = 4
 def on_cuda(case, seed=3, first=3, count=1, inputs=None, threads=THREADS, **how):
     from networks import plan_of
 
-    from mcflow import cuda
-    from mcflow.inputs import inputs_of
+    from mcflow.inputs.case_inputs import inputs_of
+    from mcflow.sampling import cuda
 
     values = inputs_of(case, seed) if inputs is None else inputs
     how = {"plan": plan_of(case), "method": "direct", "backward": True} | how
@@ -23,11 +23,11 @@ def on_cuda(case, seed=3, first=3, count=1, inputs=None, threads=THREADS, **how)
 def on_processor(case, seed=3, first=3, count=1, inputs=None, **how):
     from networks import plan_of
 
-    from mcflow import devices
-    from mcflow.inputs import inputs_of
+    from mcflow.inputs.case_inputs import inputs_of
+    from mcflow.sampling import sample
 
     values = inputs_of(case, seed) if inputs is None else inputs
-    return devices.simulate(case, values, seed, first, count, **{"plan": plan_of(case)} | how)
+    return sample.simulate(case, values, seed, first, count, **{"plan": plan_of(case)} | how)
 
 
 def assert_twins(case, **how):
@@ -55,7 +55,7 @@ def assert_twins(case, **how):
 
 
 def case_of(scheme="kaiming_normal", activation="tanh", batch=1, **fields):
-    from mcflow.study import Case
+    from mcflow.model.case import Case
 
     return Case(scheme, activation, batch=batch, **{"width": [9, 7, 5], "features": 6} | fields)
 
@@ -177,7 +177,8 @@ def test_biases_that_tower_above_the_weights_are_the_processors():
 
 
 def test_only_the_chain_is_left_to_the_processor():
-    from mcflow import cuda, schemes
+    from mcflow import schemes
+    from mcflow.sampling import cuda
 
     for scheme in schemes.BUILTIN:
         case = case_of(scheme)
@@ -208,18 +209,16 @@ def test_counts_forward_only_and_far_addresses_are_the_processors():
 def test_a_users_activation_is_the_processors(derivative):
     import math
 
-    from mcflow import activations
+    from mcflow.activations import registry
 
     name = f"cuda wave {derivative}"
-    activations.register(
-        name, lambda x: x + math.sin(x) ** 2, (lambda x: 1.0 + math.sin(2.0 * x)) if derivative else None
-    )
+    registry.register(name, lambda x: x + math.sin(x) ** 2, (lambda x: 1.0 + math.sin(2.0 * x)) if derivative else None)
     assert_twins(case_of(activation=name))
 
 
 @pytest.mark.parametrize("scheme", ["kaiming_normal", "orthogonal"])
 def test_any_block_gives_the_same_bits(scheme):
-    from mcflow.blocks import join
+    from mcflow.sampling.blocks import join
 
     case = case_of(scheme, "relu", 2, width=[5, 4], features=3)
     whole = on_cuda(case, first=0, count=3)
@@ -243,7 +242,7 @@ def test_philox_is_that_of_the_processor_to_the_bit():
     from mcflow.kernels.body import rng
     from mcflow.kernels.cuda import bodies, smoke
 
-    from mcflow.cuda_detection import KNOWN_WORDS
+    from mcflow.sampling.cuda_detection import KNOWN_WORDS
 
     assert smoke.words() == KNOWN_WORDS
     generator = np.random.default_rng(5)
@@ -253,8 +252,8 @@ def test_philox_is_that_of_the_processor_to_the_bit():
 
 
 def test_out_of_memory_halves_what_runs_at_a_time(monkeypatch):
-    from mcflow import cuda
     from mcflow.errors import Unfinished
+    from mcflow.sampling import cuda
 
     class CudaAPIError(Exception):
         pass

@@ -9,12 +9,16 @@ import oracle
 import pytest
 from networks import assert_same_rows, plan_of, propagated, simulated
 
-from mcflow import activations, devices, draw, schemes
-from mcflow.activation_formulas import PARAMETRIC, PLAIN
-from mcflow.blocks import HISTOGRAM_BINS, QUANTITIES, join
-from mcflow.histograms import edges
-from mcflow.inputs import inputs_of
-from mcflow.study import Case
+from mcflow import schemes
+from mcflow.activations import registry
+from mcflow.activations.formulas import PARAMETRIC, PLAIN
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.model.case import Case
+from mcflow.quantities import HISTOGRAM_BINS, QUANTITIES
+from mcflow.sampling import cpu, sample
+from mcflow.sampling import network as draw
+from mcflow.sampling.bins import edges
+from mcflow.sampling.blocks import join
 
 EVERY_SCHEME = [*sorted(schemes.BUILTIN), "normal:0.3", "uniform:0.2"]
 UNEVEN = {"width": [37, 20, 130, 12], "features": 50, "batch": 3}
@@ -85,9 +89,7 @@ def test_a_single_input_has_no_correlation():
 @pytest.mark.parametrize("derivative", [True, False])
 def test_a_users_activation_is_the_oracle(derivative):
     name = f"test wave {derivative}"
-    activations.register(
-        name, lambda x: x + math.sin(x) ** 2, (lambda x: 1.0 + math.sin(2.0 * x)) if derivative else None
-    )
+    registry.register(name, lambda x: x + math.sin(x) ** 2, (lambda x: 1.0 + math.sin(2.0 * x)) if derivative else None)
     check(Case("xavier_normal", name, depth=4, width=30, batch=3, bias_std=0.3))
 
 
@@ -121,10 +123,10 @@ def test_any_number_of_threads_gives_the_same_bits(scheme):
     try:
         blocks = []
         for threads in (1, 2):
-            devices.set_threads(threads)
+            cpu.set_threads(threads)
             blocks.append(simulated(case, count=31, plan=plan_of(case, networks=17)))
     finally:
-        devices.set_threads(None)
+        cpu.set_threads(None)
     one, two = blocks
     assert all(one.rows[name].tobytes() == row.tobytes() for name, row in two.rows.items())
     assert np.array_equal(one.preactivation_counts, two.preactivation_counts)
@@ -136,7 +138,7 @@ def test_weights_kept_and_weights_made_again_give_the_same_bits(monkeypatch):
         case = Case("kaiming_normal", "tanh", width=[40, 60, 30], batch=batch)
         kept = simulated(case, count=3)
         with monkeypatch.context() as patch:
-            patch.setattr(devices, "_kept_weights", lambda case: 0)
+            patch.setattr(cpu, "_kept_weights", lambda case: 0)
             again = simulated(case, count=3)
         assert all(kept.rows[name].tobytes() == row.tobytes() for name, row in again.rows.items())
 
@@ -183,9 +185,9 @@ def test_no_network_is_counted_beyond_the_plan():
 def test_inputs_of_any_size_are_the_oracle():
     case = Case("lecun_normal", "relu", depth=3, width=30, batch=3)
     inputs = inputs_of(case, 3)
-    plain = devices.simulate(case, inputs, 3, 0, 1, plan=plan_of(case)).rows
+    plain = sample.simulate(case, inputs, 3, 0, 1, plan=plan_of(case)).rows
     for exponent in (-100, 100):
-        scaled = devices.simulate(case, np.ldexp(inputs, exponent), 3, 0, 1, plan=plan_of(case)).rows
+        scaled = sample.simulate(case, np.ldexp(inputs, exponent), 3, 0, 1, plan=plan_of(case)).rows
         for name, power in (("preactivation_second_moment", 2), ("weight_gradient_second_moment", 2)):
             np.testing.assert_allclose(np.ldexp(scaled[name], -power * exponent), plain[name], rtol=1e-5)
         np.testing.assert_allclose(scaled["gradient_second_moment"], plain["gradient_second_moment"], rtol=1e-5)

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from mcflow.kernels.cpu import collapsed, lanes, one_input
+from mcflow.kernels.cpu import collapsed, launch, one_input
 
-from mcflow import devices
-from mcflow.blocks import QUANTITIES
-from mcflow.histograms import Plan
-from mcflow.study import Case
+from mcflow.model.case import Case
+from mcflow.quantities import QUANTITIES
+from mcflow.sampling import sample
+from mcflow.sampling.bins import Plan
 
 CASES = {
     "relu": Case("kaiming_normal", "relu", depth=12, width=65),
@@ -38,19 +38,19 @@ def simulated(name, backward):
     case = CASES[name]
     x = GIVEN.get(name, np.random.default_rng(5).normal(size=(1, case.features or case.widths[0])))
     plan = Plan(40, np.zeros(case.depth, np.int64), np.zeros(case.depth, np.int64))
-    return devices.simulate(case, x, 11, 3, 60, method="collapsed", backward=backward, plan=plan)
+    return sample.simulate(case, x, 11, 3, 60, method="collapsed", backward=backward, plan=plan)
 
 
 @pytest.fixture
 def walks(monkeypatch):
     """The walks that were simulated, in order."""
-    taken, simulate = [], lanes.simulate
+    taken, simulate = [], launch.simulate
 
     def noted(walk, *arguments):
         taken.append(walk)
         return simulate(walk, *arguments)
 
-    monkeypatch.setattr(lanes, "simulate", noted)
+    monkeypatch.setattr(launch, "simulate", noted)
     return taken
 
 

@@ -6,11 +6,12 @@ import math
 import numpy as np
 import pytest
 
-from mcflow import Case, InputError, Study, dialects, reproductions, run
-from mcflow.compare import compare
-from mcflow.export import export
-from mcflow.flow import BACKWARD, FORWARD
-from mcflow.recommend import recommend
+from mcflow import Case, InputError, Study, reproductions, run
+from mcflow.answers import frameworks
+from mcflow.answers.comparison import compare
+from mcflow.answers.recommendation import recommend
+from mcflow.answers.signal import BACKWARD, FORWARD
+from mcflow.answers.table import export
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_float16_underflows_at_the_depth_that_the_rate_says(three):
     assert 22 < layers < 28
 
 
-@pytest.mark.parametrize("each", dialects.DIALECTS, ids=lambda each: f"{each.framework}-{each.name}")
+@pytest.mark.parametrize("each", frameworks.DIALECTS, ids=lambda each: f"{each.framework}-{each.name}")
 def test_dialects_draw_the_variance_that_they_name(each):
     assert each.measured(seed=3) == pytest.approx(each.variance(256, 512), rel=0.02)
 
@@ -53,7 +54,7 @@ def test_dialects_draw_the_variance_that_they_name(each):
 def test_dialects_are_the_schemes_that_they_say():
     from mcflow import schemes
 
-    for each in dialects.DIALECTS:
+    for each in frameworks.DIALECTS:
         if each.scheme:
             scheme = schemes.get(each.scheme)
             gain = math.sqrt(2.0) if each.scheme.startswith("kaiming") else 1.0

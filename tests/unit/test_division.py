@@ -7,10 +7,10 @@ import tracemalloc
 
 import pytest
 
-from mcflow.division import Division
-from mcflow.parts import PartName
-from mcflow.pieces import Piece
-from mcflow.shards import Shard
+from mcflow.files.part_folder import PartName
+from mcflow.files.shards import Shard
+from mcflow.running.division import Division
+from mcflow.running.work import Piece
 
 
 def _listed(sizes, networks):

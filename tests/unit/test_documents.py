@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from mcflow import schema
 from mcflow.cli import LazyGroup, cli
+from mcflow.files import schema
 
 ROOT = Path(__file__).parents[2]
 FORMAT = (ROOT / "docs" / "file-format.md").read_text()

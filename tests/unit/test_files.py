@@ -6,12 +6,13 @@ import sys
 
 import pytest
 
-from mcflow import InputError, files, locks
+from mcflow import InputError
+from mcflow.files import atomic, lock
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "a"
-    files.write_atomically(path, b"old")
+    atomic.write_atomically(path, b"old")
     write, calls = os.write, []
 
     def full(descriptor, data):
@@ -22,7 +23,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match="No space"):
-        files.write_atomically(path, b"a new content")
+        atomic.write_atomically(path, b"a new content")
     monkeypatch.undo()
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["a"]
@@ -31,14 +32,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
 def test_short_writes_are_completed(tmp_path, monkeypatch):
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, bytes(data[:3])))
-    files.write_atomically(tmp_path / "a", b"0123456789")
+    atomic.write_atomically(tmp_path / "a", b"0123456789")
     assert (tmp_path / "a").read_bytes() == b"0123456789"
 
 
 LIMITED = """
 import resource, sys, h5py, numpy as np
 from pathlib import Path
-from mcflow.files import ReservedFile
+from mcflow.files.atomic import ReservedFile
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 with ReservedFile(Path(sys.argv[1])) as target:
     with h5py.File(target, "w") as file:
@@ -66,17 +67,17 @@ def test_trailer_is_read_back_and_hdf5_ignores_it(tmp_path):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file["x"] = [1, 2]
-    assert files.read_trailer(path) is None
-    stated = files.digest(path)
-    files.seal_and_replace(path, path)
-    assert files.read_trailer(path) == stated
-    assert files.digest(path, path.stat().st_size - files.TRAILER_SIZE) == stated
+    assert atomic.read_trailer(path) is None
+    stated = atomic.digest(path)
+    atomic.seal_and_replace(path, path)
+    assert atomic.read_trailer(path) == stated
+    assert atomic.digest(path, path.stat().st_size - atomic.TRAILER_SIZE) == stated
     with h5py.File(path) as file:
         assert file["x"][1] == 2
 
 
 def test_a_living_writer_is_not_robbed(tmp_path):
-    with locks.hold(tmp_path), pytest.raises(InputError, match=f"process {os.getpid()}"), locks.hold(tmp_path):
+    with lock.hold(tmp_path), pytest.raises(InputError, match=f"process {os.getpid()}"), lock.hold(tmp_path):
         pass
     assert not os.listdir(tmp_path)
 
@@ -91,25 +92,25 @@ with locks.hold(Path({str(tmp_path)!r})):
 """
     dead = subprocess.run([sys.executable, "-c", code], check=False)
     assert dead.returncode == -9
-    assert locks.holder(tmp_path) is None
+    assert lock.holder(tmp_path) is None
     said = []
-    with locks.hold(tmp_path, said.append):
-        assert locks.holder(tmp_path) is not None
+    with lock.hold(tmp_path, said.append):
+        assert lock.holder(tmp_path) is not None
     assert len(said) == 1
     assert "dead" in said[0]
     assert not os.listdir(tmp_path)
 
 
 def test_another_hosts_lock_is_respected(tmp_path):
-    (tmp_path / locks.NAME).write_text('{"host": "elsewhere", "pid": 1, "start": null}')
-    with pytest.raises(InputError, match="elsewhere"), locks.hold(tmp_path):
+    (tmp_path / lock.NAME).write_text('{"host": "elsewhere", "pid": 1, "start": null}')
+    with pytest.raises(InputError, match="elsewhere"), lock.hold(tmp_path):
         pass
 
 
 def test_a_lock_without_content_is_that_of_a_writer_killed_while_making_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(locks, "_PATIENCE", 0.2)
-    (tmp_path / locks.NAME).write_text("")
+    monkeypatch.setattr(lock, "_PATIENCE", 0.2)
+    (tmp_path / lock.NAME).write_text("")
     said = []
-    with locks.hold(tmp_path, said.append):
+    with lock.hold(tmp_path, said.append):
         pass
     assert said

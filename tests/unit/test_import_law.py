@@ -44,14 +44,24 @@ def test_kernel_bodies_import_only_math_scalar_types_and_each_other():
             assert ours or name.partition(".")[0] in ("collections", "typing", "numpy"), f"{path}: {name}"
 
 
-def test_only_devices_and_its_rooms_import_kernels():
-    """cuda.py, cuda_detection.py and drawn.py are rooms of devices.py: imported, they load nothing of Numba."""
+def test_only_sampling_imports_kernels():
     for path in (ROOT / "mcflow").rglob("*.py"):
-        if path.name not in ("devices.py", "cuda.py", "cuda_detection.py", "drawn.py"):
+        if path.parent.name != "sampling":
             assert not any(name.startswith("mcflow.kernels") for name in imported(path)), path
 
 
-@pytest.mark.parametrize("module", ["study", "statistics", "sketches", "summaries", "inputs", "parts", "theory"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "model.study",
+        "statistics.moments",
+        "statistics.sketches",
+        "statistics.summaries",
+        "inputs.case_inputs",
+        "files.part_folder",
+        "theory.prediction",
+    ],
+)
 def test_no_numba_in(module):
     assert not loads(f"import mcflow.{module}", ("numba",))
 

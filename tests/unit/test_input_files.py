@@ -8,11 +8,11 @@ import pytest
 import scipy.io
 import xarray
 
-from mcflow import Case, InputError, preparation
-from mcflow.hdf5_inputs import read as read_hdf5
-from mcflow.input_files import read, split
-from mcflow.inputs import inputs_of
-from mcflow.study import Study
+from mcflow import Case, InputError, plan
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.inputs.hdf5_child import read as read_hdf5
+from mcflow.inputs.user_files import read, split
+from mcflow.model.study import Study
 
 ROOM = 1 << 30
 have_pyarrow = pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
@@ -37,7 +37,7 @@ def test_images_are_flattened_as_torch_does_and_it_is_said(tmp_path, rows):
 def test_a_study_keeps_and_says_how_its_inputs_were_read(tmp_path, rows):
     (tmp_path / "a.csv").write_text("x;y\n1,5;2\n3;4\n")
     case = Case(inputs=str(tmp_path / "a.csv"), depth=2, width=4)
-    (job,) = preparation.prepare(Study([case]), device="cpu").jobs
+    (job,) = plan.prepare(Study([case]), device="cpu").jobs
     said = "a.csv: columns separated by semicolons, decimal commas, line 1 taken as a header"
     assert job.inputs_note.endswith(said)
 
@@ -156,7 +156,7 @@ def test_parquet_columns_are_features_and_an_index_is_not(tmp_path, rows):
 def test_parquet_that_is_no_table_of_numbers_is_refused_by_place(tmp_path, rows):
     import pandas
 
-    from mcflow.parquet_inputs import read as read_parquet
+    from mcflow.inputs.parquet_child import read as read_parquet
 
     path = str(tmp_path / "a.parquet")
     frame = pandas.DataFrame({"a": [1, 2], "b": pandas.array([3, None], dtype="Int64"), "c": [True, False]})

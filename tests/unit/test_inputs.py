@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mcflow import Case, InputError
-from mcflow.inputs import _every_digit, digest, have_digits, inputs_of
+from mcflow.inputs.case_inputs import _every_digit, digest, have_digits, inputs_of
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "sphere"])

@@ -8,8 +8,8 @@ import pytest
 from mcflow.kernels.body.activations import BY_KIND
 from mcflow.kernels.cpu import activations as loops
 
-from mcflow import activations as named
-from mcflow.activation_formulas import PARAMETRIC, PLAIN
+from mcflow.activations import registry as named
+from mcflow.activations.formulas import PARAMETRIC, PLAIN
 
 # Largest error in units of 6e-8 (half the spacing of float32 at 1) of max(|value|, the floor below), where it is not 4:
 # products with h magnify the error of a gate, and near their zero sums cancel.

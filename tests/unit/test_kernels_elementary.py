@@ -3,8 +3,8 @@
 import numba
 import numpy as np
 import pytest
-from mcflow.kernels._jit import EXACT, compile_body
 from mcflow.kernels.body import elementary, normal
+from mcflow.kernels.cpu._compile import EXACT, compile_body
 from mcflow.kernels.cpu.bodies import scalars
 from scipy import special
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from networks import assert_same_rows, plan_of, propagated, simulated
 
-from mcflow import activations, devices, draw
-from mcflow.activation_formulas import PARAMETRIC, PLAIN
-from mcflow.study import Case
+from mcflow.activations import registry
+from mcflow.activations.formulas import PARAMETRIC, PLAIN
+from mcflow.model.case import Case
+from mcflow.sampling import network as draw
+from mcflow.sampling import sample
 
 EVERY = sorted({*PLAIN, *PARAMETRIC})
 FAR_OUT = ["elu", "selu", "celu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "hardswish"]
@@ -18,7 +20,7 @@ FAR_OUT = ["elu", "selu", "celu", "gelu", "gelu_tanh", "silu", "mish", "softplus
 @pytest.mark.parametrize("weight", [1e-12, 1e12])
 def test_a_layer_of_zeros_is_phi_of_zero_at_any_scale_of_the_weights(activation, weight):
     case = Case(f"normal:{weight}", activation, depth=1, width=8)
-    rows = devices.simulate(case, np.zeros((1, 8)), 3, 0, 1, plan=plan_of(case)).rows
+    rows = sample.simulate(case, np.zeros((1, 8)), 3, 0, 1, plan=plan_of(case)).rows
     phi, dphi = (float(f(np.zeros(1))[0]) for f in (case.nonlinearity.phi, case.nonlinearity.dphi))
     assert rows["activation_mean"][0, 0] == pytest.approx(phi, rel=1e-6)
     v = draw(case, 3, 0, "direct").output_gradient
@@ -60,7 +62,7 @@ def test_entries_of_one_input_may_be_forty_decades_apart():
     case = Case("lecun_normal", "gelu", depth=2, width=16, raw=True)
     inputs = np.full((1, 16), 1e-30)
     inputs[0, ::2] = 1e10
-    rows = devices.simulate(case, inputs, 3, 0, 1, plan=plan_of(case)).rows
+    rows = sample.simulate(case, inputs, 3, 0, 1, plan=plan_of(case)).rows
     h = inputs @ draw(case, 3, 0, "direct").weights[0].T
     assert rows["preactivation_second_moment"][0, 0] == pytest.approx((h**2).mean(), rel=1e-5)
 
@@ -125,5 +127,5 @@ def shrink_slope(x):
     ],
 )
 def test_a_users_flat_intervals_are_found_and_its_tails_are_none(phi, dphi, kinks, flat):
-    found = activations.register("test far flat", phi, dphi, kinks).flat
+    found = registry.register("test far flat", phi, dphi, kinks).flat
     np.testing.assert_allclose(found, flat, rtol=0, atol=2e-5)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from compiled import entry
-from mcflow.kernels.cpu import layers, products
+from mcflow.kernels.cpu import products, sums
 
 GENERATOR = np.random.default_rng(11)
 
@@ -49,7 +49,7 @@ def test_transposed_product_of_a_panel_adds_to_numpys(inputs, n, first, rows, st
 def test_sum_of_squares_is_exact_to_float64():
     values = (GENERATOR.standard_normal(1003) * 1e18).astype(np.float32)
     truth = math.fsum(v * v for v in values[3:1000].astype(float))
-    assert entry(layers.sum_of_squares)(values, 3, 997) == pytest.approx(truth, rel=1e-14)
+    assert entry(sums.sum_of_squares)(values, 3, 997) == pytest.approx(truth, rel=1e-14)
 
 
 @pytest.mark.parametrize("exponent", [-300, -149, -60, 0, 1, 90, 200])
@@ -57,19 +57,19 @@ def test_rescaling_is_exact_where_the_result_fits(exponent):
     start = 0.0 if exponent == 0 else (-100 if exponent > 0 else 100)
     values = np.ldexp(GENERATOR.uniform(1, 2, 50), int(start)).astype(np.float32)
     expected = np.ldexp(values.astype(float), exponent)
-    entry(layers.rescale)(values, len(values), exponent)
+    entry(sums.rescale)(values, len(values), exponent)
     with np.errstate(over="ignore"):
         np.testing.assert_allclose(values, expected.astype(np.float32), rtol=1e-6, atol=1.5e-45)
 
 
 @pytest.mark.parametrize("square", [1e-300, 1e-40, 0.24, 0.25, 1.0, 3.99, 4.0, 1e60, 1e300])
 def test_exponent_of_a_mean_square_is_the_power_of_two_below_its_root(square):
-    exponent = entry(layers.exponent_of)(square)
+    exponent = entry(sums.exponent_of)(square)
     assert 2.0**exponent <= math.sqrt(square) * (1 + 1e-15) < 2.0 ** (exponent + 1)
 
 
 def test_exponent_of_nothing_is_zero():
-    assert [entry(layers.exponent_of)(value) for value in (0.0, math.inf, math.nan)] == [0, 0, 0]
+    assert [entry(sums.exponent_of)(value) for value in (0.0, math.inf, math.nan)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(("inputs", "group"), [(2, 2), (6, 2), (6, 6), (7, 3)])
@@ -83,20 +83,16 @@ def test_mean_cosine_is_over_all_pairs_within_groups(inputs, group):
         for a in range(start, start + group)
         for b in range(a + 1, start + group)
     ]
-    assert entry(layers.mean_cosine)(h.ravel(), inputs, n, group, np.empty(n)) == pytest.approx(
-        np.mean(pairs), abs=1e-12
-    )
+    assert entry(sums.mean_cosine)(h.ravel(), inputs, n, group, np.empty(n)) == pytest.approx(np.mean(pairs), abs=1e-12)
 
 
 def test_cosines_of_equal_and_opposite_inputs_are_one_and_minus_one():
     row = GENERATOR.standard_normal(50).astype(np.float32)
-    assert entry(layers.mean_cosine)(np.concatenate([row, row]), 2, 50, 2, np.empty(50)) == pytest.approx(
-        1.0, abs=1e-12
-    )
-    assert entry(layers.mean_cosine)(np.concatenate([row, -row]), 2, 50, 2, np.empty(50)) == pytest.approx(
+    assert entry(sums.mean_cosine)(np.concatenate([row, row]), 2, 50, 2, np.empty(50)) == pytest.approx(1.0, abs=1e-12)
+    assert entry(sums.mean_cosine)(np.concatenate([row, -row]), 2, 50, 2, np.empty(50)) == pytest.approx(
         -1.0, abs=1e-12
     )
-    assert math.isnan(entry(layers.mean_cosine)(np.concatenate([row, 0 * row]), 2, 50, 2, np.empty(50)))
+    assert math.isnan(entry(sums.mean_cosine)(np.concatenate([row, 0 * row]), 2, 50, 2, np.empty(50)))
 
 
 def test_counts_are_numpys_histogram_and_lose_nothing():
@@ -104,8 +100,8 @@ def test_counts_are_numpys_histogram_and_lose_nothing():
     values[:4] = np.inf, -np.inf, 1e30, -1e30
     inner = np.linspace(-6, 6, 65)
     for exponent, unit_exponent in ((0, 0), (3, 2), (-200, -200), (0, -3)):
-        counts = np.zeros(layers.BINS, np.int64)
-        entry(layers.count)(counts, values, len(values), exponent, unit_exponent)
+        counts = np.zeros(sums.BINS, np.int64)
+        entry(sums.count)(counts, values, len(values), exponent, unit_exponent)
         shift = exponent - unit_exponent
         edges = np.concatenate([[-np.inf], inner, [np.inf]])
         truth = np.histogram(np.ldexp(values.astype(float), shift), edges)[0]

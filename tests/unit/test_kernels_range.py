@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from networks import assert_same_rows, plan_of, propagated, simulated
 
-from mcflow import devices
-from mcflow.study import Case
+from mcflow.model.case import Case
+from mcflow.sampling import sample
 
 DECADES = "preactivation_second_moment", "activation_second_moment", "gradient_second_moment"
 
@@ -90,7 +90,7 @@ def test_activations_below_the_smallest_normal_float32_lose_no_network(method, b
     """GELU of -13 to -14.4: where both units of a layer are there, one over the length of x is not a float32."""
     case = Case("normal:13", "gelu", width=[2, 16, 16], features=1, batch=batch, raw=True)
     inputs = np.linspace(1.0, 0.99, batch)[:, np.newaxis]
-    rows = devices.simulate(case, inputs, 3, 0, 6000, method=method, plan=plan_of(case)).rows
+    rows = sample.simulate(case, inputs, 3, 0, 6000, method=method, plan=plan_of(case)).rows
     first = rows["activation_second_moment"][:, 0]
     assert np.any((first > 0.0) & (first < float(np.finfo(np.float32).smallest_normal) ** 2))
     for name, row in rows.items():
@@ -103,7 +103,7 @@ def test_inputs_of_unlike_sizes_keep_their_own(size):
     case = Case("lecun_normal", "tanh", depth=2, width=32, batch=2)
     inputs = np.ones((2, 32))
     inputs[1] *= size
-    rows = devices.simulate(case, inputs, 3, 0, 1, plan=plan_of(case)).rows
+    rows = sample.simulate(case, inputs, 3, 0, 1, plan=plan_of(case)).rows
     assert all(np.isfinite(row).all() for row in rows.values())
 
 

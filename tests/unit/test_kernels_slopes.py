@@ -9,8 +9,8 @@ from mcflow.kernels.body import slopes
 from mcflow.kernels.cpu import activations as loops
 from networks import propagated, simulated
 
-from mcflow import activations as named
-from mcflow.study import Case
+from mcflow.activations import registry as named
+from mcflow.model.case import Case
 
 A = 0.7
 SCALE, ALPHA = mp.mpf("1.0507009873554804934"), mp.mpf("1.6732632423543772848")

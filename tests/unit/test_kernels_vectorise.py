@@ -8,9 +8,9 @@ import numba
 import numpy as np
 import pytest
 from compiled import entry
-from mcflow.kernels._jit import copy_with, loop
 from mcflow.kernels.body.activations import BY_KIND
-from mcflow.kernels.cpu import activations, bodies, fill, layers, nonlinearity, one_input, vectors
+from mcflow.kernels.cpu import activations, bodies, fill, nonlinearity, one_input, sums, vectors
+from mcflow.kernels.cpu._compile import copy_with, loop
 
 MACHINE = platform.machine().lower()
 # instructions on whole registers of single precision, and of double precision
@@ -66,9 +66,9 @@ def test_products_and_sums_are_vector_code():
     assert wide(assembly_of(vectors.dot_four, floats, start, floats, start, start, length)) >= 4
     four = assembly_of(vectors.add_four, floats, start, floats, start, start, one, one, one, one, length)
     assert wide(four) >= 4
-    assert wide(assembly_of(layers._sums, floats, length), double=True) >= 4
-    assert wide(assembly_of(layers.sum_of_squares, floats, start, length), double=True) >= 2
-    assert wide(assembly_of(layers._mean_sums, floats, length), double=True) >= 2
+    assert wide(assembly_of(sums._sums, floats, length), double=True) >= 4
+    assert wide(assembly_of(sums.sum_of_squares, floats, start, length), double=True) >= 2
+    assert wide(assembly_of(sums._mean_sums, floats, length), double=True) >= 2
     assert wide(assembly_of(nonlinearity._counts, floats, floats, length, one, one, one)) >= 2
     combined = assembly_of(one_input._combine, floats, floats, floats, floats, one, one, length)
     assert wide(combined, double=True) >= 1

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from mcflow import magnitudes, sketches, statistics, summaries
+from mcflow.statistics import magnitudes, moments, sketches, summaries
 
 
 def pair(mantissas, exponents):
@@ -74,7 +74,7 @@ def test_moments_and_quantiles_are_those_of_exact_arithmetic(centre, signed):
 @pytest.mark.parametrize("centres", [(0, 3000), (3000, 0), (-3000, 3000), (1000, 1100), (-1100, -900), (-3000, -3000)])
 def test_parts_of_unlike_sizes_merge_to_the_moments_of_all(centres):
     parts = [drawn(centre, networks) for centre, networks in zip(centres, (30, 50), strict=True)]
-    merged = statistics.fold(statistics.moments(values, log2=log2) for values, log2, _ in parts)
+    merged = moments.fold(moments.moments(values, log2=log2) for values, log2, _ in parts)
     for layer in range(2):
         numbers = [row[layer] for _, _, exact in parts for row in exact]
         mean = sum(numbers) / len(numbers)

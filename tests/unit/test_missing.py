@@ -6,9 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mcflow import Case, Study, activations, devices, run, verify
+from mcflow import Case, Study, run
+from mcflow.activations import registry
+from mcflow.answers import verdicts
 from mcflow.cli import call
-from mcflow.missing import Missing, has_every_cosine, missing
+from mcflow.files.missing import Missing, has_every_cosine, missing
+from mcflow.sampling import sample
 
 CASE = Case("kaiming_normal", "relu", depth=6, width=32)
 
@@ -16,7 +19,7 @@ CASE = Case("kaiming_normal", "relu", depth=6, width=32)
 @pytest.fixture
 def broken(monkeypatch):
     """One network in a hundred comes out as NaN in d^2 from layer 4 on."""
-    simulate = devices.simulate
+    simulate = sample.simulate
 
     def spoiled(*arguments, **options):
         block = simulate(*arguments, **options)
@@ -24,12 +27,12 @@ def broken(monkeypatch):
         block.rows["gradient_second_moment"][numbers % 100 == 3, 3:] = np.nan
         return block
 
-    monkeypatch.setattr(devices, "simulate", spoiled)
+    monkeypatch.setattr(sample, "simulate", spoiled)
 
 
 def test_a_network_of_nan_is_an_inconsistency_of_its_own(broken):
     with run(Study([CASE], networks=400)) as result:
-        found = verify(result)
+        found = verdicts(result)
     row = next(row for row in found.tests if row.statistic == "count")
     assert (row.quantity, row.layer, row.measured, row.predicted) == ("gradient_second_moment", 4, 396, 400)
     assert row.rejected
@@ -43,7 +46,7 @@ def test_a_network_of_nan_switches_no_other_test_off(broken):
     wrong = replace(CASE, gain=1.05 * CASE.numeric_gain)
     with run(Study([wrong], networks=400)) as result:
         result.__class__ = type("Mislabelled", (type(result),), {"case": lambda self, name: CASE})
-        spoiled = verify(result)
+        spoiled = verdicts(result)
     gradients = [row for row in spoiled.tests if row.quantity == "gradient_second_moment" and row.statistic == "mean"]
     assert all(row.judged for row in gradients[3:])  # where NaN is; the last layer's gradient has met no weights
     assert gradients[3].rejected
@@ -77,23 +80,23 @@ def test_a_whole_file_lacks_nothing(tmp_path):
 def test_cosines_of_inputs_that_can_die_may_lack_numbers():
     counts = {"preactivation_correlation_count": np.array([7, 7, 6]), "activation_mean_count": np.array([7, 7, 7])}
     inputs = np.ones((2, 3))
-    assert missing(counts, 7, has_every_cosine(activations.get("relu"), inputs)) == []
-    assert not has_every_cosine(activations.get("tanh"), np.array([[1.0, 2.0], [0.0, 0.0]]))
-    found = missing(counts, 7, has_every_cosine(activations.get("tanh"), inputs))
+    assert missing(counts, 7, has_every_cosine(registry.get("relu"), inputs)) == []
+    assert not has_every_cosine(registry.get("tanh"), np.array([[1.0, 2.0], [0.0, 0.0]]))
+    found = missing(counts, 7, has_every_cosine(registry.get("tanh"), inputs))
     assert found == [Missing("preactivation_correlation", 1, 7, 3)]
     assert found[0].sentence == "1 of 7 networks has no preactivation_correlation (NaN), first in layer 3"
 
 
 def test_a_quantity_that_no_network_has_is_named_and_stops_nothing(monkeypatch):
-    simulate = devices.simulate
+    simulate = sample.simulate
 
     def spoiled(*arguments, **options):
         block = simulate(*arguments, **options)
         block.rows["activation_second_moment"][:, 4:] = np.nan
         return block
 
-    monkeypatch.setattr(devices, "simulate", spoiled)
+    monkeypatch.setattr(sample, "simulate", spoiled)
     with run(Study([CASE], networks=60), threads=1) as result:
-        found = verify(result)
+        found = verdicts(result)
     assert "60 of 60 networks have no activation_second_moment (NaN), first in layer 5" in found.verdicts[0].sentence
     assert not found.all_consistent

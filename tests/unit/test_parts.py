@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from mcflow import Case, part_images
-from mcflow.blocks import Block
-from mcflow.parts import DamagedPart, FolderParts, MemoryParts, PartName, part_size, usable
+from mcflow import Case
+from mcflow.files import part_image
+from mcflow.files.part_folder import DamagedPart, FolderParts, MemoryParts, PartName, usable
+from mcflow.methods.cost import part_size
+from mcflow.sampling.blocks import Block
+from mcflow.sampling.part import fold, from_block
 
 
 def block(first, count, layers=3):
@@ -35,8 +38,8 @@ def test_names_read_back():
 
 @pytest.mark.parametrize("keep", ["networks", "summary"])
 def test_a_part_reads_back_as_it_was(keep):
-    part = part_images.from_block(block(32, 16), keep)
-    back, identity = part_images.decode(part_images.encode(part, "abc"))
+    part = from_block(block(32, 16), keep)
+    back, identity = part_image.decode(part_image.encode(part, "abc"))
     assert identity == "abc"
     assert (back.first, back.count) == (32, 16)
     assert np.array_equal(back.preactivation_counts, part.preactivation_counts)
@@ -49,15 +52,15 @@ def test_a_part_reads_back_as_it_was(keep):
 
 
 def test_folding_in_two_steps_gives_the_same_bits():
-    made = [part_images.from_block(block(16 * i, 16), "summary") for i in range(4)]
-    whole = part_images.fold(made)
-    again = part_images.fold([part_images.fold(made[:2]), *made[2:]])
+    made = [from_block(block(16 * i, 16), "summary") for i in range(4)]
+    whole = fold(made)
+    again = fold([fold(made[:2]), *made[2:]])
     assert whole.count == again.count == 64
     for name, of in whole.accumulators.items():
         assert of.value.mean.tobytes() == again.accumulators[name].value.mean.tobytes()
         assert of.value.spread.tobytes() == again.accumulators[name].value.spread.tobytes()
     with pytest.raises(ValueError, match="follow"):
-        part_images.fold([made[0], made[2]])
+        fold([made[0], made[2]])
 
 
 def test_a_store_on_disk_stands_in_for_the_one_in_memory(tmp_path):

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from mcflow import sketches, statistics
+from mcflow.statistics import moments, sketches
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-250, 1e250])
 def test_merged_moments_equal_those_of_the_whole(scale):
     values = np.random.default_rng(1).lognormal(0.0, 2.0, (1000, 4))
-    whole = statistics.moments(values * scale)
-    merged = statistics.fold(statistics.moments(part * scale) for part in np.split(values, [1, 70, 500]))
+    whole = moments.moments(values * scale)
+    merged = moments.fold(moments.moments(part * scale) for part in np.split(values, [1, 70, 500]))
     assert np.array_equal(whole.count, merged.count)
     np.testing.assert_allclose(merged.mean, whole.mean, rtol=1e-12)
     np.testing.assert_allclose(merged.spread, whole.spread, rtol=1e-12)
@@ -20,7 +20,7 @@ def test_merged_moments_equal_those_of_the_whole(scale):
 
 def test_what_is_not_a_number_is_not_counted():
     values = np.array([[1.0, np.nan], [3.0, np.nan]])
-    found = statistics.merge(statistics.moments(values), statistics.moments(np.array([[5.0, 7.0]])))
+    found = moments.merge(moments.moments(values), moments.moments(np.array([[5.0, 7.0]])))
     assert found.count.tolist() == [3, 1]
     assert found.mean.tolist() == [3.0, 7.0]
     assert np.isnan(found.standard_error[1])
@@ -28,7 +28,7 @@ def test_what_is_not_a_number_is_not_counted():
 
 def test_logarithms_are_of_positive_values_only():
     values = np.array([[0.0, -1.0], [np.e, -1.0], [np.e**3, -1.0]])
-    found = statistics.log_moments(values)
+    found = moments.log_moments(values)
     assert found.count.tolist() == [2, 0]
     assert found.mean[0] == pytest.approx(2.0)
 

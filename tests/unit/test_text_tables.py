@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from mcflow import machine
 from mcflow.errors import InputError
-from mcflow.input_files import read as read_file
-from mcflow.text_tables import read
+from mcflow.inputs.text_tables import read
+from mcflow.inputs.user_files import read as read_file
 
 ROOM = 1 << 30
 WRITTEN = [[1.5, -2e-3, 3.0], [4.0, 5.25, 6e7]]
@@ -184,7 +184,7 @@ def test_what_is_too_large_or_no_table_is_refused_before_it_is_read(tmp_path, mo
 
 def test_a_bad_first_row_of_a_large_table_is_refused_without_reading_it(table, monkeypatch):
     path = table("1,,3\n" + "4,5,6\n" * 1000)
-    monkeypatch.setattr("mcflow.text_tables._numbers", counted := Counted())
+    monkeypatch.setattr("mcflow.inputs.text_tables._numbers", counted := Counted())
     with pytest.raises(InputError, match="line 1, column 2"):
         read(path, ROOM)
     assert counted.calls == 1
@@ -194,7 +194,7 @@ class Counted:
     """The numbers of a row, counting how often they are asked for."""
 
     def __init__(self):
-        from mcflow import text_tables
+        from mcflow.inputs import text_tables
 
         self.calls, self.real = 0, text_tables._numbers
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mcflow import Case
-from mcflow.theory import infinite
-from mcflow.theory.dead_networks import zero_probabilities
-from mcflow.theory.output_gradient import variance_bounds
+from mcflow.theory.finite_width.dead_networks import zero_probabilities
+from mcflow.theory.finite_width.output_gradient import variance_bounds
+from mcflow.theory.infinite_width import trajectory
 from mcflow.theory.stack import of_case
 
 NETWORKS = 40_000
@@ -14,7 +14,7 @@ NETWORKS = 40_000
 
 def bounds(case, inputs=None):
     stack = of_case(case, inputs)
-    return zero_probabilities(stack, infinite.trajectory(stack))
+    return zero_probabilities(stack, trajectory.trajectory(stack))
 
 
 def simulate(widths, bias, seed=1, phi=lambda h: np.maximum(h, 0.0)):
@@ -83,7 +83,7 @@ def test_sign_weights_without_biases_have_no_bound():
 def test_spread_of_the_output_gradient_lies_in_its_bounds_and_that_of_signs_outside(cosine):
     case = Case("lecun_normal", "tanh", depth=1, width=32, batch=2, correlation=cosine, bias_std=0.3)
     stack = of_case(case)
-    low, high = variance_bounds(stack, infinite.trajectory(stack))
+    low, high = variance_bounds(stack, trajectory.trajectory(stack))
     rng = np.random.default_rng(3)
     h = np.sqrt(1.09) * rng.normal(size=(NETWORKS, 32))
     common = (cosine + 0.09) / 1.09

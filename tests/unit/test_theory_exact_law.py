@@ -5,14 +5,17 @@ import math
 import numpy as np
 import pytest
 
-from mcflow import activations, theory
-from mcflow.study import Case
-from mcflow.theory import exact_law, infinite, law_estimates, piecewise_linear, stack
+from mcflow import theory
+from mcflow.activations import registry
+from mcflow.model.case import Case
+from mcflow.theory import stack
+from mcflow.theory.finite_width import exact_law, law_estimates, piecewise_linear
+from mcflow.theory.infinite_width import trajectory
 
 
 def chain_of(case):
     layers = stack.of_case(case)
-    path = infinite.trajectory(layers)
+    path = trajectory.trajectory(layers)
     return layers, path, law_estimates.chains(layers, path)
 
 
@@ -31,7 +34,7 @@ def test_exact_law_repeats_the_exact_moments_of_piecewise_linear_networks(activa
 
 def test_mean_of_a_deep_tanh_network_is_converged(monkeypatch):
     """Depth 50, width 64: the promise is 1e-5; more points and a longer characteristic function change 1e-9."""
-    arguments = (activations.get("tanh"), np.full(50, 64.0), np.ones(50), np.zeros(50), 1.0)
+    arguments = (registry.get("tanh"), np.full(50, 64.0), np.ones(50), np.zeros(50), 1.0)
 
     def mean():
         logs, weights = exact_law.chain(*arguments).at(49)

@@ -5,10 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from mcflow import activations, theory
-from mcflow.study import Case
-from mcflow.theory import expectations, first_order, infinite, pairs, stack, two_inputs
-from mcflow.theory.pair_moments import Step, pair_moments
+from mcflow import theory
+from mcflow.activations import registry
+from mcflow.mean_field import moments, pairs
+from mcflow.mean_field.pair_moments import Step, pair_moments
+from mcflow.model.case import Case
+from mcflow.theory import stack
+from mcflow.theory.finite_width import first_order, two_inputs
+from mcflow.theory.infinite_width import trajectory
 
 STEP = 2e-3  # of the differences, whose error is its square
 
@@ -30,10 +34,10 @@ def basis(q_a, q_b, plus, minus):
     ],
 )
 def test_derivatives_of_the_map_agree_with_differences(name, q_a, q_b, c, weight, bias):
-    activation = activations.get(name)
+    activation = registry.get(name)
 
     def variance(q):
-        return weight * float(expectations.moments(activation, q).second[0]) + bias
+        return weight * float(moments.moments(activation, q).second[0]) + bias
 
     k = variance(q_a), variance(q_b)
     gain, shift = (tuple(math.sqrt(x / y) for y in k) for x in (weight, bias))
@@ -66,7 +70,7 @@ def test_nearly_equal_inputs_have_the_spread_of_one(name):
     """As c -> 1 Cov(G_aa, G_bb) is Var G, and 1 - c has a spread relative to itself that no longer depends on c."""
     case = Case("kaiming_normal", name, depth=8, width=512, batch=2, correlation=0.5)
     layers = stack.of_case(case)
-    path = infinite.trajectory(layers)
+    path = trajectory.trajectory(layers)
     one = first_order.expand(layers, path, 0)
     relative = []
     for distance in (1e-6, 1e-8, 1e-10):

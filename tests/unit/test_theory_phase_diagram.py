@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mcflow import activations
-from mcflow.theory import criticality, phase_diagram
+from mcflow.activations import registry
+from mcflow.mean_field import critical, phase_diagram
 
 pytest.importorskip("matplotlib")
 BIASES = (0.1, 0.05**0.5, 0.1**0.5, 0.6)
@@ -30,7 +30,7 @@ def edge_lines(axes):
 def figure_of_command(name):
     from mcflow.cli.theory import _draw
 
-    activation = activations.get(name)
+    activation = registry.get(name)
     return _draw(phase_diagram.plane(activation, np.linspace(0.1, 3.0, 4), np.linspace(0.0, 1.0, 4)), name)
 
 
@@ -39,7 +39,7 @@ def test_the_drawn_line_is_the_edge_and_dashed_where_q_is_unstable(name):
     lines = edge_lines(figure_of_command(name).axes[0])
     assert lines
     for sigma_b in BIASES:
-        points = [p for p in criticality.edge_of_chaos(name, sigma_b**2) if 0.1 < p.sigma_w < 3.0]
+        points = [p for p in critical.edge_of_chaos(name, sigma_b**2) if 0.1 < p.sigma_w < 3.0]
         crossings = drawn(lines, sigma_b)
         for point in points:
             near = min(crossings, key=lambda each: abs(each[0] - point.sigma_w))
@@ -62,6 +62,6 @@ def test_the_plot_of_a_study_draws_the_same_line():
     from mcflow.plots import phase
 
     axes = Figure().subplots()
-    phase.panel(axes, activations.get("gelu"), {"case": (1.5, 0.2)})
+    phase.panel(axes, registry.get("gelu"), {"case": (1.5, 0.2)})
     assert [w for w, _ in drawn(edge_lines(axes), 0.224)] == pytest.approx([1.517], abs=2e-3)
     assert {line.get_label() for line in axes.lines} >= {"edge of chaos", "edge of chaos, q unstable"}

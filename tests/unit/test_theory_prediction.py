@@ -6,13 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from mcflow import activations, theory
-from mcflow.blocks import QUANTITIES
+from mcflow import theory
+from mcflow.activations import registry
 from mcflow.cli import call
 from mcflow.errors import InputError
-from mcflow.study import Case
-from mcflow.theory import infinite
+from mcflow.model.case import Case
+from mcflow.quantities import QUANTITIES
 from mcflow.theory.estimate import TIERS
+from mcflow.theory.infinite_width import trajectory
 
 
 def test_names_are_those_of_the_file_and_every_value_has_a_tier():
@@ -47,15 +48,15 @@ def test_several_inputs_are_averaged():
 def test_many_input_norms_are_interpolated_without_loss(monkeypatch):
     inputs = np.random.default_rng(1).normal(size=(40, 16))
     case = Case("kaiming_normal", "selu", depth=20, width=16, batch=40)
-    fast = infinite.propagate(case, inputs)
-    monkeypatch.setattr(infinite, "DISTINCT", 100)
-    slow = infinite.propagate(case, inputs)
+    fast = trajectory.propagate(case, inputs)
+    monkeypatch.setattr(trajectory, "DISTINCT", 100)
+    slow = trajectory.propagate(case, inputs)
     for name in slow:
         assert fast[name] == pytest.approx(slow[name], rel=1e-10), name
 
 
 def test_a_zero_input_and_extreme_gains_are_numbers():
-    zero = infinite.propagate(Case("lecun_normal", "sigmoid", depth=3, width=8), np.zeros((1, 8)))
+    zero = trajectory.propagate(Case("lecun_normal", "sigmoid", depth=3, width=8), np.zeros((1, 8)))
     assert zero["activation_second_moment"][0] == 0.25
     tiny = theory.predict(Case("normal:1e-6", "tanh", depth=100, width=64))
     assert tiny["activation_second_moment_log10"][-1] == pytest.approx(100 * math.log10(64e-12), rel=1e-6)
@@ -71,13 +72,13 @@ def test_a_zero_input_and_extreme_gains_are_numbers():
     ],
 )
 def test_an_activation_without_gaussian_averages_is_refused(phi, gain, message):
-    activations.register("wild", phi)
+    registry.register("wild", phi)
     with pytest.raises(InputError, match=message):
         theory.predict(Case("lecun_normal", "wild", depth=3, width=16, gain=gain))
 
 
 def test_a_users_activation_has_the_predictions_of_the_built_in_one():
-    activations.register("mytanh", lambda x: math.tanh(x), lambda x: 1.0 - math.tanh(x) ** 2)
+    registry.register("mytanh", lambda x: math.tanh(x), lambda x: 1.0 - math.tanh(x) ** 2)
     mine, built_in = (theory.predict(Case("lecun_normal", name, depth=4, width=32)) for name in ("mytanh", "tanh"))
     for name in ("activation_second_moment", "gradient_second_moment", "activation_second_moment_std"):
         assert mine[name].values == pytest.approx(built_in[name].values, rel=1e-8)

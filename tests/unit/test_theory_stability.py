@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from mcflow import activations, theory
+from mcflow import theory
+from mcflow.activations import registry
 from mcflow.cli import call
-from mcflow.study import Case
+from mcflow.model.case import Case
 from mcflow.theory import stability
 
 
@@ -19,7 +20,7 @@ def sentence(scheme, activation, gain="scheme", depth=12):
 
 
 def test_a_homogeneous_activation_at_its_critical_gain_is_unstable():
-    activations.register("cubed", lambda h: h**3, lambda h: 3.0 * h * h)
+    registry.register("cubed", lambda h: h**3, lambda h: 3.0 * h * h)
     for name, slope, scale in (("squared_relu", 2, 1 / math.sqrt(1.5)), ("cubed", 3, 1 / math.sqrt(15.0))):
         said = sentence("lecun_normal", name, "critical")
         assert said.startswith("unstable: E h^2 = ")
@@ -29,7 +30,7 @@ def test_a_homogeneous_activation_at_its_critical_gain_is_unstable():
 
 def test_growth_without_a_fixed_point_is_unstable_too():
     assert "no scheme keeps it" in sentence("kaiming_normal", "squared_relu")
-    activations.register("exponential", lambda h: math.exp(h), lambda h: math.exp(h))
+    registry.register("exponential", lambda h: math.exp(h), lambda h: math.exp(h))
     assert "no scheme keeps it" in sentence("normal:0.1", "exponential", depth=2)
 
 
@@ -54,7 +55,7 @@ def test_the_command_says_it(capsys):
 
 @pytest.mark.parametrize("name", ["squared_relu", "gelu"])
 def test_the_normalisation_that_is_advised_keeps_activations_and_predicts_gradients(name):
-    phi = activations.get(name)
+    phi = registry.get(name)
     scale, factor = stability.normalised_scale(phi)
     rng = np.random.default_rng(3)
     n, depth, inputs, second, ratio = 300, 3, 16, [], []

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from mcflow import activations
-from mcflow.activations import register
+from mcflow.activations import registry
+from mcflow.activations.registry import register
 from mcflow.cli import call
 from mcflow.errors import InputError
 
@@ -90,7 +90,7 @@ def test_a_module_states_its_kinks_and_theory_warns_of_nothing(tmp_path, monkeyp
         "def phi(h):\n    return 1.0 if h > 0.125 else -1.0\n\n\ndef dphi(h):\n    return 0.0\n"
     )
     monkeypatch.chdir(tmp_path)
-    assert activations.get("bent:phi,dphi").kinks == (0.125,)
+    assert registry.get("bent:phi,dphi").kinks == (0.125,)
     arguments = ["--scheme", "lecun_normal", "--activation", "bent:phi,dphi", "--depth", "3", "--width", "16"]
     assert call(["theory", *arguments, "--batch", "2"]) == 0
     assert "Warning" not in capfd.readouterr().err

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from wrong_worlds import Fault, right, simulated
 
-from mcflow import Case, expected
-from mcflow.inputs import inputs_of
+from mcflow import Case
+from mcflow.answers import allowances
+from mcflow.inputs.case_inputs import inputs_of
 
 RELU = Case("kaiming_normal", "relu", width=(24, 40, 32, 32), features=16)
 TANH = replace(RELU, scheme="lecun_normal", activation="tanh", bias_std=0.2)
@@ -41,7 +42,7 @@ def test_a_cosine_wrong_by_a_twentieth_is_found_in_layer_4_at_width_64():
 )
 def test_a_cosine_is_forgiven_what_it_errs_and_little_more(case, layers):
     world = right(case, 8000, 4)
-    of = expected.predict(case, inputs_of(case, 4)).of["preactivation_correlation"]
+    of = allowances.predict(case, inputs_of(case, 4)).of["preactivation_correlation"]
     rows = world.rows["preactivation_correlation"]
     error = np.nanstd(rows, axis=0) / np.sqrt(len(rows))
     assert (np.abs(np.nanmean(rows, axis=0) - of.mean) <= of.allowance + 4.0 * error).all()

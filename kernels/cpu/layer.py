@@ -1,0 +1,222 @@
+"""The two passes of one network, but for the products with its weights: what direct and collapsed simulation share."""
+
+import math
+
+import numpy as np
+from numba import uint64
+
+from ..body.rng import BIASES, OUTPUT_GRADIENT
+from ._compile import call, call_unit, inner, unit_for
+from .bodies import place_of
+from .nonlinearity import activate, active_and_saturated, carry_small_slopes
+from .sums import (
+    ACTIVATION_MEAN,
+    ACTIVATION_SECOND_MOMENT,
+    ACTIVE_FRACTION,
+    D_EXPONENT,
+    GRADIENT_SECOND_MOMENT,
+    LAST_EXPONENT,
+    PREACTIVATION_CORRELATION,
+    SATURATED_FRACTION,
+    WEIGHT_GRADIENT_SECOND_MOMENT,
+    X_EXPONENT,
+    activation_statistics,
+    count,
+    exponent_of,
+    mean_cosine,
+    preactivation_statistics,
+    rescale,
+    sum_of_squares,
+)
+from .tuples import Space, Steps
+
+# A gradient is rescaled when its root mean square leaves 2^+-30.
+GRADIENT_EXPONENT = 30
+# Activations are rescaled when their mean square falls below it: divisions by their norm must stay inside float32.
+LEAST_SQUARE = 2.0**-80
+# Biases of up to 2^40 times the scale are carried in it: float32 holds their square, and W x is far below.
+HIGHEST_BIAS = 40
+
+
+@inner
+def finish_forward(walk, space, layer, exponent, network, counts, row):
+    """``finish_forward_layer`` of h in ``space``, which carries ``exponent``."""
+    batch, n = walk.inputs.values.shape[0], walk.architecture.width[layer]
+    call_unit(
+        walk.steps.forward,
+        (space, layer, batch, n, exponent, walk.inputs, walk.nonlinearity, walk.backward, walk.counting, counts,
+         network, row),
+    )  # fmt: skip
+
+
+@inner
+def finish_backward(walk, layer, exponent, network, counts, row):
+    """delta *= phi' in ``walk.space``, where delta carries ``exponent``, and all that is recorded of it."""
+    space, n = walk.space, walk.architecture.width[layer]
+    slope = space.slope[layer]
+    for k in range(walk.inputs.values.shape[0]):
+        at = uint64(k * n)
+        for i in range(uint64(n)):
+            space.delta[at + i] = space.delta[at + i] * slope[at + i]
+        space.delta_squares[k] = sum_of_squares(space.delta, k * n, n)
+    record_backward(walk, layer, exponent, network, counts, row)
+
+
+@inner
+def record_backward(walk, layer, exponent, network, counts, row):
+    """``record_backward_layer`` of delta in ``walk.space``, which carries ``exponent`` before that of phi'."""
+    batch = walk.inputs.values.shape[0]
+    arguments = (walk.space, layer, walk.architecture, batch, exponent, walk.counting, counts, network, row)
+    call_unit(walk.steps.backward, arguments)
+
+
+@inner
+def start_forward(space, inputs):
+    """x_0: the inputs."""
+    batch, n = inputs.values.shape
+    for k in range(batch):
+        for i in range(n):
+            space.x[k * n + i] = inputs.values[k, i]
+        space.x_squares[0, k] = sum_of_squares(space.x, k * n, n)
+    space.x_exponent[0] = inputs.exponent
+
+
+@inner
+def scale_of(space, layer, architecture):
+    """The exponent that h of a layer carries, and 2**-lift that W x is to be multiplied by to be in that scale.
+
+    It is that of W x, unless the biases tower so high above it that they would leave float32 there.
+    """
+    exponent = space.x_exponent[layer] + architecture.weight_exponent[layer]
+    bias = np.float64(architecture.bias_std[layer])
+    if bias > 0.0:
+        least = math.frexp(bias)[1] - HIGHEST_BIAS
+        if exponent < least:
+            return least, math.ldexp(1.0, max(-1000, exponent - least))
+    return exponent, 1.0
+
+
+@inner
+def make_biases(space, layer, architecture, exponent, network, key_0, key_1):
+    """The biases of a layer into ``space.bias``, times 2**-exponent: in the scale that the preactivations carry."""
+    n = architecture.width[layer]
+    place, low = place_of(network, layer, BIASES)
+    call(architecture.biases, (space.bias, n, uint64(0), 1, place, low, key_0, key_1))
+    scale = np.float32(math.ldexp(np.float64(architecture.bias_std[layer]), max(-1000, min(1000, -exponent))))
+    for i in range(uint64(n)):
+        space.bias[i] = scale * space.bias[i]
+
+
+@inner
+def scale_and_shift(space, layer, architecture, batch, network, key_0, key_1):
+    """h = std h + b of a layer, in place; returns the exponent that h carries."""
+    n = architecture.width[layer]
+    exponent, lowering = scale_of(space, layer, architecture)
+    std = np.float32(architecture.weight_std[layer] * lowering)
+    if architecture.bias_std[layer] == np.float32(0.0):
+        for i in range(uint64(batch * n)):
+            space.h[i] = std * space.h[i]
+        return exponent
+    make_biases(space, layer, architecture, exponent, network, key_0, key_1)
+    for k in range(batch):
+        at = uint64(k * n)
+        for i in range(uint64(n)):
+            space.h[at + i] = std * space.h[at + i] + space.bias[i]
+    return exponent
+
+
+def finish_forward_layer(
+    space, layer, batch, n, exponent, inputs, nonlinearity, backward, counting, counts, network, row
+):
+    """From h of a layer to x, phi' and everything that is recorded of them."""
+    length = batch * n
+    mean_square = preactivation_statistics(row, layer, space.h, length)
+    if batch > 1:
+        row[PREACTIVATION_CORRELATION, layer] = mean_cosine(space.h, batch, n, inputs.group, space.direction)
+    if network < counting.networks:
+        count(counts[0, layer], space.h, length, exponent, counting.preactivation_exponent[layer])
+    slope = space.slope[layer if backward else 0]
+    carried, x_exponent, slope_exponent = activate(space.h, space.x, slope, length, exponent, mean_square, nonlinearity)
+    active, saturated = active_and_saturated(space.h, slope, length, carried, nonlinearity)
+    row[ACTIVE_FRACTION, layer], row[SATURATED_FRACTION, layer] = active / length, saturated / length
+    total = activation_statistics(row, layer, space.x, length, exponent, x_exponent)
+    if 0.0 < total < LEAST_SQUARE * length:
+        shift = exponent_of(total / length)
+        rescale(space.x, length, -shift)
+        x_exponent += shift
+        total = math.ldexp(total, -2 * shift)
+        row[ACTIVATION_MEAN, layer] = math.ldexp(row[ACTIVATION_MEAN, layer], -shift)
+        row[ACTIVATION_SECOND_MOMENT, layer] = math.ldexp(row[ACTIVATION_SECOND_MOMENT, layer], -2 * shift)
+        row[X_EXPONENT, layer] = x_exponent
+    space.x_exponent[layer + 1], space.slope_exponent[layer] = x_exponent, slope_exponent
+    if backward and saturated == length and active > 0:
+        carry_small_slopes(space.h, slope, length, carried, nonlinearity, space.slope_exponent[layer:])
+    if batch == 1:
+        space.x_squares[layer + 1, 0] = total
+    elif backward:
+        for k in range(batch):
+            space.x_squares[layer + 1, k] = sum_of_squares(space.x, k * n, n)
+
+
+@inner
+def start_backward(space, architecture, batch, network, key_0, key_1):
+    """delta = v of the last layer, v ~ N(0, 1) per network and input, before phi' is applied."""
+    last = len(architecture.width) - 1
+    n = architecture.width[last]
+    place, low = place_of(network, last, OUTPUT_GRADIENT)
+    for k in range(batch):
+        call(architecture.normals, (space.bias, n, uint64(k), 1, place, low, key_0, key_1))
+        for i in range(n):
+            space.delta[k * n + i] = space.bias[i]
+
+
+def record_backward_layer(space, layer, architecture, batch, exponent, counting, counts, network, row):
+    """What is recorded of delta, whose ``delta_squares`` are known; it is rescaled where it left the middle of float32.
+
+    Weight gradients: the mean over weights and inputs of (delta_i x_j)^2 is a product of two sums for each input.
+    """
+    n, n_in = architecture.width[layer], architecture.fan_in[layer]
+    delta, squares = space.delta, space.delta_squares
+    exponent += space.slope_exponent[layer]
+    exponent = max(-2 * LAST_EXPONENT, min(2 * LAST_EXPONENT, exponent))
+    total, product = 0.0, 0.0
+    for k in range(batch):
+        total += squares[k]
+        product += squares[k] * space.x_squares[layer, k]
+    row[GRADIENT_SECOND_MOMENT, layer] = total / (batch * n)
+    row[WEIGHT_GRADIENT_SECOND_MOMENT, layer] = product / (np.float64(batch * n) * n_in)
+    row[D_EXPONENT, layer] = exponent
+    if network < counting.networks:
+        count(counts[1, layer], delta, batch * n, exponent, counting.gradient_exponent[layer])
+    shift = exponent_of(total / (batch * n))
+    if shift > GRADIENT_EXPONENT or shift < -GRADIENT_EXPONENT:
+        rescale(delta, batch * n, -shift)
+        exponent += shift
+        for k in range(batch):
+            squares[k] = math.ldexp(squares[k], -2 * shift)
+    space.delta_exponent[0] = exponent
+
+
+def steps_for(architecture, inputs, nonlinearity, counting):
+    """The compiled ``Steps`` for arguments of these types."""
+    floats, flat = np.empty(0, np.float32), np.empty(0, np.int64)
+    # only types matter: make_space called from here would be compiled again in every process
+    space = Space(
+        h=floats,
+        x=floats,
+        delta=floats,
+        delta_exponent=flat,
+        delta_squares=np.empty(0),
+        slope=np.empty((0, 0), np.float32),
+        slope_exponent=flat,
+        x_exponent=flat,
+        x_squares=np.empty((0, 0)),
+        bias=floats,
+        direction=np.empty(0),
+    )
+    counts, row = np.zeros((2, 1, 1), np.int64), np.zeros((1, 1))
+    forward = (space, 0, 0, 0, 0, inputs, nonlinearity, True, counting, counts, 0, row)
+    return Steps(
+        unit_for(finish_forward_layer, *forward, lean=True),
+        unit_for(record_backward_layer, space, 0, architecture, 0, 0, counting, counts, 0, row, lean=True),
+    )

@@ -1,0 +1,49 @@
+"""Arrays that begin where a cache line does: a vector that straddles two lines costs twice to load or store."""
+
+import numpy as np
+
+from ._compile import inner
+from .fill import padded
+from .tuples import Space
+
+LINE = 16  # float32 numbers of a cache line of 64 bytes
+
+
+@inner(allocates=True)
+def whole_lines(length):
+    """``length`` rounded up to whole cache lines, so that rows of that many floats all begin at one."""
+    return (length + LINE - 1) // LINE * LINE
+
+
+@inner(allocates=True)
+def empty_floats(length):
+    """An uninitialised flat float32 array that begins at a cache line."""
+    raw = np.empty(length + LINE, np.float32)
+    skip = (-(raw.ctypes.data // 4)) % LINE
+    return raw[skip : skip + length]
+
+
+@inner(allocates=True)
+def make_space(architecture, inputs, backward):
+    """Scratch for one network at a time."""
+    layers, batch = len(architecture.width), inputs.values.shape[0]
+    widest = 0
+    for layer in range(layers):
+        widest = max(widest, max(architecture.width[layer], architecture.fan_in[layer]))
+    longest = padded(widest, architecture.padding)
+    size = batch * longest
+    slopes = layers if backward else 1
+    slope_size = whole_lines(batch * widest)
+    return Space(
+        empty_floats(size),
+        empty_floats(size),
+        empty_floats(size),
+        np.zeros(1, np.int64),
+        np.zeros(batch, np.float64),
+        empty_floats(slopes * slope_size).reshape((slopes, slope_size)),
+        np.zeros(layers, np.int64),
+        np.zeros(layers + 1, np.int64),
+        np.empty((layers + 1, batch), np.float64),
+        empty_floats(longest + 4),
+        np.empty(widest, np.float64),
+    )

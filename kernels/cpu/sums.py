@@ -1,0 +1,161 @@
+"""What is recorded of a layer once its preactivations are there: sums, counts, and the range they are held in.
+
+Arrays of a layer are flat float32 of K inputs x n units, inputs major. They carry a power of two: the true value is
+``array * 2**exponent``, so that a network may vanish or explode far outside float32. Sums are float64.
+"""
+
+import math
+
+import numpy as np
+
+from ._compile import inner
+
+# Rows of the statistics, in the order of mcflow.blocks.QUANTITIES.
+PREACTIVATION_MEAN = 0
+PREACTIVATION_SECOND_MOMENT = 1
+PREACTIVATION_FOURTH_MOMENT = 2
+ACTIVATION_MEAN = 3
+ACTIVATION_SECOND_MOMENT = 4
+ACTIVE_FRACTION = 5
+SATURATED_FRACTION = 6
+PREACTIVATION_CORRELATION = 7
+GRADIENT_SECOND_MOMENT = 8
+WEIGHT_GRADIENT_SECOND_MOMENT = 9
+QUANTITIES = 10
+# Rows behind them: the powers of two that the sums of h, x and d of a layer carry.
+H_EXPONENT, X_EXPONENT, D_EXPONENT = range(QUANTITIES, QUANTITIES + 3)
+RECORDED = QUANTITIES + 3
+
+# Exponents end here (a squared ReLU doubles them in every layer), so that no sum of them leaves an int32.
+LAST_EXPONENT = 1 << 28
+BINS = 66
+REACH = 6.0
+BINS_PER_UNIT = np.float32((BINS - 2) / (2 * REACH))
+
+
+@inner(sums=True)
+def sum_of_squares(values, start, length):
+    """Sum of squares of ``values[start : start + length]`` in float64; two halves, so that no addition waits."""
+    half = np.uint64(length // 2)
+    low = np.uint64(start)
+    high = low + half
+    one, two = 0.0, 0.0
+    for i in range(half):
+        v, w = np.float64(values[low + i]), np.float64(values[high + i])
+        one += v * v
+        two += w * w
+    if length % 2:
+        v = np.float64(values[start + length - 1])
+        one += v * v
+    return one + two
+
+
+@inner(sums=True)
+def _sums(values, length):
+    one, two, four = 0.0, 0.0, 0.0
+    for i in range(np.uint64(length)):
+        v = np.float64(values[i])
+        square = v * v
+        one += v
+        two += square
+        four += square * square
+    return one, two, four
+
+
+@inner(sums=True)
+def _mean_sums(values, length):
+    one, two = 0.0, 0.0
+    for i in range(np.uint64(length)):
+        v = np.float64(values[i])
+        one += v
+        two += v * v
+    return one, two
+
+
+@inner
+def rescale(values, length, exponent):
+    """Multiply by 2**exponent in place; zero and infinity where that leaves float32."""
+    half = exponent // 2  # two factors: one alone may leave float32 where the product does not
+    low = np.float32(math.ldexp(1.0, max(-149, min(127, half))))
+    high = np.float32(math.ldexp(1.0, max(-149, min(127, exponent - half))))
+    for i in range(np.uint64(length)):
+        values[i] = values[i] * low * high
+
+
+@inner
+def exponent_of(mean_square):
+    """The power of two nearest below the root of a mean square; 0 where it is zero or not finite."""
+    if not (0.0 < mean_square < math.inf):
+        return 0
+    return (math.frexp(mean_square)[1] - 1) // 2
+
+
+@inner
+def preactivation_statistics(row, layer, h, length):
+    """Sums of h into ``row[:, layer]`` (unscaled); returns the mean square."""
+    one, two, four = _sums(h, length)
+    row[PREACTIVATION_MEAN, layer] = one / length
+    row[PREACTIVATION_SECOND_MOMENT, layer] = two / length
+    row[PREACTIVATION_FOURTH_MOMENT, layer] = four / length
+    return two / length
+
+
+@inner
+def activation_statistics(row, layer, x, length, h_exponent, x_exponent):
+    """Sums of x into ``row[:, layer]`` (unscaled), and the exponents of h and x.
+
+    Returns the sum of squares of x, unscaled.
+    """
+    one, two = _mean_sums(x, length)
+    row[ACTIVATION_MEAN, layer] = one / length
+    row[ACTIVATION_SECOND_MOMENT, layer] = two / length
+    row[H_EXPONENT, layer], row[X_EXPONENT, layer] = h_exponent, x_exponent
+    return two
+
+
+@inner(sums=True)
+def _add_scaled(total, values, start, length, factor):
+    for i in range(np.uint64(length)):
+        total[i] += factor * np.float64(values[np.uint64(start) + i])
+
+
+@inner(sums=True)
+def _sum_squares_of_doubles(values, length):
+    total = 0.0
+    for i in range(np.uint64(length)):
+        total += values[i] * values[i]
+    return total
+
+
+@inner
+def mean_cosine(h, inputs, n, group, direction):
+    """Mean cosine over all pairs within groups of ``group`` consecutive inputs; NaN where an input is zero.
+
+    |sum of g unit vectors|^2 = g + 2 (sum of the cosines of their pairs), so all pairs cost one pass over h.
+    ``direction`` is float64 scratch of n.
+    """
+    total = 0.0
+    groups = inputs // group
+    for first in range(0, groups * group, group):
+        for i in range(n):
+            direction[i] = 0.0
+        for k in range(first, first + group):
+            square = sum_of_squares(h, k * n, n)
+            if not square > 0.0:
+                return np.nan
+            _add_scaled(direction, h, k * n, n, 1.0 / math.sqrt(square))
+        total += _sum_squares_of_doubles(direction, n)
+    return (total - groups * group) / (groups * group * (group - 1))
+
+
+@inner
+def count(counts, values, length, exponent, unit_exponent):
+    """Add ``values * 2**exponent`` to the bins of a layer whose unit is 2**unit_exponent; NaN goes to the first bin."""
+    scale = np.float32(math.ldexp(1.0, max(-120, min(120, exponent - unit_exponent)))) * BINS_PER_UNIT
+    low, high = np.float32(0.5), np.float32(BINS - 0.5)
+    middle = np.float32(BINS // 2)
+    for i in range(np.uint64(length)):
+        place = values[i] * scale + middle
+        place = place if place > low else low
+        place = place if place < high else high
+        counts[np.int64(place)] += 1

@@ -1,0 +1,5 @@
+"""Activations by name: the built-in ones, and a user's own."""
+
+from mcflow.activations.registry import ALIASES, Activation, ends_of, get, names, register
+
+__all__ = ["ALIASES", "Activation", "ends_of", "get", "names", "register"]

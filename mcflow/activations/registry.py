@@ -1,0 +1,272 @@
+"""Activations by name: the built-in ones, and a user's own from Python or as ``module:phi,dphi``."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import sys
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcflow.activations import slope_levels
+from mcflow.activations.formulas import PARAMETRIC, PLAIN, Asymptote, Elementwise, Intervals
+from mcflow.activations.user_functions import (
+    PROBES,
+    Scalar,
+    as_it_is,
+    check_derivative,
+    check_scalar,
+    difference,
+    find_breaks,
+    vectorize,
+)
+from mcflow.errors import InputError, nearest
+
+ALIASES = {"linear": "identity", "swish": "silu", "logistic": "sigmoid", "hard_tanh": "hardtanh"}
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One elementwise nonlinearity.
+
+    ``phi`` and ``dphi`` take and return float64 arrays of any shape. ``kinks`` are the points where phi or phi' is
+    not smooth (quadrature splits there). ``dphi_max`` is the maximum of |phi'|, against which saturation is measured
+    (infinite where phi' is unbounded: only units with phi' = 0 count then). ``near_zero`` and ``far`` say how phi
+    scales below and above the range of float32, or None where it does not. ``flat`` holds the closed intervals on which
+    phi' is zero: units there are not active, all others are, however small their slope. ``period`` is that of a
+    periodic built-in one, 0 for all others. ``scalar`` holds a user's own pair of plain Python functions, to be
+    compiled into the kernels; built-in activations have None there. ``jumps`` are those kinks of a user's phi at which
+    phi itself jumps.
+    """
+
+    name: str
+    kind: str
+    parameter: float
+    phi: Elementwise = field(repr=False, compare=False)
+    dphi: Elementwise = field(repr=False, compare=False)
+    kinks: tuple[float, ...] = ()
+    dphi_max: float = 1.0
+    near_zero: Asymptote | None = None
+    far: Asymptote | None = None
+    flat: Intervals = ()
+    period: float = 0.0
+    scalar: tuple[Scalar, Scalar | None] | None = field(default=None, repr=False, compare=False)
+    jumps: tuple[float, ...] = ()
+
+    @property
+    def is_builtin(self) -> bool:
+        return self.scalar is None
+
+    @property
+    def derivative_by_difference(self) -> bool:
+        """True where the user gave no derivative, so that a central difference stands in."""
+        return self.scalar is not None and self.scalar[1] is None
+
+    @property
+    def has_slope(self) -> bool:
+        """False where a difference quotient stands in for the derivative of a phi that jumps."""
+        return not (self.jumps and self.derivative_by_difference)
+
+    @property
+    def negative_slope(self) -> float | None:
+        """The slope a of a (leaky) ReLU or identity, phi(h) = h for h > 0 and a h below; None for every other kind."""
+        slopes = {"identity": 1.0, "relu": 0.0, "leaky_relu": self.parameter, "prelu": self.parameter}
+        return slopes.get(self.kind)
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change when phi or phi' changes: what tells a user's edited function from the old."""
+        import hashlib
+
+        points = np.asarray(PROBES)
+        values = np.concatenate([self.phi(points), self.dphi(points)])
+        # 9 digits: enough to see an edit, few enough that another libm gives the same text
+        text = self.name + "".join(f" {value:.9g}" for value in values)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_registered: dict[str, Activation] = {}
+
+
+def names() -> list[str]:
+    """Every name that ``get`` knows, built-in and registered, sorted."""
+    return sorted({*PLAIN, *PARAMETRIC, *_registered})
+
+
+def get(name: str) -> Activation:
+    """The activation called ``name``: ``tanh``, ``leaky_relu:0.2``, ``module:phi,dphi`` or a registered name.
+
+    Raises InputError for an unknown name (with the nearest ones), a parameter that does not fit, or a module or
+    function that cannot be loaded.
+    """
+    if name in _registered:
+        return _registered[name]
+    kind, colon, rest = name.partition(":")
+    kind = ALIASES.get(kind, kind)
+    if kind in PLAIN:
+        if colon:
+            raise InputError(f"activation {name!r}: {kind} takes no parameter; write {kind!r}")
+        return _from_formula(kind, kind, math.nan)
+    if kind in PARAMETRIC:
+        return _with_parameter(kind, rest if colon else None)
+    if colon:
+        activation = _load(name, kind, rest)
+        _registered[name] = activation
+        return activation
+    raise InputError(f"unknown activation {name!r}; {nearest(name, names())}")
+
+
+def _with_parameter(kind: str, text: str | None) -> Activation:
+    default = PARAMETRIC[kind][1]
+    if text is None:
+        parameter = default
+    else:
+        try:
+            parameter = float(text)
+        except ValueError:
+            raise InputError(f"activation {kind}: parameter {text!r} is not a number; write {kind}:{default}") from None
+        if not math.isfinite(parameter):
+            raise InputError(f"activation {kind}: parameter {text!r} must be finite; write {kind}:{default}")
+        if kind == "celu" and parameter <= 0:
+            raise InputError(f"activation celu: parameter {text!r} must be positive; write celu:{default}")
+    name = kind if parameter == default else f"{kind}:{parameter!r}"
+    return _from_formula(name, kind, parameter)
+
+
+def _from_formula(name: str, kind: str, parameter: float) -> Activation:
+    formula = PARAMETRIC[kind][0](parameter) if kind in PARAMETRIC else PLAIN[kind]
+    return Activation(
+        name,
+        kind,
+        parameter,
+        formula.phi,
+        formula.dphi,
+        formula.kinks,
+        formula.dphi_max,
+        formula.near_zero,
+        formula.far,
+        formula.flat,
+        formula.period,
+    )
+
+
+def ends_of(activation: Activation) -> tuple[np.float32, NDArray[np.float32], bool, float, NDArray[np.float32]]:
+    """What kernels are told of an activation beside its formulas.
+
+    The slope under which a unit is saturated (0 where phi' is unbounded), the asymptotes near zero and far out and
+    whether they are phi itself, the period, and the intervals on which phi' is zero (one that holds nothing for none).
+    """
+    threshold = 0.01 * activation.dphi_max if math.isfinite(activation.dphi_max) else 0.0
+    asymptotes = np.zeros((2, 3), np.float32)
+    for i, asymptote in enumerate((activation.near_zero, activation.far)):
+        if asymptote is not None:
+            asymptotes[i] = asymptote.negative, asymptote.positive, asymptote.degree
+    is_homogeneous = activation.is_builtin and activation.far is not None and activation.far == activation.near_zero
+    flat = np.array(activation.flat or ((math.inf, -math.inf),), np.float32)
+    return np.float32(threshold), asymptotes, is_homogeneous, activation.period, flat
+
+
+def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[float, ...] = ()) -> Activation:
+    """Make a user's own activation known under ``name``.
+
+    ``phi`` and ``dphi`` are plain Python functions of one float that return one float and use only arithmetic and
+    ``math``: they are compiled into the kernels, with the values that their globals have now. Without ``dphi`` a
+    central difference stands in. ``kinks`` are the points where phi or phi' jumps; those on [-30, 30] that are not
+    given are searched for, one in each 0.01.
+
+    Raises InputError where phi or dphi is not a finite real scalar function, phi has a pole, dphi is not the derivative
+    of phi, or the name is that of a built-in activation.
+    """
+    if name.partition(":")[0] in {*PLAIN, *PARAMETRIC, *ALIASES}:
+        raise InputError(f"activation {name!r} is built in; register yours under another name")
+    check_scalar(name, "phi", phi)
+    phi = as_it_is(phi)
+    if dphi is not None:
+        check_scalar(name, "dphi", dphi)
+        dphi = as_it_is(dphi)
+        check_derivative(name, phi, dphi)
+    breaks = find_breaks(name, phi, dphi, _points(name, kinks))
+    vector_phi = vectorize(phi)
+    vector_dphi = difference(vector_phi) if dphi is None else vectorize(dphi)
+    largest = _largest_slope(vector_dphi, breaks.jumps if dphi is None else ())
+    activation = Activation(
+        name,
+        "user",
+        math.nan,
+        vector_phi,
+        vector_dphi,
+        breaks.kinks,
+        largest,
+        _asymptote(phi, 2.0**-40),
+        _asymptote(phi, 2.0**40),
+        slope_levels.flat_intervals(vector_dphi, breaks.kinks, largest, dphi is None),
+        scalar=(phi, dphi),
+        jumps=breaks.jumps,
+    )
+    _registered[name] = activation
+    return activation
+
+
+def _points(name: str, kinks: object) -> tuple[float, ...]:
+    try:
+        points = tuple(float(kink) for kink in kinks)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        points = (math.nan,)
+    if not all(math.isfinite(point) for point in points):
+        raise InputError(f"activation {name!r}: kinks = {kinks!r}; give finite numbers, as in kinks = (-1.0, 1.0)")
+    return points
+
+
+def _largest_slope(dphi: Elementwise, jumps: tuple[float, ...]) -> float:
+    """max |phi'| on [-30, 30], away from jumps that a difference quotient would take for slopes."""
+    points = np.linspace(-30.0, 30.0, 6001)
+    for jump in jumps:
+        points = points[np.abs(points - jump) > 1e-3]
+    return float(np.abs(dphi(points)).max(initial=0.0))
+
+
+def _asymptote(phi: Scalar, scale: float) -> Asymptote | None:
+    """The one-sided slopes of phi at ``scale``, where phi is linear there to float32 accuracy; None elsewhere."""
+    try:
+        with np.errstate(all="ignore"):
+            here = [phi(sign * scale) / scale for sign in (-1.0, 1.0)]
+            beyond = [phi(sign * scale * factor) / (scale * factor) for sign in (-1.0, 1.0) for factor in (0.25, 4.0)]
+    except (ArithmeticError, ValueError):
+        return None
+    size = max(abs(value) for value in here)
+    if not math.isfinite(size) or size == 0.0:
+        return None
+    near = np.abs(np.asarray(beyond) - np.repeat(here, 2)) <= 1e-7 * size
+    # a side that stays bounded has the slope 0, not that of its limit over ``scale``
+    here = [0.0 if abs(value) <= 1e-7 * size else float(value) for value in here]
+    return Asymptote(here[0], here[1]) if bool(near.all()) else None
+
+
+def _load(name: str, module_name: str, functions: str) -> Activation:
+    """Import ``module:phi,dphi``; the working directory is importable while it loads."""
+    parts = [part.strip() for part in functions.split(",")]
+    if not module_name or len(parts) > 2 or not all(part.isidentifier() for part in parts):
+        raise InputError(f"activation {name!r}: write module:phi,dphi or module:phi")
+    here = os.getcwd()
+    added = here not in sys.path
+    if added:
+        sys.path.insert(0, here)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"unknown activation {name!r}: no module named {error.name!r} here; {nearest(module_name, names())}"
+        ) from None
+    except Exception as error:
+        raise InputError(f"activation {name!r}: importing it raised {type(error).__name__}: {error}") from None
+    finally:
+        if added and here in sys.path:
+            sys.path.remove(here)
+    missing = [part for part in parts if not callable(getattr(module, part, None))]
+    if missing:
+        raise InputError(f"activation {name!r}: module {module_name!r} has no function {missing[0]!r}")
+    phi = getattr(module, parts[0])
+    dphi = getattr(module, parts[1]) if len(parts) == 2 else None
+    return register(name, phi, dphi, tuple(getattr(module, "kinks", ())))

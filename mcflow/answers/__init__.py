@@ -1,0 +1,1 @@
+"""What a result says: verdicts, checks, comparison, recommendation, tables."""

@@ -1,0 +1,239 @@
+"""Which scheme keeps the signal flowing: growth per layer, paired over networks, and the rules of thumb."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcflow.answers.document import plain
+from mcflow.answers.signal import BACKWARD, FORWARD, KEPT
+from mcflow.errors import InputError
+from mcflow.plural import counted
+from mcflow.statistics import magnitudes
+
+if TYPE_CHECKING:
+    import xarray
+
+    from mcflow.files.result import Result
+
+Floats = NDArray[np.float64]
+
+Z95 = 1.959963984540054  # half width of a 95 % interval in standard errors
+# largest finite number and smallest normal one: below, digits are lost, and hardware may flush to 0
+FORMATS = {
+    "float32": (3.4028235e38, 1.1754944e-38),
+    "float16": (65504.0, 6.1035156e-05),
+    "bfloat16": (3.3895314e38, 1.1754944e-38),
+}
+RULES = {
+    "xavier": ("tanh", "sigmoid"),
+    "kaiming": ("relu", "leaky_relu", "prelu", "relu6", "elu"),
+    "lecun": ("selu",),
+}
+
+TITLES = {"xavier": "Xavier", "kaiming": "Kaiming", "lecun": "LeCun"}
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A factor per layer with its 95 % interval, of the typical network (geometric mean), and over all ``layers``.
+
+    ``overall_log10`` is the decimal logarithm of the latter, which may leave float64. ``reaches`` tells at which depth
+    the typical size leaves a number format, and how; None where it never does.
+    """
+
+    per_layer: float
+    low: float
+    high: float
+    overall: float
+    overall_log10: float
+    layers: int
+    reaches: dict[str, tuple[float, str] | None]
+
+    @property
+    def kept(self) -> bool:
+        return abs(self.overall_log10) <= math.log10(KEPT)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One case in the ranking of its activation; ``behind`` is the paired loss in score to the first, with interval.
+
+    ``score`` is the larger of |log factor per layer| forward and backward: 0 keeps both. ``dead`` is the share of
+    networks whose activations are all 0 at the end, ``inactive`` and ``saturated`` shares of units there.
+    """
+
+    case: str
+    scheme: str
+    activation: str
+    activations: Growth
+    gradients: Growth | None
+    score: float
+    dead: float
+    inactive: float
+    saturated: float
+    correlation: tuple[float, float] | None
+    behind: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of thumb judged by one case: ``holds``, ``holds forward only``, ``holds backward only`` or ``fails``."""
+
+    rule: str
+    case: str
+    verdict: str
+    number: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rankings by activation, best first, and the rules of thumb that the study can judge."""
+
+    rankings: dict[str, list[Entry]]
+    rules: list[Rule]
+    notes: list[str]
+
+    def record(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return {
+            "rankings": {key: [plain(asdict(entry)) for entry in value] for key, value in self.rankings.items()},
+            "rules": [asdict(rule) for rule in self.rules],
+            "notes": self.notes,
+        }
+
+
+def compare(results: Sequence[Result], notes: Sequence[str] = ()) -> Comparison:
+    """Rank the cases of all results, per activation. Raises InputError where nothing can be compared.
+
+    Two cases are paired, network by network, where rows were kept and they share a seed; intervals of their
+    difference are then those of the mean paired difference.
+    """
+    entries: dict[str, list[tuple[Entry, Floats | None, Any]]] = {}
+    for result in results:
+        for name in result.names:
+            dataset, case = result[name], result.case(name)
+            if f"{FORWARD}_mean" not in dataset:
+                continue
+            if int(dataset.attrs["networks_done"]) < 2:
+                raise InputError(f"{name} has one network: no interval can be given; run at least 2, better 1000")
+            if dataset.sizes["layer"] < 2:
+                raise InputError(f"{name} has one layer: nothing flows; give a depth of at least 2")
+            entry, scores = _entry(name, case.scheme, case.activation, dataset)
+            key = (int(result.attrs["seed"]), dataset.sizes["layer"])
+            entries.setdefault(case.activation, []).append((entry, scores, key))
+    if not entries:
+        raise InputError("no case with second moments of activations to compare")
+    rankings = {activation: _ranked(found) for activation, found in entries.items()}
+    rules = [rule for ranking in rankings.values() for entry in ranking for rule in _rules(entry)]
+    return Comparison(rankings, rules, list(notes))
+
+
+def _entry(name: str, scheme: str, activation: str, dataset: xarray.Dataset) -> tuple[Entry, Floats | None]:
+    forward, forward_slopes = _growth(dataset, FORWARD, backwards=False)
+    backward, backward_slopes = (
+        _growth(dataset, BACKWARD, backwards=True) if f"{BACKWARD}_mean" in dataset else (None, None)
+    )
+    rates = [forward.per_layer, *([backward.per_layer] if backward else [])]
+    sizes = [abs(math.log(rate)) if 0 < rate < math.inf else math.inf for rate in rates]
+    worst = int(np.argmax(sizes))
+    slopes = (forward_slopes, backward_slopes)[worst]
+    last = lambda what: float(dataset[what].values[-1]) if what in dataset else math.nan  # noqa: E731
+    correlation = None
+    if "preactivation_correlation_mean" in dataset:
+        cosines = dataset["preactivation_correlation_mean"].values
+        correlation = (float(cosines[0]), float(cosines[-1]))
+    entry = Entry(
+        name,
+        scheme,
+        activation,
+        forward,
+        backward,
+        max(sizes),
+        last(f"{FORWARD}_zero_fraction"),
+        1.0 - last("active_fraction_mean"),
+        last("saturated_fraction_mean"),
+        correlation,
+    )
+    sign = 1.0 if rates[worst] >= 1.0 else -1.0
+    return entry, None if slopes is None else sign * slopes
+
+
+def _growth(dataset: xarray.Dataset, quantity: str, backwards: bool) -> tuple[Growth, Floats | None]:
+    """Growth of a second moment in the direction in which the signal goes, and each network's slope of its log."""
+    logs = dataset[f"{quantity}_log_mean"].values.astype(np.float64)
+    spread, count = dataset[f"{quantity}_log_std"].values, dataset[f"{quantity}_count"].values
+    start, end = (-1, 0) if backwards else (0, -1)
+    steps = len(logs) - 1
+    slopes: Floats | None = None
+    if quantity in dataset:
+        of_networks = magnitudes.natural_logarithms(dataset, quantity)
+        slopes = (of_networks[:, end] - of_networks[:, start]) / steps
+        alive = slopes[np.isfinite(slopes)]
+        if len(alive) > 1:
+            slope, error = float(alive.mean()), float(alive.std(ddof=1) / math.sqrt(len(alive)))
+        else:
+            slope = error = math.nan
+    else:  # rows were not kept: both ends' errors, as if independent
+        slope = float(logs[end] - logs[start]) / steps
+        error = float(np.hypot(spread[end], spread[start]) / math.sqrt(max(1, int(count[end])))) / steps
+    if math.isnan(slope):
+        slope = -math.inf if not math.isfinite(float(logs[end])) else math.nan
+        error = 0.0
+    per_layer, low, high = (_exp(slope + shift * Z95 * error) for shift in (0.0, -1.0, 1.0))
+    begin = 0.5 * float(logs[start])  # of the root mean square
+    reaches = {kind: _reach(begin, 0.5 * slope, *limits) for kind, limits in FORMATS.items()}
+    return Growth(per_layer, low, high, _exp(slope * steps), slope * steps / math.log(10.0), steps + 1, reaches), slopes
+
+
+def _exp(x: float) -> float:
+    return math.exp(x) if x < 700.0 else math.inf
+
+
+def _reach(start: float, slope: float, largest: float, smallest: float) -> tuple[float, str] | None:
+    """The layer at which a root mean square, log start + layers slope, leaves a format; None where it stays."""
+    if not math.isfinite(start) or not math.isfinite(slope):
+        return (1.0, "underflow") if slope == -math.inf else None
+    limit, how = (math.log(largest), "overflow") if slope > 0 else (math.log(smallest), "underflow")
+    if abs(slope) < 1e-12:
+        return None
+    layers = 1.0 + max(0.0, (limit - start) / slope)
+    return (layers, how) if layers < 1e6 else None
+
+
+def _ranked(found: list[tuple[Entry, Floats | None, Any]]) -> list[Entry]:
+    found = sorted(found, key=lambda item: (item[0].score, item[0].case))
+    first, first_slopes, first_key = found[0]
+    out = [first]
+    for entry, slopes, key in found[1:]:
+        behind = None
+        if slopes is not None and first_slopes is not None and key == first_key:
+            size = min(len(slopes), len(first_slopes))
+            difference = slopes[:size] - first_slopes[:size]  # the same networks' random numbers in both
+            difference = difference[np.isfinite(difference)]
+            if len(difference) > 1:
+                mean, half = float(difference.mean()), Z95 * float(difference.std(ddof=1)) / math.sqrt(len(difference))
+                behind = (mean, mean - half, mean + half)
+        out.append(Entry(**{**entry.__dict__, "behind": behind}))
+    return out
+
+
+def _rules(entry: Entry) -> list[Rule]:
+    family = entry.scheme.partition("_")[0]
+    kind = entry.activation.partition(":")[0]
+    if kind not in RULES.get(family, ()):
+        return []
+    rule = f"{TITLES[family]} for {entry.activation}"
+    layers = entry.activations.layers
+    number = f"activations x {magnitudes.power_of_ten(entry.activations.overall_log10, 3)}"
+    forward, backward = entry.activations.kept, entry.gradients is None or entry.gradients.kept
+    if entry.gradients is not None:
+        number += f", gradients x {magnitudes.power_of_ten(entry.gradients.overall_log10, 3)}"
+    number += f" over {counted(layers, 'layer')}"
+    words = {(True, True): "holds", (True, False): "holds forward only", (False, True): "holds backward only"}
+    return [Rule(rule, entry.case, words.get((forward, backward), "fails"), number)]

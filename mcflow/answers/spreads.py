@@ -1,0 +1,58 @@
+"""How far second moments scatter over networks: what tells a mean that a few networks rule from one that all make."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcflow.answers.allowances import Prediction
+
+if TYPE_CHECKING:
+    import xarray
+
+Floats = NDArray[np.float64]
+
+# the moment of the same layer whose few large networks a quantity follows
+SIZES = {"activation_mean": "activation_second_moment"}
+FORWARD, FOURTH = "preactivation_second_moment", "preactivation_fourth_moment"
+
+
+def spreads(dataset: xarray.Dataset, prediction: Prediction) -> dict[str, Floats]:
+    """quantity -> (layer,) standard deviation of a moment's natural logarithm over networks, the widest that is known.
+
+    The measured one knows only networks that were drawn; theory's, which stands for those that were not, is that of a
+    log-normal law of the predicted relative spread. Infinite where theory cannot reach the networks that make it.
+    """
+    moments = [name for name in prediction.of if name.endswith("moment")]
+    wide = {name: _predicted(name, prediction) for name in moments}
+    if FORWARD in wide:
+        if FOURTH in wide:
+            wide[FOURTH] = np.fmax(wide[FOURTH], 2.0 * wide[FORWARD])
+        # d^2 follows the sizes of every layer that it has come through: without a spread of its own, the widest
+        widest = np.fmax.reduce(wide[FORWARD])
+        for name in moments:
+            if "gradient" in name:
+                wide[name] = np.where(np.isnan(wide[name]) & np.isfinite(prediction.of[name].mean), widest, wide[name])
+    return {name: np.nan_to_num(_wider(wide[name], name, dataset), nan=0.0, posinf=np.inf) for name in moments}
+
+
+def size_of(quantity: str) -> str:
+    """The second moment of the same layer that says how few networks carry a signed mean, a share or a cosine."""
+    return SIZES.get(quantity, FORWARD)
+
+
+def _wider(predicted: Floats, name: str, dataset: xarray.Dataset) -> Floats:
+    measured = f"{name}_log_std"
+    return np.fmax(predicted, np.asarray(dataset[measured].values)) if measured in dataset else predicted
+
+
+def _predicted(name: str, prediction: Prediction) -> Floats:
+    of = prediction.of[name]
+    relative = prediction.relative_std.get(name, np.full(len(of.mean), np.nan))
+    with np.errstate(over="ignore"):
+        implied = np.sqrt(np.log1p(relative**2))
+    # theory follows the law itself there, and yet has no spread: it comes from networks rarer than it resolves
+    lost = (np.array(of.tier) == "exact-law") & np.isnan(relative) & (name != FOURTH) & ("gradient" not in name)
+    return np.where(lost, np.inf, np.fmax(implied, of.log_std))

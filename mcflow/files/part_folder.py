@@ -1,0 +1,116 @@
+"""Where finished parts lie until the file is made: a folder beside it, or this process's memory."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mcflow.files.atomic import write_atomically
+
+HEAD = "head.h5"
+_PATTERN = re.compile(r"case(\d{3,})-(part|prefix)(\d{8,})-n(\d+)-([0-9a-f]{8})\.h5")
+
+
+@dataclass(frozen=True, order=True)
+class PartName:
+    """Part ``number`` of case ``case``, of ``networks`` networks; as a prefix: all parts before ``number``, folded."""
+
+    case: int
+    number: int
+    networks: int
+    checksum: int
+    is_prefix: bool = False
+
+    def __str__(self) -> str:
+        kind = "prefix" if self.is_prefix else "part"
+        return f"case{self.case:03d}-{kind}{self.number:08d}-n{self.networks}-{self.checksum:08x}.h5"
+
+    @classmethod
+    def parse(cls, text: str) -> PartName | None:
+        found = _PATTERN.fullmatch(text)
+        if found is None:
+            return None
+        case, kind, number, networks, checksum = found.groups()
+        return cls(int(case), int(number), int(networks), int(checksum, 16), kind == "prefix")
+
+
+class DamagedPart(Exception):
+    """A part's bytes are not those that were written."""
+
+
+class Parts(Protocol):
+    """A store of part images; a name that ``names`` lists is that of a whole one."""
+
+    def names(self) -> list[PartName]: ...
+    def read(self, name: PartName) -> bytes: ...
+    def write(self, case: int, number: int, networks: int, image: bytes, is_prefix: bool = False) -> PartName: ...
+    def remove(self, name: PartName) -> None: ...
+
+
+class MemoryParts:
+    """Parts in this process's memory."""
+
+    def __init__(self) -> None:
+        self._images: dict[PartName, bytes] = {}
+
+    def names(self) -> list[PartName]:
+        return sorted(self._images)
+
+    def read(self, name: PartName) -> bytes:
+        return self._images[name]
+
+    def write(self, case: int, number: int, networks: int, image: bytes, is_prefix: bool = False) -> PartName:
+        name = PartName(case, number, networks, zlib.crc32(image), is_prefix)
+        self._images[name] = image
+        return name
+
+    def remove(self, name: PartName) -> None:
+        self._images.pop(name, None)
+
+
+class FolderParts:
+    """Parts as files of one folder, each written atomically; its name carries the CRC-32 of its bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def names(self) -> list[PartName]:
+        found = (PartName.parse(path.name) for path in self.folder.iterdir())
+        return sorted(name for name in found if name is not None)
+
+    def read(self, name: PartName) -> bytes:
+        """The image; DamagedPart where its bytes have changed since they were written."""
+        image = (self.folder / str(name)).read_bytes()
+        if zlib.crc32(image) != name.checksum:
+            raise DamagedPart(f"{self.folder / str(name)} is damaged")
+        return image
+
+    def write(self, case: int, number: int, networks: int, image: bytes, is_prefix: bool = False) -> PartName:
+        name = PartName(case, number, networks, zlib.crc32(image), is_prefix)
+        write_atomically(self.folder / str(name), image)
+        return name
+
+    def remove(self, name: PartName) -> None:
+        (self.folder / str(name)).unlink(missing_ok=True)
+
+
+def usable(names: list[PartName]) -> tuple[dict[tuple[int, int], PartName], dict[int, PartName], list[PartName]]:
+    """What of ``names`` counts: the largest part at each (case, number), each case's longest prefix, and the rest.
+
+    The rest are parts that a longer one or a prefix replaces; a kill between writing and removing leaves them.
+    """
+    prefixes: dict[int, PartName] = {}
+    for name in names:
+        if name.is_prefix and (name.case not in prefixes or prefixes[name.case].number < name.number):
+            prefixes[name.case] = name
+    parts: dict[tuple[int, int], PartName] = {}
+    for name in names:
+        covered = name.case in prefixes and name.number < prefixes[name.case].number
+        place = (name.case, name.number)
+        if not name.is_prefix and not covered and (place not in parts or parts[place].networks < name.networks):
+            parts[place] = name
+    kept = {*parts.values(), *prefixes.values()}
+    return parts, prefixes, [name for name in names if name not in kept]

@@ -1,0 +1,1 @@
+"""How a case may be simulated, which way is taken, and what it costs."""

@@ -1,0 +1,84 @@
+"""What a case costs before it runs: the size of its parts, and the memory that it needs."""
+
+from __future__ import annotations
+
+from mcflow import machine
+from mcflow.errors import InputError
+from mcflow.model.case import Case
+from mcflow.quantities import BACKWARD, FORWARD
+
+_PROGRAM = 200 << 20  # the interpreter with Numba, SciPy and HDF5 loaded
+_KEPT_WEIGHTS = 64 << 20  # weights that a thread may keep between the passes
+_PER_INPUT = 16  # numbers that theory holds of one input
+_PAIRS = 1 << 14  # pairs of inputs that theory lists: more are counted in bins of their angle
+_PAIR_BYTES = 60  # of one of them, a layer
+_COUNTING = 64 << 20  # while more are counted
+
+
+def row_bytes(case: Case, backward: bool) -> int:
+    """Bytes of one network's rows."""
+    return len(case.widths) * 8 * (len(FORWARD) + (len(BACKWARD) if backward else 0))
+
+
+def memory_needed(
+    case: Case, features: int, method: str, networks: int, backward: bool = True, threads: int = 1
+) -> int:
+    """Bytes at the worst moment of one case for inputs of ``features`` entries.
+
+    The inputs and their copies, theory's pairs of inputs, the rows of a part of ``networks`` networks three times, and
+    each thread's layers and weights.
+    """
+    pairs = case.batch * (case.batch - 1) // 2 if case.correlation is None else case.batch // 2
+    inputs = 8 * case.batch * (3 * features + _PER_INPUT) + _PAIR_BYTES * len(case.widths) * min(pairs, _PAIRS)
+    inputs += _COUNTING if pairs > _PAIRS else 0
+    rows = 3 * networks * row_bytes(case, backward)
+    widest = max(*case.widths, features)
+    if method == "direct":
+        layers = len(case.widths) if backward else 2
+        per_thread = 4 * case.batch * (sum(case.widths) if layers > 2 else 2 * widest)
+        fan_in = (features, *case.widths[:-1])
+        weights = 4 * sum(i * o for i, o in zip(fan_in, case.widths, strict=True))
+        per_thread += min(weights, _KEPT_WEIGHTS)
+        if case.rule.distribution == "orthogonal":
+            per_thread += 3 * 8 * widest * widest
+    else:
+        per_thread = 8 * 8 * case.batch * widest
+    return _PROGRAM + inputs + rows + threads * per_thread
+
+
+def refuse_large(name: str, needed: int) -> None:
+    """InputError where case ``name`` needs more memory than this process can have."""
+    memory = machine.available_memory()
+    if needed > memory:
+        raise InputError(
+            f"{name} needs about {_size(needed)} of memory and {_size(memory)} are free; "
+            "give a smaller width, depth or batch, or fewer --threads"
+        )
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            break
+        count /= 1000
+    return f"{count:.3g} {unit}"
+
+
+_WORK = 1 << 33  # weights drawn in one part: seconds of work, so that little is lost when it is
+_ROW_BYTES = 1 << 25  # rows of one part that are held in memory
+_QUANTITIES = 10
+_LARGEST, _SMALLEST = 8192, 16
+
+
+def part_size(case: Case, features: int, method: str) -> int:
+    """How many networks make a part: a power of two that depends on the case and method alone, never the machine."""
+    fan_in = [features, *case.widths[:-1]]
+    if method == "direct":
+        work = sum(i * o for i, o in zip(fan_in, case.widths, strict=True)) * (1 + case.batch / 32)
+        if case.rule.distribution == "orthogonal":
+            work *= max(case.widths) / 4  # orthogonalising is cubic in the width
+    else:
+        work = sum(case.widths) * case.batch * 16.0
+    by_work = max(_SMALLEST, min(_LARGEST, int(_WORK / work)))
+    by_rows = max(1, _ROW_BYTES // (len(fan_in) * 8 * _QUANTITIES))
+    return 1 << (min(by_work, by_rows).bit_length() - 1)

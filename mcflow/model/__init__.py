@@ -1,0 +1,1 @@
+"""What is simulated: cases and studies."""

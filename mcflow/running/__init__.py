@@ -1,0 +1,1 @@
+"""From a plan to a file: work, progress, stopping, shards."""

@@ -1,0 +1,117 @@
+"""Shards merged into one file: which there are, whether they belong together, and what is missing."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+from mcflow.errors import InputError, Unfinished
+from mcflow.files import assembly
+from mcflow.files import target as store
+from mcflow.files.seal import case_names, difference
+from mcflow.files.shards import _NAMED, ShardFile, ShardParts, read_shard
+from mcflow.files.target import Target
+from mcflow.plural import counted
+
+
+def merge_to_file(paths: Sequence[Path], output: Path, partial: bool, overwrite: bool) -> str:
+    """Merge shards into ``output`` and say what was done; again for the same shards, it finds nothing to do.
+
+    Raises InputError where they do not belong together or ``output`` is something else, Unfinished where shards are
+    missing and ``partial`` is not set, or the disk takes no more.
+    """
+    files = find_shards(paths)
+    check_together(files)
+    if output.exists() and not overwrite:
+        there = store.seal_of_file(output)
+        words = difference(there, files[0].seal)
+        if words or there.networks != files[0].seal.networks:
+            words = words or f"networks is {there.networks} there and {files[0].seal.networks} in the shards"
+            raise InputError(f"{output} exists and is of another study: {words}; give --overwrite to replace it")
+        if store.is_complete(output):
+            return "already merged, nothing to do"
+    target = Target(output, overwrite=True)
+    with store.opened(target, lambda sentence: None) as parts:
+        if parts.names():
+            raise InputError(f"{parts.folder} holds parts of an unfinished run; finish it, or name another -o")
+        try:
+            lacking = merge(files, target.path, parts.folder, partial)
+        except OSError as error:
+            raise Unfinished(f"cannot write {output}: {error.strerror or error}; the shards are as they were") from None
+    return f"merged {counted(len(files), 'shard')}" + (f"; {lacking}" if lacking else "")
+
+
+def find_shards(paths: Sequence[Path]) -> list[ShardFile]:
+    """The shard files at ``paths``, a folder standing for those in it; each once, in the order of their numbers."""
+    found: dict[Path, ShardFile] = {}
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"there is no shard {path}")
+        for file in sorted(path.glob("*.h5")) if path.is_dir() else [path]:
+            found.setdefault(file.resolve(), read_shard(file))
+    if not found:
+        raise InputError("no shards there; give the files that --shard wrote, or their folder")
+    return sorted(found.values(), key=lambda file: file.shard.number)
+
+
+def check_together(files: Sequence[ShardFile]) -> None:
+    """InputError where the shards are of different studies or share a part."""
+    first = files[0]
+    owner: dict[tuple[int, int], Path] = {}
+    for file in files:
+        words = difference(first.seal, file.seal)
+        if words:
+            raise InputError(f"{file.path} is of another study than {first.path}: {words}")
+        if file.seal.networks != first.seal.networks:
+            raise InputError(
+                f"{file.path} is of {file.seal.networks} networks, {first.path} of {first.seal.networks}; "
+                "shards must be made with the same --networks"
+            )
+        for name in file.names:
+            before = owner.setdefault((name.case, name.number), file.path)
+            if before != file.path:
+                raise InputError(f"{file.path} and {before} both hold part {name.number} of case {name.case}; give one")
+
+
+def missing(files: Sequence[ShardFile]) -> str:
+    """Which shards are missing, in words; empty where every part of the study is there."""
+    wanted = _wanted(files[0])
+    present = {(name.case, name.number) for file in files for name in file.names}
+    lacking = sum(wanted) - sum(number < wanted[case] for case, number in present)
+    if not lacking:
+        return ""
+    counts = {file.shard.of for file in files}
+    words = f"{lacking} of {sum(wanted)} parts are missing"
+    if len(counts) == 1:
+        of = counts.pop()
+        there = {file.shard.number for file in files}
+        absent = list(itertools.islice((number for number in range(of) if number not in there), _NAMED + 1))
+        if absent:
+            words += "; missing shards: " + ", ".join(f"{number}/{of}" for number in absent[:_NAMED])
+            words += f" and {of - len(there) - _NAMED} more" if len(absent) > _NAMED else ""
+    return words
+
+
+def _wanted(file: ShardFile) -> list[int]:
+    """How many parts each case of the whole study has."""
+    import h5py
+
+    with h5py.File(io.BytesIO(file.head), "r") as head:
+        sizes = [int(head[name].attrs["part_networks"]) for name in case_names(head)]
+    return [-(-file.seal.networks // size) for size in sizes]
+
+
+def merge(files: Sequence[ShardFile], output: Path, folder: Path, partial: bool) -> str:
+    """Merge checked shards into the file ``output``, bit for bit that of one run; returns what is missing, in words.
+
+    ``folder`` takes the temporary file. Raises Unfinished where some are missing and ``partial`` is not set, OSError
+    where the disk does not take the file.
+    """
+    lacking = missing(files)
+    if lacking and not partial:
+        raise Unfinished(f"{lacking}; make them, or give --partial to merge what is there")
+    state = "running" if lacking else "complete"
+    assembly.assemble_file(files[0].head, ShardParts(files), output, folder, {"state": state})
+    return lacking

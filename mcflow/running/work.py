@@ -1,0 +1,100 @@
+"""The unit of work: one part of one case, computed from nothing but its assignment, in any process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from mcflow.files import part_image
+from mcflow.plan import Job, Prepared
+from mcflow.sampling import blocks, sample
+from mcflow.sampling.blocks import Block
+from mcflow.sampling.part import from_block
+
+_BLOCK_SECONDS = 0.15  # a block takes about this long: Ctrl-C answers, progress moves, and calling costs nothing
+_FIRST_BLOCK = 8
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One part that a study is made of: the networks first .. first + count - 1 of case ``case``."""
+
+    case: int
+    number: int
+    first: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A piece with all that its numbers depend on; ``start`` holds its first rows where they are there already."""
+
+    piece: Piece
+    job: Job
+    seed: int
+    backward: bool
+    keep: str
+    identity: str
+    start: Block | None
+
+
+@dataclass
+class Pace:
+    """How many networks make a block of the right duration, for each case; learned while it runs."""
+
+    counts: dict[int, int] = field(default_factory=dict)
+
+    def count(self, case: int) -> int:
+        return abs(self.counts.setdefault(case, -_FIRST_BLOCK))
+
+    def learn(self, case: int, count: int, seconds: float) -> None:
+        if self.counts[case] < 0:  # the first block may have compiled: its time says nothing
+            self.counts[case] = count
+            return
+        fit = count * _BLOCK_SECONDS / max(seconds, 1e-6)
+        grown = max(1, min(int(fit), 4 * count))
+        self.counts[case] = grown if grown < _FIRST_BLOCK else grown // _FIRST_BLOCK * _FIRST_BLOCK
+
+
+def assign(prepared: Prepared, piece: Piece, start: Block | None) -> Assignment:
+    """What ``compute`` needs to know of a prepared study to compute one of its pieces."""
+    study = prepared.study
+    return Assignment(
+        piece, prepared.jobs[piece.case], study.seed, study.backward, study.keep, prepared.identity, start
+    )
+
+
+def compute(assignment: Assignment, pace: Pace, check: Callable[[], None], advance: Callable[[int], None]) -> bytes:
+    """The part's image, which depends on the assignment alone.
+
+    ``check`` is called before each block, what it raises ends the work; ``advance`` is told the networks of each.
+    """
+    done = [] if assignment.start is None else [assignment.start]
+    for block in _blocks(assignment, sum(block.count for block in done), pace, check):
+        done.append(block)
+        advance(block.count)
+    part = from_block(blocks.join(done), assignment.keep)
+    return part_image.encode(part, assignment.identity)
+
+
+def _blocks(assignment: Assignment, skip: int, pace: Pace, check: Callable[[], None]) -> Iterator[Block]:
+    job, piece = assignment.job, assignment.piece
+    first, end = piece.first + skip, piece.first + piece.count
+    while first < end:
+        check()
+        count = min(pace.count(piece.case), end - first)
+        began = time.perf_counter()
+        yield sample.simulate(
+            job.case,
+            job.inputs,
+            assignment.seed,
+            first,
+            count,
+            method=job.method,
+            device=job.device,
+            backward=assignment.backward,
+            plan=job.plan,
+        )
+        pace.learn(piece.case, count, time.perf_counter() - began)
+        first += count

@@ -1,0 +1,1 @@
+"""Who computes parts: this process, executors, Dask, several GPUs."""

@@ -1,0 +1,128 @@
+"""The workers of any concurrent.futures.Executor as a crew: parts sent out, taken back in order, tried again."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from mcflow import machine
+from mcflow.errors import InputError, Unfinished
+from mcflow.plan import Job
+from mcflow.running import work
+from mcflow.running.interrupts import Interrupts
+from mcflow.running.progress import Silent
+from mcflow.running.work import Assignment, Pace
+from mcflow.running.workers.same_bits import Agreement, agreement
+from mcflow.sampling import cpu
+
+_WINDOW = 4  # parts under way or waiting, per worker: none is idle, and few images wait in memory
+_POLL = 0.2  # seconds between two looks for a signal
+_ATTEMPTS = 3  # at one part, before the run gives up
+_one_at_a_time = threading.Lock()  # the kernels of a process are called from one thread at a time
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The workers of an executor, ``threads`` threads for each part; ``count`` of them work at the same time."""
+
+    executor: Executor
+    count: int
+    threads: int = 1
+
+    @classmethod
+    def of(cls, executor: object, threads: int | None = None) -> Workers:
+        """The workers of what a user gave; InputError where it is no executor."""
+        if not isinstance(executor, Executor):
+            raise InputError(
+                f"executor is a {type(executor).__name__}, not a concurrent.futures.Executor; "
+                "of a Dask client give client.get_executor()"
+            )
+        if hasattr(executor, "_client"):  # of Dask, which knows its workers and their threads
+            from mcflow.running.workers import dask
+
+            return dask.workers(executor, executor._client, threads)
+        known = [getattr(executor, name, None) for name in ("_max_workers", "num_workers")]
+        count = next((number for number in known if isinstance(number, int) and number > 0), machine.cores())
+        # threads share their process, where one part is computed at a time: it gets them all
+        shared = min(count, machine.cores()) if isinstance(executor, ThreadPoolExecutor) else 1
+        return cls(executor, count, threads or shared)
+
+    def check(self, jobs: Sequence[Job]) -> None:
+        """InputError where a worker would not compute the same bits; every part's worker looks again."""
+        try:
+            self.executor.submit(_check_worker, agreement(jobs), tuple(jobs)).result()
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"the workers cannot compute this ({_words(error)}); they need the same mcflow, NumPy and Numba as here"
+            ) from None
+
+    def compute(
+        self, assignments: Iterator[Assignment], watch: Silent, interrupts: Interrupts
+    ) -> Generator[tuple[Assignment, bytes], None, None]:
+        """Commit in order; on any end that is not the last part, what has not begun is cancelled."""
+        window: deque[tuple[Assignment, Future[bytes]]] = deque()
+        try:
+            while True:
+                while len(window) < _WINDOW * self.count and (following := next(assignments, None)) is not None:
+                    window.append((following, self._submit(following)))
+                if not window:
+                    return
+                assignment, future = window[0]
+                image = self._image(assignment, future, interrupts)
+                window.popleft()
+                watch.advance(assignment.job.name, _missing(assignment))
+                yield assignment, image
+        finally:
+            for _, future in window:
+                future.cancel()
+
+    def _submit(self, assignment: Assignment) -> Future[bytes]:
+        try:
+            return self.executor.submit(_compute_on_worker, assignment, agreement([assignment.job]), self.threads)
+        except RuntimeError as error:  # BrokenExecutor is one: it lost a process, or was shut down
+            raise Unfinished(f"the executor takes no more work: {_words(error)}") from None
+
+    def _image(self, assignment: Assignment, future: Future[bytes], interrupts: Interrupts) -> bytes:
+        for attempt in range(_ATTEMPTS):
+            while not wait([future], timeout=_POLL).done:
+                interrupts.check()
+            interrupts.check()
+            try:
+                return future.result()
+            except InputError:
+                raise
+            except (BrokenExecutor, CancelledError) as error:
+                raise Unfinished(f"the executor lost its workers: {_words(error)}") from None
+            except Exception as error:
+                if attempt == _ATTEMPTS - 1:
+                    piece = assignment.piece
+                    raise Unfinished(
+                        f"part {piece.number} of {assignment.job.name} failed on workers {_ATTEMPTS} times: "
+                        f"{_words(error)}"
+                    ) from None
+                future = self._submit(assignment)
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _check_worker(here: Agreement, jobs: tuple[Job, ...]) -> None:
+    here.check(jobs)
+
+
+def _compute_on_worker(assignment: Assignment, here: Agreement, threads: int) -> bytes:
+    here.check([assignment.job])
+    with _one_at_a_time:
+        cpu.set_threads(min(threads, cpu.most_threads()))
+        return work.compute(assignment, Pace(), lambda: None, lambda count: None)
+
+
+def _missing(assignment: Assignment) -> int:
+    return assignment.piece.count - (0 if assignment.start is None else assignment.start.count)
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,1 @@
+"""Networks in, statistics out: the only room that imports the kernels."""

@@ -1,0 +1,100 @@
+"""What one network was made of, as the kernels made it: random numbers, weights, and what a collapsed walk leaves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcflow.sampling import cpu
+from mcflow.sampling.bins import Plan
+
+if TYPE_CHECKING:
+    from mcflow.model.case import Case
+
+
+def draw_weights(case: Case, features: int, seed: int, network: int) -> list[NDArray[np.float64]]:
+    """The weights of every layer of a directly simulated network, (width_l, fan_in_l) float64."""
+    from threadpoolctl import threadpool_limits
+
+    from mcflow.kernels.cpu import direct
+    from mcflow.kernels.cpu.tuples import Address
+
+    address, architecture = Address(np.uint64(seed), network), cpu.architecture_of(case, features)
+    weights = []
+    for layer, n_in in enumerate(architecture.fan_in.tolist()):
+        with threadpool_limits(1, "blas"):
+            unit = direct.draw_weights(address, architecture, layer)[:, :n_in]
+        std = math.ldexp(float(architecture.weight_std[layer]), int(architecture.weight_exponent[layer]))
+        weights.append(std * unit.astype(np.float64))
+    return weights
+
+
+def draw_numbers(
+    seed: int, network: int, layer: int, stream: str, shape: tuple[int, int], distribution: str = "normal"
+) -> NDArray[np.float64]:
+    """(rows, n) unit-variance numbers of one stream of a network (a name in ``kernels/body/rng.py``)."""
+    from mcflow.kernels.body import rng
+    from mcflow.kernels.cpu import direct, fill
+    from mcflow.kernels.cpu.tuples import Address
+
+    rows, n = shape
+    law, place = fill.distribution(distribution), getattr(rng, stream)
+    return direct.draw_rows(Address(np.uint64(seed), network), law, n, layer, place, rows).astype(np.float64)
+
+
+def scales_of(case: Case, features: int) -> list[tuple[float, float]]:
+    """The standard deviations of weights and biases of every layer, as the kernels round them."""
+    layers = cpu.architecture_of(case, features)
+    std = np.ldexp(layers.weight_std.astype(np.float64), layers.weight_exponent)
+    return list(zip(std.tolist(), layers.bias_std.astype(np.float64).tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a collapsed walk did to one layer, in its own float32 numbers made float64; columns are inputs.
+
+    ``basis`` and ``basis_of_gradients``: the reflections v_j (numbers from j on) and tau_j of the layer's inputs and of
+    its gradients. ``preactivations`` h, biases included, and ``back`` W^T delta (none for the first layer), unscaled.
+    """
+
+    basis: tuple[NDArray[np.float64], NDArray[np.float64]]
+    basis_of_gradients: tuple[NDArray[np.float64], NDArray[np.float64]]
+    preactivations: NDArray[np.float64]
+    back: NDArray[np.float64]
+
+
+def records_of(case: Case, inputs: NDArray[np.float64], seed: int, network: int) -> list[Record]:
+    """Every layer of a collapsed network as the processor walks through it, forward and backward."""
+    from threadpoolctl import threadpool_limits
+
+    from mcflow.kernels.cpu import collapsed, launch
+    from mcflow.kernels.cpu.sums import BINS, RECORDED
+    from mcflow.kernels.cpu.tuples import Memory
+
+    depth, batch, widest = len(case.widths), len(inputs), max(*case.widths, inputs.shape[1])
+    length = widest + 1 + collapsed.BESIDE
+    record = np.zeros((depth, collapsed.PLANES, batch, length), np.float32)
+    nothing = np.zeros(depth, np.int64)
+    arguments = cpu.kernel_arguments(case, inputs, seed, network, Plan(0, nothing, nothing))
+    rows, counts = np.empty((RECORDED, 1, depth)), np.zeros((1, 2, depth, BINS), np.int64)
+    memory = Memory(True, np.empty((1, 0), np.float32), record)
+    with threadpool_limits(1, "blas"):
+        launch.simulate(collapsed.walk, *arguments, memory, rows, counts)
+    return [_read(layer.astype(np.float64)) for layer in record]
+
+
+def _read(record: NDArray[np.float64]) -> Record:
+    from mcflow.kernels.cpu import collapsed
+
+    numbers = np.swapaxes(record[:, :, : -collapsed.BESIDE], 1, 2)
+    tau, exponent = record[:, :, collapsed.TAU], record[:, 0, collapsed.EXPONENT].astype(int)
+    return Record(
+        (numbers[collapsed.INPUTS], tau[collapsed.INPUTS]),
+        (numbers[collapsed.GRADIENTS], tau[collapsed.GRADIENTS]),
+        np.ldexp(numbers[collapsed.PREACTIVATIONS], exponent[collapsed.PREACTIVATIONS]),
+        np.ldexp(numbers[collapsed.BACK], exponent[collapsed.BACK]),
+    )

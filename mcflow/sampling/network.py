@@ -1,0 +1,74 @@
+"""One network of a study drawn again alone: its weights, biases, inputs and output gradient as plain arrays."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcflow.errors import InputError, nearest
+from mcflow.methods import choice
+from mcflow.model.case import Case
+from mcflow.model.study import MAX_NETWORKS, MAX_SEED
+from mcflow.sampling import compiler, drawn
+
+METHODS = ("auto", "direct", "collapsed")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A drawn network: ``weights[l]`` (width_l, fan_in_l), ``biases[l]`` (width_l,), ``inputs`` (batch, features).
+
+    ``output_gradient`` is (batch, width_L): the v of the loss sum_i v_i x_L,i. All float64.
+    """
+
+    weights: list[NDArray[np.float64]]
+    biases: list[NDArray[np.float64]]
+    inputs: NDArray[np.float64]
+    output_gradient: NDArray[np.float64]
+
+
+def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> Network:
+    """Draw network ``network`` of a study with that seed again: plain NumPy propagation of it gives its row.
+
+    ``method`` is the one that simulated the case: ``auto`` is what a run takes by itself, and the ``method``
+    attribute of a case's group says which it was (``Result.draw`` reads it). A collapsed network never had weights: it
+    gets some that do to its inputs and gradients just what was sampled, distributed as the scheme's.
+
+    Raises InputError for a seed or network out of range, an unknown method, or inputs that cannot be had.
+    """
+    if method == "chain":
+        raise InputError("a chain of norms has no weights to draw; draw the network by method 'collapsed' or 'direct'")
+    if method not in METHODS:
+        raise InputError(f"unknown method {method!r}; {nearest(str(method), METHODS)}")
+    if not 0 <= seed <= MAX_SEED:
+        raise InputError(f"seed = {seed} is out of range; it must be between 0 and {MAX_SEED}")
+    if not 0 <= network < MAX_NETWORKS:
+        raise InputError(f"network = {network} is out of range; it must be between 0 and {MAX_NETWORKS - 1}")
+    compiler.require_compiler()
+    from mcflow.inputs.case_inputs import inputs_of
+
+    inputs = np.array(inputs_of(case, seed))
+    if method == "auto":
+        method = choice.choose(case, inputs.shape[1], "auto").method
+    shape = (case.batch, case.widths[-1])
+    gradient = drawn.draw_numbers(seed, network, len(case.widths) - 1, "OUTPUT_GRADIENT", shape)
+    if method == "collapsed":
+        from mcflow.sampling import collapsed_weights
+
+        weights, biases = collapsed_weights.complete(case, inputs, gradient, seed, network)
+        return Network(weights, biases, inputs, gradient)
+    weights = drawn.draw_weights(case, inputs.shape[1], seed, network)
+    return Network(weights, draw_biases(case, inputs.shape[1], seed, network), inputs, gradient)
+
+
+def draw_biases(case: Case, features: int, seed: int, network: int) -> list[NDArray[np.float64]]:
+    """The biases of every layer, (width_l,) float64; zeros where the case has none."""
+    law = "uniform" if case.biases_are_uniform else "normal"
+    biases = []
+    for layer, (n_in, n) in enumerate(zip((features, *case.widths[:-1]), case.widths, strict=True)):
+        std = float(np.float32(math.sqrt(case.bias_variance(n_in))))
+        biases.append(std * drawn.draw_numbers(seed, network, layer, "BIASES", (1, n), law)[0])
+    return biases

@@ -1,0 +1,1 @@
+"""Statistics over networks: moments, sketches, summaries, tests of hypotheses."""

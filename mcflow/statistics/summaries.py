@@ -1,0 +1,102 @@
+"""What a study says of one quantity over all networks: accumulators that merge, and the statistics read off them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mcflow.statistics import magnitudes, moments, sketches
+from mcflow.statistics.magnitudes import Floats
+from mcflow.statistics.moments import Moments
+from mcflow.statistics.sketches import Sketch
+
+QUANTILES = {"q05": 0.05, "q50": 0.5, "q95": 0.95}
+
+
+@dataclass(frozen=True)
+class Accumulator:
+    """Moments of a quantity and of its logarithm, how often it is exactly 0, and, where rows are not kept, a sketch."""
+
+    value: Moments
+    logarithm: Moments
+    zeros: NDArray[np.int64]
+    sketch: Sketch | None = None
+
+
+def accumulate(rows: Floats, sketched: bool, log2: Floats | None = None) -> Accumulator:
+    """The accumulator of (network, layer) rows; ``log2`` beside those of which some have left float64."""
+    return Accumulator(
+        moments.moments(rows, log2=log2),
+        moments.log_moments(rows, log2),
+        magnitudes.is_zero(rows, log2).sum(axis=0, dtype=np.int64),
+        sketches.sketch(rows, log2) if sketched else None,
+    )
+
+
+def merge(first: Accumulator, second: Accumulator) -> Accumulator:
+    """The accumulator of two disjoint sets of networks; bits depend on the order, which is that of the parts."""
+    both = first.sketch is not None and second.sketch is not None
+    return Accumulator(
+        moments.merge(first.value, second.value),
+        moments.merge(first.logarithm, second.logarithm),
+        first.zeros + second.zeros,
+        sketches.merge(first.sketch, second.sketch) if both else None,  # type: ignore[arg-type]
+    )
+
+
+def fold(parts: Iterable[Accumulator]) -> Accumulator:
+    """All parts' accumulators, merged from left to right."""
+    parts = iter(parts)
+    total = next(parts)
+    for part in parts:
+        total = merge(total, part)
+    return total
+
+
+def describe(of: Accumulator) -> dict[str, Floats | NDArray[np.int64]]:
+    """Each statistic as (layer,) numbers, with STATISTIC_log2 where one has left float64.
+
+    Quantiles only where there is a sketch to read them from.
+    """
+    count = of.value.count
+    exponent = np.broadcast_to(np.asarray(of.value.exponent, dtype=np.float64), count.shape)
+    out: dict[str, Floats | NDArray[np.int64]] = {"count": count}
+    for name in ("mean", "std", "standard_error"):
+        out |= _with_logarithms(name, *magnitudes.from_powers(getattr(of.value, name), exponent))
+    out |= {
+        "log_mean": of.logarithm.mean,
+        "log_std": of.logarithm.std,
+        "zero_fraction": np.where(count > 0, of.zeros / np.maximum(count, 1), np.nan),
+    }
+    if of.sketch is not None:
+        for name, probability in QUANTILES.items():
+            out |= _with_logarithms(name, *sketches.quantiles(of.sketch, len(count), probability))
+    return out
+
+
+def _with_logarithms(name: str, values: Floats, log2: Floats | None) -> dict[str, Floats]:
+    return {name: values} if log2 is None else {name: values, name + magnitudes.SUFFIX: log2}
+
+
+def exact_quantiles(values: Floats, log2: Floats | None = None) -> dict[str, Floats]:
+    """The quantiles of (network, layer) values, of those that are numbers; NAME_log2 too where ``log2`` is given."""
+    probabilities = list(QUANTILES.values())
+    found = np.full((len(probabilities), values.shape[1]), np.nan)
+    known = ~np.isnan(values)
+    whole = known.all(axis=0)
+    with np.errstate(invalid="ignore"):  # between two infinities lies no number
+        if whole.any():
+            found[:, whole] = np.quantile(values[:, whole], probabilities, axis=0)
+        for layer in np.flatnonzero(~whole & known.any(axis=0)):
+            found[:, layer] = np.quantile(values[known[:, layer], layer], probabilities)
+    out = dict(zip(QUANTILES, found, strict=True))
+    if log2 is None:
+        return out
+    logs = magnitudes.log2_of(found)
+    for layer in np.flatnonzero(magnitudes.lost(values, log2).any(axis=0)):
+        there = known[:, layer]
+        found[:, layer], logs[:, layer] = magnitudes.quantiles(values[there, layer], log2[there, layer], probabilities)
+    return out | {name + magnitudes.SUFFIX: each for name, each in zip(QUANTILES, logs, strict=True)}

@@ -1,0 +1,1 @@
+"""What networks do in the limit of infinite width, layer by layer."""
