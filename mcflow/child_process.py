@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import mcflow
 from mcflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,5 +77,5 @@ def received(image: bytes) -> tuple[NDArray[Any], str]:
 
 
 def _search_path() -> str:
-    package = str(Path(mcflow.__file__).parent.parent)
+    package = str(Path(__file__).parents[1])
     return os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])

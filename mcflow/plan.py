@@ -32,7 +32,7 @@ class Job:
     """One case made ready.
 
     ``inputs`` is (batch, features), and ``inputs_note`` says how a file of them was read; ``reason`` says why this
-    method was taken; ``predicted`` is what ``theory.infinite.propagate`` says of the case for these inputs: nothing
+    method was taken; ``predicted`` is what ``theory.propagate`` says of the case for these inputs: nothing
     where a user's function is too fine.
     """
 

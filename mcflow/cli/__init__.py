@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-import mcflow
 from mcflow.cli import streams
 from mcflow.errors import InputError, Unfinished, nearest
+from mcflow.version import __version__
 
 VERBS = {  # in the order of the help; a verb is there when its file is
     "run": "Sample, propagate, and stream one study into one file.",
@@ -69,7 +69,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, epilog=EXAMPLE, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(mcflow.__version__, prog_name="mcflow")
+@click.version_option(__version__, prog_name="mcflow")
 def cli() -> None:
     """Which initialisation keeps activations and gradients flowing: random networks, and theory beside them."""
 

@@ -37,12 +37,12 @@ def command(as_json: bool) -> None:
 
 def examine() -> dict[str, dict[str, Any]]:
     """What there is, by subject, as plain data."""
-    import mcflow
     from mcflow import machine
     from mcflow.files import lock
     from mcflow.sampling import devices
+    from mcflow.version import __version__
 
-    versions: dict[str, Any] = {"mcflow": mcflow.__version__, "python": platform.python_version()}
+    versions: dict[str, Any] = {"mcflow": __version__, "python": platform.python_version()}
     versions |= {name: metadata.version(name) for name in PACKAGES}
     for name, extra in OPTIONAL.items():
         try:
@@ -61,10 +61,10 @@ def examine() -> dict[str, dict[str, Any]]:
 def _hdf5(locking: str) -> dict[str, Any]:
     import os
 
-    import h5py
+    from mcflow.files import lock
 
     return {
-        "version": h5py.version.hdf5_version,
+        "version": lock.hdf5_version(),
         "HDF5_USE_FILE_LOCKING": os.environ.get("HDF5_USE_FILE_LOCKING", "not set"),
         "locking_here": locking,
         "used_by_mcflow": "no: one writer is kept by a lock file, readers take no lock",

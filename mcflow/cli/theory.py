@@ -164,7 +164,6 @@ def _fixed_points_of(case: Case) -> dict[str, Any]:
     """The fixed points of the last layer of a case: sigma_w^2 = fan_in Var W there."""
     from mcflow.errors import InputError
     from mcflow.mean_field import critical
-    from mcflow.model.gains import gain_of_case
     from mcflow.theory import stack
 
     last = stack.of_case(case)
@@ -175,7 +174,7 @@ def _fixed_points_of(case: Case) -> dict[str, Any]:
     gains: dict[str, float | str] = {}
     for of in ("forward", "gradient"):
         try:
-            gains[of] = gain_of_case(case, of)
+            gains[of] = case.critical_gain(of)
         except InputError as error:
             gains[of] = str(error)
     return {
@@ -222,6 +221,7 @@ def _write_plane(study: Study, path: str) -> None:
 
     from mcflow.errors import InputError, Unfinished
     from mcflow.mean_field import phase_diagram
+    from mcflow.plots import phase
 
     names = {case.activation for case in study.cases}
     if len(names) != 1:
@@ -238,38 +238,10 @@ def _write_plane(study: Study, path: str) -> None:
         if kind == ".csv":
             Path(path).write_text(_csv(phase_diagram.COLUMNS, plane.rows()), encoding="utf-8")
         else:
-            _draw(plane, study.cases[0].activation).savefig(path)
+            phase.figure_of_plane(plane, study.cases[0].activation).savefig(path)
     except OSError as error:
         raise Unfinished(f"cannot write {path!r}: {error.strerror or error}") from None
 
 
 def _csv(columns: Sequence[str], rows: Iterable[tuple[float, ...]]) -> str:
     return "\n".join([",".join(columns), *(",".join(f"{value:.10g}" for value in row) for row in rows)]) + "\n"
-
-
-def _draw(plane: Any, activation: str) -> Any:
-    from mcflow.errors import InputError
-
-    try:
-        import matplotlib
-    except ModuleNotFoundError:
-        raise InputError("pictures need matplotlib; pip install 'mcflow[plot]', or give FILE.csv") from None
-    matplotlib.use("Agg")
-    import numpy as np
-    from matplotlib.figure import Figure
-
-    from mcflow.plots.phase import draw_edge
-
-    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
-    axes = figure.subplots()
-    with np.errstate(divide="ignore"):
-        colour = np.clip(np.log10(plane.chi_1), -1.0, 1.0)
-    mesh = axes.pcolormesh(plane.sigma_w, plane.sigma_b, colour, cmap="RdBu_r", vmin=-1.0, vmax=1.0, shading="nearest")
-    figure.colorbar(mesh, label="log10 chi_1 (gradients vanish < 0 < explode)")
-    draw_edge(axes, plane)
-    axes.set(xlabel="sigma_w", ylabel="sigma_b", title=activation)
-    axes.set_xlim(plane.sigma_w[0], plane.sigma_w[-1])
-    axes.set_ylim(plane.sigma_b[0], plane.sigma_b[-1])
-    if plane.edge:
-        axes.legend(loc="upper left")
-    return figure

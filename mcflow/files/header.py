@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import mcflow
 from mcflow.files.datasets import put, put_index
 from mcflow.files.schema import FORMAT, FORMAT_VERSION, entry
 from mcflow.model import definitions
 from mcflow.plan import Job, Prepared
 from mcflow.quantities import HISTOGRAM_BINS
 from mcflow.sampling import bins
+from mcflow.version import __version__
 
 if TYPE_CHECKING:
     import h5py
@@ -48,7 +48,7 @@ def _put_root(file: h5py.File, prepared: Prepared) -> None:
     attributes: dict[str, Any] = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "mcflow_version": mcflow.__version__,
+        "mcflow_version": __version__,
         "created_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seed": np.uint64(study.seed),
         "study": study.to_toml(),

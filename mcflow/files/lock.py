@@ -150,3 +150,10 @@ def works_here() -> str:
     except OSError as error:
         return f"fails: {error.strerror or error}"
     return "works"
+
+
+def hdf5_version() -> str:
+    """The version of the HDF5 library that h5py brings."""
+    import h5py
+
+    return str(h5py.version.hdf5_version)

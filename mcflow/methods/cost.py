@@ -51,12 +51,12 @@ def refuse_large(name: str, needed: int) -> None:
     memory = machine.available_memory()
     if needed > memory:
         raise InputError(
-            f"{name} needs about {_size(needed)} of memory and {_size(memory)} are free; "
+            f"{name} needs about {in_bytes(needed)} of memory and {in_bytes(memory)} are free; "
             "give a smaller width, depth or batch, or fewer --threads"
         )
 
 
-def _size(count: float) -> str:
+def in_bytes(count: float) -> str:
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if count < 1000 or unit == "TB":
             break

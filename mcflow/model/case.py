@@ -21,7 +21,7 @@ MAX_DEPTH = 65_535  # sixteen bits of the random address hold the layer
 GAIN_WORDS = ("scheme", "torch", "critical", "critical-gradient")
 
 
-def _whole(name: str, value: object, low: int, high: int | None = None) -> int:
+def whole_number(name: str, value: object, low: int, high: int | None = None) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise InputError(f"{name} must be a whole number, not {value!r}")
     if value < low or (high is not None and value > high):
@@ -30,7 +30,7 @@ def _whole(name: str, value: object, low: int, high: int | None = None) -> int:
     return int(value)
 
 
-def _number(name: str, value: object, low: float, high: float | None = None) -> float:
+def real_number(name: str, value: object, low: float, high: float | None = None) -> float:
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -86,9 +86,9 @@ class Case:
             raise InputError(f"unknown mode {self.mode!r}; {nearest(str(self.mode), schemes.MODES)}")
         put("gain", self._checked_gain())
         if self.bias_std is not None:
-            put("bias_std", _number("bias_std", self.bias_std, 0.0))
+            put("bias_std", real_number("bias_std", self.bias_std, 0.0))
         if self.correlation is not None:
-            put("correlation", _number("correlation", self.correlation, -1.0, 1.0))
+            put("correlation", real_number("correlation", self.correlation, -1.0, 1.0))
             if self.batch < 2 or self.batch % 2:
                 raise InputError(f"correlation needs inputs in pairs; batch = {self.batch} must be even")
             if self.inputs not in ("gaussian", "sphere"):
@@ -101,22 +101,22 @@ class Case:
 
     def _check_sizes(self) -> None:
         put = self._put
-        put("batch", _whole("batch", self.batch, 1))
+        put("batch", whole_number("batch", self.batch, 1))
         put("inputs", str(self.inputs))
         if self.features is not None:
-            put("features", _whole("features", self.features, 1))
+            put("features", whole_number("features", self.features, 1))
         if isinstance(self.width, (int, np.integer)):
-            put("width", _whole("width", self.width, 1))
-            put("depth", _whole("depth", DEFAULT_DEPTH if self.depth is None else self.depth, 1, MAX_DEPTH))
+            put("width", whole_number("width", self.width, 1))
+            put("depth", whole_number("depth", DEFAULT_DEPTH if self.depth is None else self.depth, 1, MAX_DEPTH))
             return
         if isinstance(self.width, (str, bytes)) or not isinstance(self.width, Iterable):
             raise InputError(f"width must be a whole number or a list of them, not {self.width!r}")
-        widths = tuple(_whole("width", width, 1) for width in self.width)
+        widths = tuple(whole_number("width", width, 1) for width in self.width)
         if not widths:
             raise InputError("the list of widths is empty; give one width a layer")
         if self.depth is not None and self.depth != len(widths):
             raise InputError(f"{len(widths)} widths do not fit depth {self.depth}; give one width a layer, or one")
-        put("depth", _whole("depth", len(widths), 1, MAX_DEPTH))
+        put("depth", whole_number("depth", len(widths), 1, MAX_DEPTH))
         put("width", widths[0] if len(set(widths)) == 1 else widths)
 
     def _checked_gain(self) -> str | float:
@@ -159,9 +159,16 @@ class Case:
             return schemes.torch_gain(self.nonlinearity)
         if self.gain == "scheme":
             return self.rule.textbook_gain(self.nonlinearity)
+        return self.critical_gain(of="gradient" if self.gain == "critical-gradient" else "forward")
+
+    def critical_gain(self, of: str = "forward") -> float:
+        """The gain that keeps the ``forward`` variance or that of the ``gradient``; InputError where there is none."""
         from mcflow.model import gains  # SciPy: loaded only when a gain must be solved for
 
-        return gains.gain_of_case(self, of="gradient" if self.gain == "critical-gradient" else "forward")
+        fans = list(zip((self.features or self.widths[0], *self.widths[:-1]), self.widths, strict=True))
+        weights = [self.rule.weight_variance(i, o, 1.0, self.mode) for i, o in fans]
+        biases = [self.bias_variance(i) for i, _ in fans]
+        return gains.critical_gain_of_layers(self.nonlinearity, fans, weights, biases, of)
 
     def layers(self, features: int) -> Layers:
         """Sizes and weight_std of each layer for inputs of ``features`` entries."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from mcflow.errors import InputError, nearest
 from mcflow.model import study_text
-from mcflow.model.case import Case, _whole
+from mcflow.model.case import Case, whole_number
 
 MAX_NETWORKS = 1 << 40  # forty bits of it hold the network
 MAX_SEED = (1 << 64) - 1
@@ -43,8 +43,8 @@ class Study:
                 raise InputError(f"a study is made of cases, not {type(case).__name__}; write Study([Case(...)])")
         if len(set(self.cases)) != len(self.cases):
             raise InputError("the same case stands in the study twice")
-        object.__setattr__(self, "networks", _whole("networks", self.networks, 1, MAX_NETWORKS))
-        object.__setattr__(self, "seed", _whole("seed", self.seed, 0, MAX_SEED))
+        object.__setattr__(self, "networks", whole_number("networks", self.networks, 1, MAX_NETWORKS))
+        object.__setattr__(self, "seed", whole_number("seed", self.seed, 0, MAX_SEED))
         if not isinstance(self.backward, bool):
             raise InputError(f"backward must be true or false, not {self.backward!r}")
         if self.keep not in KEEP:

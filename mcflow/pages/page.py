@@ -21,9 +21,8 @@ from mcflow.plural import counted
 from mcflow.statistics import magnitudes
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from mcflow.files.result import Result
+    from mcflow.plots.style import Figure
 
 LARGEST_SVG = 600_000  # bytes; a larger picture is embedded as PNG
 

@@ -43,6 +43,28 @@ def figure(result: Result) -> Figure:
     return drawn
 
 
+def figure_of_plane(plane: phase_diagram.Plane, activation: str) -> Figure:
+    """The plane of one activation alone: the decimal logarithm of chi_1 in colours, and the edge of chaos."""
+    style.require_matplotlib()
+    with style.applied():
+        drawn = style.new_figure(6.4, 4.8)
+        axes = drawn.subplots()
+        with np.errstate(divide="ignore"):
+            colour = np.clip(np.log10(plane.chi_1), -1.0, 1.0)
+        mesh = axes.pcolormesh(
+            plane.sigma_w, plane.sigma_b, colour, cmap="RdBu_r", vmin=-1.0, vmax=1.0, shading="nearest"
+        )
+        drawn.colorbar(mesh, label="log10 chi_1 (gradients vanish < 0 < explode)")
+        draw_edge(axes, plane)
+        axes.set(xlabel="sigma_w", ylabel="sigma_b", title=activation)
+        axes.set_xlim(plane.sigma_w[0], plane.sigma_w[-1])
+        axes.set_ylim(plane.sigma_b[0], plane.sigma_b[-1])
+        axes.grid(visible=False)
+        if plane.edge:
+            axes.legend(loc="upper left")
+    return drawn
+
+
 def _place(result: Result, name: str) -> tuple[float, float]:
     """(sigma_w, sigma_b) of a case, root mean squares over its layers."""
     layers = stack.of_case(result.case(name), result.inputs(name))

@@ -15,7 +15,7 @@ from mcflow.errors import InputError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Figure
 
 # Okabe & Ito 2008: eight colours that the colour-blind can tell apart, the pale yellow left out
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555")
@@ -59,7 +59,7 @@ def applied() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of that size in inches, drawn without a window or a global state."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from mcflow.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from mcflow.files.result import Result
+    from mcflow.plots.style import Figure
 
 FIGURES = {
     "glorot_bengio_2010": "Activation and gradient flow of tanh: standard against normalised initialisation",

@@ -18,9 +18,8 @@ from mcflow.plots import flow
 from mcflow.reproductions import Claim
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from mcflow.files.result import Result
+    from mcflow.plots.style import Figure
 
 STANDARD, NORMALISED = 0, 1  # places of the cases
 SOURCE = "eq. 5 to 14"

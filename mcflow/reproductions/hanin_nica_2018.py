@@ -17,9 +17,8 @@ from mcflow.plots import style
 from mcflow.reproductions import Claim
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from mcflow.files.result import Result
+    from mcflow.plots.style import Figure
 
 WIDTH, DEPTH = 200, 50
 BETA = 5.0 * DEPTH / WIDTH

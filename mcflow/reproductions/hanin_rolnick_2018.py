@@ -18,9 +18,8 @@ from mcflow.plots import style
 from mcflow.reproductions import Claim
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from mcflow.files.result import Result
+    from mcflow.plots.style import Figure
 
 SHAPES: tuple[tuple[int, ...], ...] = (
     (100,) * 5,

@@ -17,9 +17,8 @@ from mcflow.plots import flow
 from mcflow.reproductions import Claim
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from mcflow.files.result import Result
+    from mcflow.plots.style import Figure
 
 DEPTHS = (22, 30)
 SCHEMES = ("xavier_normal", "kaiming_normal")

@@ -19,9 +19,8 @@ from mcflow.plots import style
 from mcflow.reproductions import Claim
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from mcflow.files.result import Result
+    from mcflow.plots.style import Figure
 
 WIDTH, DEPTH = 512, 24
 STARTS = {0.5: WIDTH // 2, 1.0: WIDTH, 2.0: 2 * WIDTH}  # variance of h in layer 1 -> input size

@@ -20,9 +20,8 @@ from mcflow.plots import style
 from mcflow.reproductions import Claim
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from mcflow.files.result import Result
+    from mcflow.plots.style import Figure
 
 WIDTH, DEPTH, FEATURES = 512, 40, 4  # few inputs: the first layer makes q = 4 / 512, where tanh is nearly linear
 NAMES = {"Gaussian": "kaiming_normal-tanh-gain1.0-modefan_out", "orthogonal": "orthogonal-tanh"}

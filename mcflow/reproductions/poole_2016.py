@@ -16,9 +16,8 @@ from mcflow.reproductions import Claim
 from mcflow.theory import fixed_points
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from mcflow.files.result import Result
+    from mcflow.plots.style import Figure
 
 BIAS, WIDTH, DEPTH = 0.3, 1000, 30
 GAINS = (1.0, 2.5, 4.0)

@@ -18,9 +18,8 @@ from mcflow.reproductions import Claim
 from mcflow.theory import fixed_points
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from mcflow.files.result import Result
+    from mcflow.plots.style import Figure
 
 BIAS_VARIANCE, WIDTH, DEPTH = 0.05, 2000, 24
 GAINS = {0.8: (6, 18), 1.1: (8, 22), 4.0: (9, 15)}  # sigma_w -> layers (from 1) between which the rate is taken

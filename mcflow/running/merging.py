@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 from mcflow.errors import InputError, Unfinished
 from mcflow.files import assembly
 from mcflow.files import target as store
-from mcflow.files.seal import case_names, difference
-from mcflow.files.shards import _NAMED, ShardFile, ShardParts, read_shard
+from mcflow.files.seal import difference
+from mcflow.files.shards import NAMED, ShardFile, ShardParts, parts_wanted, read_shard
 from mcflow.files.target import Target
 from mcflow.plural import counted
 
@@ -77,7 +76,7 @@ def check_together(files: Sequence[ShardFile]) -> None:
 
 def missing(files: Sequence[ShardFile]) -> str:
     """Which shards are missing, in words; empty where every part of the study is there."""
-    wanted = _wanted(files[0])
+    wanted = parts_wanted(files[0])
     present = {(name.case, name.number) for file in files for name in file.names}
     lacking = sum(wanted) - sum(number < wanted[case] for case, number in present)
     if not lacking:
@@ -87,20 +86,11 @@ def missing(files: Sequence[ShardFile]) -> str:
     if len(counts) == 1:
         of = counts.pop()
         there = {file.shard.number for file in files}
-        absent = list(itertools.islice((number for number in range(of) if number not in there), _NAMED + 1))
+        absent = list(itertools.islice((number for number in range(of) if number not in there), NAMED + 1))
         if absent:
-            words += "; missing shards: " + ", ".join(f"{number}/{of}" for number in absent[:_NAMED])
-            words += f" and {of - len(there) - _NAMED} more" if len(absent) > _NAMED else ""
+            words += "; missing shards: " + ", ".join(f"{number}/{of}" for number in absent[:NAMED])
+            words += f" and {of - len(there) - NAMED} more" if len(absent) > NAMED else ""
     return words
-
-
-def _wanted(file: ShardFile) -> list[int]:
-    """How many parts each case of the whole study has."""
-    import h5py
-
-    with h5py.File(io.BytesIO(file.head), "r") as head:
-        sizes = [int(head[name].attrs["part_networks"]) for name in case_names(head)]
-    return [-(-file.seal.networks // size) for size in sizes]
 
 
 def merge(files: Sequence[ShardFile], output: Path, folder: Path, partial: bool) -> str:

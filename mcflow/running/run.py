@@ -57,7 +57,7 @@ def run(
     from mcflow import plan
     from mcflow.files.target import Target, methods_of
     from mcflow.running.progress import Silent, watcher
-    from mcflow.running.workers.executor import Workers
+    from mcflow.running.workers.choice import workers_of
 
     if isinstance(study, Case):
         study = Study((study,))
@@ -65,7 +65,7 @@ def run(
         study = replace(study, backward=backward)
     target = None if path is None else Target(Path(path), resume, overwrite)
     prepared = plan.prepare(study, method, device, begun=methods_of(target) if target else None)
-    crew = None if executor is None else Workers.of(executor, threads)
+    crew = None if executor is None else workers_of(executor, threads)
     options = Options(threads=threads, until_error=until_error, crew=crew)
     watch = watcher(quiet=False) if progress else Silent()
     if target is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcflow import machine
 from mcflow.errors import InputError
-from mcflow.methods.cost import _size, memory_needed, refuse_large, row_bytes
+from mcflow.methods.cost import in_bytes, memory_needed, refuse_large, row_bytes
 
 if TYPE_CHECKING:
     from mcflow.files.shards import Shard
@@ -52,6 +52,6 @@ def check(prepared: Prepared, folder: Path | None, threads: int, shard: Shard | 
     if needed > room:
         what = "the study" if shard is None else f"shard {shard}"
         raise InputError(
-            f"{what} needs about {_size(needed)} of disk at {folder.parent} and {_size(room)} are free; "
+            f"{what} needs about {in_bytes(needed)} of disk at {folder.parent} and {in_bytes(room)} are free; "
             "give fewer networks, --keep summary, or another -o"
         )

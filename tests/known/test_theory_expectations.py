@@ -9,7 +9,7 @@ from mcflow import theory
 from mcflow.activations import registry
 from mcflow.activations.formulas import GELU_TANH_CUBIC, PARAMETRIC, PLAIN, SELU_ALPHA, SELU_SCALE
 from mcflow.errors import InputError
-from mcflow.mean_field import pairs
+from mcflow.mean_field import moments, pairs
 
 TOLERANCE = 1e-10
 VARIANCES = (1e-12, 1e-4, 1.0, 100.0, 1e6)
@@ -180,6 +180,6 @@ def test_a_question_that_is_none_is_refused_with_a_sentence():
 def test_a_mean_far_below_its_deviation_keeps_its_digits(text, curvature):
     """Near 0, phi(h) + phi(-h) is 2 c h^2: E phi = c q, E[phi He_2] = 2 c q, and phi is like sqrt(q)."""
     q = 1e-36
-    mean = theory.expectations.moments(registry.get(text), q).mean / q
+    mean = moments.moments(registry.get(text), q).mean / q
     assert mean[:2] == pytest.approx([curvature, 2 * curvature], rel=1e-11)
     assert abs(mean[2]) < 1e-11

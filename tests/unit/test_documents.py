@@ -78,3 +78,20 @@ def test_the_readme_has_the_two_commands_that_continuous_integration_calls():
     text = (ROOT / "README.md").read_text()
     assert text.count("<!-- command 1 -->\n```bash\n") == 1
     assert text.count("<!-- command 2 -->\n```bash\n") == 1
+
+
+def missing_modules(text: str) -> list[str]:
+    """Files of Python that a page names in backticks and that are not there, from the top or from ``mcflow/``."""
+    named = re.findall(r"`((?:[\w.]+/)*\w+\.py)`", text)
+    return [name for name in named if not any((ROOT / place / name).is_file() for place in ("", "mcflow"))]
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name)
+def test_every_module_that_a_page_names_is_there(page):
+    assert not missing_modules(page.read_text())
+
+
+def test_a_module_that_is_not_there_is_seen():
+    assert missing_modules("as `theory/stack.py` and `kernels/cpu/haar_of_old.py` say") == [
+        "kernels/cpu/haar_of_old.py"
+    ]

@@ -1,4 +1,4 @@
-"""Who may import what: kernels know nothing of mcflow, light commands load nothing heavy."""
+"""Who may import whom, beyond what import-linter sees: names of kernels, plain bodies, what is loaded at run time."""
 
 import ast
 import os
@@ -10,18 +10,42 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("numba", "scipy", "xarray", "h5py", "matplotlib", "sklearn", "h5netcdf")
+PLAIN = {"__future__", "math", "collections.abc", "typing", "numpy"}
 
 
-def imported(path: Path) -> set[str]:
-    """Every module that a file imports, at the top or inside a function."""
+def imported(path: Path, package: str) -> set[str]:
+    """Every module that a file of ``package`` names in full, at the top or inside a function: a.b of from a import b."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found.add("." * node.level + (node.module or ""))
-            found |= {f"{node.module}.{alias.name}" for alias in node.names if node.level == 0}
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *filter(None, [node.module])])
+            found |= {f"{base}.{alias.name}" for alias in node.names}
     return found
+
+
+def is_under(name: str, place: str) -> bool:
+    return name == place or name.startswith(f"{place}.")
+
+
+def foreign_to_bodies(path: Path) -> set[str]:
+    """What a body imports beyond math, NumPy's scalar types and other bodies."""
+    names = imported(path, "mcflow.kernels.body")
+    ours = {name for name in names if is_under(name, "mcflow.kernels.body")}
+    return {name for name in names - ours if name not in PLAIN and name.rpartition(".")[0] not in PLAIN}
+
+
+def names_of_kernels(path: Path) -> set[str]:
+    return {name for name in imported(path, "mcflow.anything") if is_under(name, "mcflow.kernels")}
+
+
+def names_of_the_face(path: Path) -> set[str]:
+    """What a file takes from ``import mcflow`` itself: a name that is no module of ours."""
+    rooms = {item.stem for item in (ROOT / "mcflow").iterdir()} | {"kernels"}
+    names = {name for name in imported(path, "mcflow.anything") if is_under(name, "mcflow")}
+    return {name for name in names if name == "mcflow" or name.split(".")[1] not in rooms}
 
 
 def loads(code: str, names: tuple[str, ...]) -> list[str]:
@@ -31,55 +55,86 @@ def loads(code: str, names: tuple[str, ...]) -> list[str]:
     return done.stdout.rpartition("LOADED")[2].split()
 
 
-def test_kernels_import_nothing_of_mcflow_but_themselves():
-    for path in (ROOT / "kernels").rglob("*.py"):
-        foreign = {name for name in imported(path) if name.startswith("mcflow") and "mcflow.kernels" not in name}
-        assert not foreign - {"mcflow"}, path
+def command(*arguments: object) -> str:
+    """Code that runs the command in its process, to its end."""
+    return f"from mcflow.cli import call\ncall({[str(argument) for argument in arguments]!r})"
 
 
-def test_kernel_bodies_import_only_math_scalar_types_and_each_other():
+def test_bodies_import_only_math_scalar_types_and_each_other():
     for path in (ROOT / "kernels" / "body").glob("*.py"):
-        for name in imported(path):
-            ours = name.startswith(("mcflow.kernels", ".", "__future__", "math", "mcflow"))
-            assert ours or name.partition(".")[0] in ("collections", "typing", "numpy"), f"{path}: {name}"
-
-
-def test_only_sampling_imports_kernels():
-    for path in (ROOT / "mcflow").rglob("*.py"):
-        if path.parent.name != "sampling":
-            assert not any(name.startswith("mcflow.kernels") for name in imported(path)), path
+        assert not foreign_to_bodies(path), path
 
 
 @pytest.mark.parametrize(
-    "module",
-    [
-        "model.study",
-        "statistics.moments",
-        "statistics.sketches",
-        "statistics.summaries",
-        "inputs.case_inputs",
-        "files.part_folder",
-        "theory.prediction",
-    ],
+    "line", ["import numba", "from numba import njit", "from .. import cpu", "from ..cpu import sums", "import mcflow"]
 )
-def test_no_numba_in(module):
-    assert not loads(f"import mcflow.{module}", ("numba",))
+def test_a_body_that_reaches_out_is_seen(line, tmp_path):
+    (tmp_path / "body.py").write_text(f"from numpy import float32\nfrom .scalars import uint64\n{line}\n")
+    assert foreign_to_bodies(tmp_path / "body.py")
+
+
+def test_only_sampling_names_the_kernels_and_nobody_the_face():
+    for path in (ROOT / "mcflow").rglob("*.py"):
+        if path.parent.name != "sampling":
+            assert not names_of_kernels(path), path
+        assert not names_of_the_face(path), path
+
+
+@pytest.mark.parametrize("line", ["import mcflow", "from mcflow import run", "from mcflow import Case as Network"])
+def test_a_room_that_takes_from_the_face_is_seen(line, tmp_path):
+    (tmp_path / "room.py").write_text(f"def inner():\n    {line}\n")
+    assert names_of_the_face(tmp_path / "room.py")
+    (tmp_path / "room.py").write_text("from mcflow import errors, schemes\nfrom mcflow.files.atomic import digest\n")
+    assert not names_of_the_face(tmp_path / "room.py")
+
+
+@pytest.mark.parametrize(
+    "room", ["model", "statistics", "inputs", "files", "mean_field", "theory", "methods", "activations", "answers"]
+)
+def test_no_numba_in_the_modules_of(room):
+    folder = ROOT / "mcflow" / room
+    modules = [path.relative_to(ROOT).with_suffix("").parts for path in folder.rglob("*.py") if path.stem != "__init__"]
+    assert modules
+    imports = "\n".join(f"import {'.'.join(parts)}" for parts in modules)
+    assert not loads(imports, ("numba",))
 
 
 def test_help_loads_nothing_heavy():
-    code = "from mcflow.cli import call\ncall(['--help'])"
-    assert not loads(code, (*HEAVY, "numpy", "rich"))
+    assert not loads(command("--help"), (*HEAVY, "numpy", "rich"))
 
 
-@pytest.mark.parametrize("verb", ["show", "merge", "theory"])
-def test_light_verbs_load_no_numba(verb):
-    assert not loads(f"from mcflow.cli import call\ncall([{verb!r}, '--help'])", ("numba",))
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    """Two shards of a study, and the file that is merged of them."""
+    folder = tmp_path_factory.mktemp("light")
+    case = ("--scheme", "kaiming_normal", "--activation", "relu", "--depth", 2, "--width", 4, "--networks", 8)
+    paths = [folder / f"{number}.h5" for number in range(2)]
+    for number, path in enumerate(paths):
+        loads(command("run", *case, "--shard", f"{number}/2", "-o", path, "--quiet"), ())
+    loads(command("merge", *paths, "-o", folder / "whole.h5"), ())
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "whole.h5"),
+        ("show", "0.h5"),
+        ("merge", "0.h5", "1.h5", "-o", "again.h5"),
+        ("theory", "--scheme", "lecun_normal", "--activation", "tanh", "--depth", 3, "--width", 8),
+        ("export", "whole.h5", "-o", "table.csv"),
+    ],
+    ids=lambda arguments: " ".join(map(str, arguments[:2])),
+)
+def test_light_verbs_load_no_numba_while_they_work(arguments, shards):
+    words = [shards / word if str(word).endswith((".h5", ".csv")) else word for word in arguments]
+    assert not loads(command(*words), ("numba",))
 
 
 def test_a_run_on_the_processor_loads_nothing_of_cuda(tmp_path):
-    code = "from mcflow.cli import call\n"
-    code += "call(['run', '--device', 'cpu', '--networks', '2', '--width', '4', '--depth', '2', '--quiet', '-o', "
-    assert not loads(code + f"{str(tmp_path / 'a.h5')!r}])", ("numba.cuda", "mcflow.kernels.cuda"))
+    small = ("--device", "cpu", "--networks", "2", "--width", "4", "--depth", "2", "--quiet")
+    assert not loads(command("run", *small, "-o", tmp_path / "a.h5"), ("numba.cuda", "mcflow.kernels.cuda"))
+    assert loads(command("run", *small, "-o", tmp_path / "b.h5"), ("numba", "mcflow.kernels.cpu"))
 
 
 def test_importing_mcflow_loads_nothing_heavy():

@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
 
-from mcflow import machine
 from mcflow.errors import InputError, Unfinished
 from mcflow.plan import Job
 from mcflow.running import work
@@ -31,24 +30,6 @@ class Workers:
     executor: Executor
     count: int
     threads: int = 1
-
-    @classmethod
-    def of(cls, executor: object, threads: int | None = None) -> Workers:
-        """The workers of what a user gave; InputError where it is no executor."""
-        if not isinstance(executor, Executor):
-            raise InputError(
-                f"executor is a {type(executor).__name__}, not a concurrent.futures.Executor; "
-                "of a Dask client give client.get_executor()"
-            )
-        if hasattr(executor, "_client"):  # of Dask, which knows its workers and their threads
-            from mcflow.running.workers import dask
-
-            return dask.workers(executor, executor._client, threads)
-        known = [getattr(executor, name, None) for name in ("_max_workers", "num_workers")]
-        count = next((number for number in known if isinstance(number, int) and number > 0), machine.cores())
-        # threads share their process, where one part is computed at a time: it gets them all
-        shared = min(count, machine.cores()) if isinstance(executor, ThreadPoolExecutor) else 1
-        return cls(executor, count, threads or shared)
 
     def check(self, jobs: Sequence[Job]) -> None:
         """InputError where a worker would not compute the same bits; every part's worker looks again."""

@@ -6,15 +6,16 @@ import functools
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 
 import numpy as np
 
-import mcflow
 from mcflow.errors import InputError
 from mcflow.model import definitions
 from mcflow.model.definitions import Definition
 from mcflow.plan import Job
 from mcflow.sampling import devices
+from mcflow.version import __version__
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,12 @@ def agreement(jobs: Sequence[Job]) -> Agreement:
 
 @functools.cache
 def _versions() -> tuple[tuple[str, str], ...]:
-    import numba
-
     python = ".".join(map(str, sys.version_info[:2]))
     return (
-        ("mcflow", mcflow.__version__),
+        ("mcflow", __version__),
         ("Python", python),
         ("NumPy", np.__version__),
-        ("Numba", numba.__version__),
+        ("Numba", metadata.version("numba")),
         ("kernels", devices.kernels_digest()),
     )
 
