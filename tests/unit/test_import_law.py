@@ -14,7 +14,7 @@ PLAIN = {"__future__", "math", "collections.abc", "typing", "numpy"}
 
 
 def imported(path: Path, package: str) -> set[str]:
-    """Every module that a file of ``package`` names in full, at the top or inside a function: a.b of from a import b."""
+    """Every module that a file of ``package`` names in full, at the top or inside a function."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
