@@ -3,8 +3,8 @@
 import numpy as np
 import oracle
 
+from mcflow import draw
 from mcflow.inputs.case_inputs import inputs_of
-from mcflow.sampling import network as draw
 from mcflow.sampling import sample
 from mcflow.sampling.bins import Plan
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mcflow import Case, Study, run
-from mcflow.answers import verdicts
+from mcflow import Case, Study, run, verify
 from mcflow.answers.verdicts import Verification
 from mcflow.quantities import BACKWARD
 from mcflow.statistics import summaries
@@ -44,7 +43,7 @@ class World:
     def judged(self) -> Verification:
         """What verify says of these rows for the case they are said to be of."""
         judge: Any = Judged(self)
-        return verdicts(judge)
+        return verify(judge)
 
 
 class Judged:

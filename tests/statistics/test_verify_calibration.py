@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import xarray
 
-from mcflow import Case, Study, run
-from mcflow.answers import verdicts
+from mcflow import Case, Study, run, verify
 from mcflow.answers.verdicts import Verification
 from mcflow.statistics import summaries
 
@@ -53,7 +52,7 @@ def alarms(case: Case, networks: int, sets: int, seed: int = 0) -> list[str]:
     found = []
     for first in range(0, networks * sets, networks):
         mine = {quantity: values[first : first + networks] for quantity, values in rows.items()}
-        judged = verdicts(Mislabelled(case, inputs, mine), alpha=ALPHA)
+        judged = verify(Mislabelled(case, inputs, mine), alpha=ALPHA)
         if not judged.all_consistent:
             found.append(f"networks from {first}: {judged.verdicts[0].sentence}")
     return found
@@ -62,7 +61,7 @@ def alarms(case: Case, networks: int, sets: int, seed: int = 0) -> list[str]:
 def judged_against(case: Case, other: Case, networks: int) -> Verification:
     """Networks of one case, judged by the prediction of another."""
     inputs, rows = drawn(case, networks)
-    return verdicts(Mislabelled(other, inputs, rows), alpha=ALPHA)
+    return verify(Mislabelled(other, inputs, rows), alpha=ALPHA)
 
 
 def study(scheme: str, activation: str, depth: int, width: int, networks: int, batch: int = 1) -> tuple[Case, int]:
@@ -180,7 +179,7 @@ def test_means_that_undrawn_networks_rule_are_not_judged_by_themselves():
     inputs, rows = drawn(case, 1200)
     for first in range(0, 1200, 100):
         mine = {quantity: values[first : first + 100] for quantity, values in rows.items()}
-        found = verdicts(Mislabelled(case, inputs, mine), alpha=ALPHA)
+        found = verify(Mislabelled(case, inputs, mine), alpha=ALPHA)
         assert found.all_consistent, found.verdicts[0].sentence
         means = [row for row in found.tests if row.statistic == "mean" and row.layer > 12]
         assert not any(row.judged for row in means if row.quantity.startswith(("activation_mean", "activation_second")))
@@ -192,7 +191,7 @@ def test_means_that_undrawn_networks_rule_are_not_judged_by_themselves():
 def test_a_mean_follows_the_second_moment_that_few_networks_carry(width, networks):
     case = Case("kaiming_normal", "leaky_relu:0.2", depth=60, width=width)
     with run(Study([case], networks=networks, seed=3, keep="summary"), threads=1) as result:
-        found = verdicts(result)
+        found = verify(result)
     assert found.all_consistent, found.verdicts[0].sentence
     assert sum(row.judged for row in found.tests if row.statistic == "log_mean") == 4 * 60
 
@@ -214,7 +213,7 @@ def test_gain_wrong_by_one_per_cent_is_caught():
 def test_gain_wrong_by_a_tenth_of_a_per_cent_needs_the_networks_that_verify_names():
     case = Case("kaiming_normal", "relu", depth=50, width=64)
     with run(Study([case], networks=500), method="collapsed") as result:
-        needed = verdicts(result).verdicts[0].networks_for_gain[0.001]
+        needed = verify(result).verdicts[0].networks_for_gain[0.001]
     assert 5_000 < needed < 30_000
     wrong = replace(case, gain=1.001 * case.numeric_gain)
     assert not judged_against(wrong, case, int(2 * needed)).all_consistent

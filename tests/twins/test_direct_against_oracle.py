@@ -9,14 +9,13 @@ import oracle
 import pytest
 from networks import assert_same_rows, plan_of, propagated, simulated
 
-from mcflow import schemes
+from mcflow import draw, schemes
 from mcflow.activations import registry
 from mcflow.activations.formulas import PARAMETRIC, PLAIN
 from mcflow.inputs.case_inputs import inputs_of
 from mcflow.model.case import Case
 from mcflow.quantities import HISTOGRAM_BINS, QUANTITIES
 from mcflow.sampling import cpu, sample
-from mcflow.sampling import network as draw
 from mcflow.sampling.bins import edges
 from mcflow.sampling.blocks import join
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from networks import assert_same_rows, plan_of, propagated, simulated
 
+from mcflow import draw
 from mcflow.activations import registry
 from mcflow.activations.formulas import PARAMETRIC, PLAIN
 from mcflow.model.case import Case
-from mcflow.sampling import network as draw
 from mcflow.sampling import sample
 
 EVERY = sorted({*PLAIN, *PARAMETRIC})

@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mcflow import Case, Study, run
+from mcflow import Case, Study, run, verify
 from mcflow.activations import registry
-from mcflow.answers import verdicts
 from mcflow.cli import call
 from mcflow.files.missing import Missing, has_every_cosine, missing
 from mcflow.sampling import sample
@@ -32,7 +31,7 @@ def broken(monkeypatch):
 
 def test_a_network_of_nan_is_an_inconsistency_of_its_own(broken):
     with run(Study([CASE], networks=400)) as result:
-        found = verdicts(result)
+        found = verify(result)
     row = next(row for row in found.tests if row.statistic == "count")
     assert (row.quantity, row.layer, row.measured, row.predicted) == ("gradient_second_moment", 4, 396, 400)
     assert row.rejected
@@ -46,7 +45,7 @@ def test_a_network_of_nan_switches_no_other_test_off(broken):
     wrong = replace(CASE, gain=1.05 * CASE.numeric_gain)
     with run(Study([wrong], networks=400)) as result:
         result.__class__ = type("Mislabelled", (type(result),), {"case": lambda self, name: CASE})
-        spoiled = verdicts(result)
+        spoiled = verify(result)
     gradients = [row for row in spoiled.tests if row.quantity == "gradient_second_moment" and row.statistic == "mean"]
     assert all(row.judged for row in gradients[3:])  # where NaN is; the last layer's gradient has met no weights
     assert gradients[3].rejected
@@ -97,6 +96,6 @@ def test_a_quantity_that_no_network_has_is_named_and_stops_nothing(monkeypatch):
 
     monkeypatch.setattr(sample, "simulate", spoiled)
     with run(Study([CASE], networks=60), threads=1) as result:
-        found = verdicts(result)
+        found = verify(result)
     assert "60 of 60 networks have no activation_second_moment (NaN), first in layer 5" in found.verdicts[0].sentence
     assert not found.all_consistent

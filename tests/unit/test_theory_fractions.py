@@ -7,10 +7,9 @@ import pytest
 from networks import simulated
 from scipy.special import ndtr
 
-from mcflow import Case, Study, run
+from mcflow import Case, Study, run, verify
 from mcflow.activations import registry
 from mcflow.activations.formulas import PARAMETRIC, PLAIN
-from mcflow.answers import verdicts
 from mcflow.mean_field import fractions
 
 NEVER_FLAT = {"identity", "leaky_relu", "prelu", "elu", "celu", "selu", "gelu", "gelu_tanh", "silu", "mish"}
@@ -68,7 +67,7 @@ def test_a_slope_that_leaves_float32_is_no_inconsistency(activation, gain):
     with run(Study([case], networks=100), method="direct") as result:
         (name,) = result.names
         assert (result[name]["active_fraction"].values == 1.0).all()
-        found = verdicts(result)
+        found = verify(result)
         assert found.all_consistent
         rows = [row for row in found.rows if (row["quantity"], row["statistic"]) == ("active_fraction", "mean")]
         assert len(rows) >= 2

@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from mcflow import Case, InputError, Study, run
-from mcflow.answers import verdicts
+from mcflow import Case, InputError, Study, run, verify
 from mcflow.answers.verdicts import _failures, _rounded
 from mcflow.plural import counted
 from mcflow.statistics import hypotheses
@@ -19,7 +18,7 @@ def relu():
 
 
 def test_every_layer_and_quantity_with_a_prediction_has_a_row(relu):
-    found = verdicts(relu)
+    found = verify(relu)
     means = {(row["layer"], row["quantity"]) for row in found.rows if row["statistic"] == "mean"}
     assert {(layer, "gradient_second_moment") for layer in range(1, 7)} <= means
     assert {(layer, "activation_second_moment") for layer in range(1, 7)} <= means
@@ -29,31 +28,31 @@ def test_every_layer_and_quantity_with_a_prediction_has_a_row(relu):
 
 
 def test_consistent_is_a_bool_for_each_case(relu):
-    assert verdicts(relu).consistent == {"kaiming_normal-relu": True}
+    assert verify(relu).consistent == {"kaiming_normal-relu": True}
 
 
 def test_record_is_json(relu):
-    assert json.loads(json.dumps(verdicts(relu).record(), allow_nan=False))["consistent"] is True
+    assert json.loads(json.dumps(verify(relu).record(), allow_nan=False))["consistent"] is True
 
 
 def test_infinite_width_alone_breaks_where_width_is_small():
     with run(Study([Case("xavier_normal", "tanh", depth=20, width=16)], networks=4000)) as result:
-        assert verdicts(result).all_consistent
-        broken = verdicts(result, tier="infinite-width")
+        assert verify(result).all_consistent
+        broken = verify(result, tier="infinite-width")
         assert not broken.all_consistent
         assert broken.verdicts[0].breaks["activation_second_moment"] > 1
 
 
 def test_approximate_tiers_are_forgiven_their_expected_error():
     with run(Study([Case("xavier_uniform", "tanh", depth=8, width=32)], networks=3000)) as result:
-        found = verdicts(result)
+        found = verify(result)
         assert found.all_consistent
         assert any("approximate" in warning for warning in found.verdicts[0].warnings)
 
 
 def test_means_ruled_by_a_few_networks_are_judged_by_logarithms():
     with run(Study([Case("kaiming_normal", "relu", depth=60, width=16)], networks=400), method="chain") as result:
-        found = verdicts(result)
+        found = verify(result)
     assert found.all_consistent
     ruled = [row for row in found.tests if row.why.startswith("the mean is ruled")]
     assert ruled
@@ -65,42 +64,42 @@ def test_means_ruled_by_a_few_networks_are_judged_by_logarithms():
 def test_summary_files_are_judged_too():
     study = Study([Case("kaiming_normal", "relu", depth=5, width=16)], networks=400, keep="summary")
     with run(study) as result:
-        found = verdicts(result)
+        found = verify(result)
     assert found.all_consistent
     assert not any(row.statistic == "law" for row in found.tests)
 
 
 def test_dead_networks_are_counted_against_their_probability():
     with run(Study([Case("kaiming_normal", "relu", depth=8, width=3)], networks=2000)) as result:
-        found = verdicts(result)
+        found = verify(result)
     assert found.all_consistent
     deaths = [row for row in found.tests if row.statistic == "zero_fraction"]
     assert [row.layer for row in deaths if row.quantity == "activation_second_moment"] == list(range(1, 9))
 
 
 def test_equivalence_is_shown_with_many_networks_and_says_how_many_it_needs(relu):
-    found = verdicts(relu, margin=0.5)
+    found = verify(relu, margin=0.5)
     assert "shown for all" in found.verdicts[0].equal
-    assert "needs about" in verdicts(relu, margin=0.001).verdicts[0].equal
+    assert "needs about" in verify(relu, margin=0.001).verdicts[0].equal
 
 
 def test_a_case_without_a_prediction_is_said_to_be_unjudged():
     case = Case("orthogonal", "relu", depth=3, width=8)  # theory has its moments exactly, and no chain for them
     with run(Study([case], networks=20)) as result:
-        found = verdicts(result, tier="exact-law")
+        found = verify(result, tier="exact-law")
     assert [verdict.sentence for verdict in found.verdicts] == ["no prediction: nothing to judge"]
     assert not found.tests
 
 
 def test_one_network_is_a_sentence():
     with run(Study([Case(depth=3, width=8)], networks=1)) as result, pytest.raises(InputError, match="standard error"):
-        verdicts(result)
+        verify(result)
 
 
 @pytest.mark.parametrize(("option", "value"), [("alpha", 0.0), ("alpha", 1.5), ("margin", -1.0), ("tier", "exakt")])
 def test_bad_options_are_sentences(relu, option, value):
     with pytest.raises(InputError, match=option):
-        verdicts(relu, **{option: value})
+        verify(relu, **{option: value})
 
 
 def test_holm_matches_its_definition():
@@ -134,7 +133,7 @@ def test_a_difference_within_round_off_is_none():
 def test_predictions_that_are_zero_but_for_round_off_are_zero(scheme, activation):
     case = Case(scheme, activation, depth=8, width=32)
     with run(Study([case], networks=200), threads=1) as result:
-        found = verdicts(result)
+        found = verify(result)
     for row in found.tests:
         if row.quantity.endswith("fraction") or row.quantity.endswith("_mean"):
             assert row.predicted == 0.0 or abs(row.predicted) > 1e-13
@@ -167,7 +166,7 @@ def test_a_number_of_networks_that_nobody_can_run_is_not_spelled_out():
 
 
 def test_one_failing_test_fails(relu):
-    rows = verdicts(relu).tests
+    rows = verify(relu).tests
     assert _failures(list(rows[:3]), [rows[0]]).startswith("1 of 3 tests fails; first in layer")
     assert _failures(list(rows[:3]), list(rows[:2])).startswith("2 of 3 tests fail; first in layer")
 
@@ -178,7 +177,7 @@ def test_picture_tells_forgiven_unjudged_and_failing_apart():
 
     case = Case("xavier_uniform", "tanh", depth=12, width=16)
     with run(Study([case], networks=2000), threads=1) as result:
-        found = verdicts(result)
+        found = verify(result)
         drawn = zscores.figure(result)
     rows = [row for row in found.tests if row.statistic == "mean"]
     forgiven = [row for row in rows if zscores._is_forgiven(row)]
