@@ -1,4 +1,4 @@
-from . import activations, schemes, theory
+from . import activations, layers, schemes, theory
 from .answers.verdicts import verify
 from .errors import InputError, Unfinished
 from .files.reading import open
@@ -23,6 +23,7 @@ __all__ = [
     "activations",
     "default_study",
     "draw",
+    "layers",
     "open",
     "predict",
     "run",

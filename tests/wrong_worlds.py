@@ -96,14 +96,14 @@ def simulated(case: Case, networks: int, seed: int, fault: Fault) -> World:
 
 def _propagate(world: World, case: Case, count: int, rng: np.random.Generator, fault: Fault) -> tuple[Rows, Rows]:
     x0 = world.given
-    layers = case.layers(x0.shape[1])
+    layers = case.program_for(x0.shape[1])
     activation, depth, batch = case.nonlinearity, len(layers.width), len(x0)
     x = np.broadcast_to(x0.T, (count, x0.shape[1], batch))
     weights, hs, xs = [], [], [x]
     for k in range(depth):
         shape = (count, int(layers.width[k]), int(layers.fan_in[k]))
         w = _drawn(rng, shape, fault.weights) * layers.weight_std[k] if fault.shared != k else weights[-1]
-        b = rng.standard_normal((count, shape[1], 1)) * np.sqrt(case.bias_variance(shape[2]))
+        b = rng.standard_normal((count, shape[1], 1)) * layers.bias_std[k]
         weights.append(w)
         hs.append(w @ xs[-1] + b)
         xs.append(activation.phi(hs[-1]))

@@ -153,9 +153,9 @@ def _judge(name: str, case: Case) -> Candidate:
     forward = flow[f"{FORWARD}_log10"]
     backward = flow[f"{BACKWARD}_log10"]
     changes = {FORWARD: float(forward[-1] - forward[0]), BACKWARD: float(backward[0] - backward[-1])}
-    layers = case.layers(case.widths[0])
-    sigma_w2 = float(layers.weight_std[-1] ** 2 * layers.fan_in[-1])
-    bias = math.sqrt(case.bias_variance(int(layers.fan_in[-1])))
+    program = case.program_for(case.widths[0])
+    sigma_w2 = float(program.weight_std[-1] ** 2 * program.fan_in[-1])
+    bias = float(program.bias_std[-1])
     worst = max(abs(change) for change in changes.values())
     trainable, where = None, "not followed to its fixed point"
     if case.nonlinearity.is_builtin or worst < HOPELESS:  # of a user's function the correlation map takes seconds

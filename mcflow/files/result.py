@@ -63,7 +63,7 @@ class Result:
     def _refuse_other_functions(self, name: str, case: Case) -> None:
         node: Any = self.tree[name]
         there = definitions.stated(node.attrs, node["weight_std"].values)
-        here = definitions.definition_of(case, case.layers(int(node["fan_in"].values[0])))
+        here = definitions.definition_of(case, case.program_for(int(node["fan_in"].values[0])))
         words = definitions.difference(there, here)
         if words:
             where = "the result" if self.path is None else self.path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from mcflow.errors import InputError
@@ -61,8 +60,7 @@ def _why_not_collapsed(case: Case, features: int) -> str:
     if distribution not in ("normal", "orthogonal"):
         return f"its law is exact for normal and orthogonal weights, not for {distribution} ones"
     if distribution == "orthogonal":
-        sizes = [features, *case.widths]
-        narrowest = min(max(pair) for pair in pairwise(sizes))
+        narrowest = min(map(max, case.program_for(features).matrices))
         if 2 * case.batch > narrowest:
             return f"orthogonal weights need twice as many units as inputs; {case.batch} inputs meet {narrowest} units"
     return ""
@@ -76,7 +74,7 @@ def _why_not_chain(case: Case) -> str:
         return f"it is for identity, relu, leaky_relu and prelu, not for {case.activation}"
     if case.batch != 1:
         return f"it follows one input, not {case.batch}"
-    if case.bias_variance(case.widths[0]) != 0.0:
+    if case.program.has_biases:
         return "it has no biases, and this case has"
     return ""
 
@@ -84,12 +82,10 @@ def _why_not_chain(case: Case) -> str:
 def _costs(case: Case, features: int) -> tuple[float, float]:
     """Nanoseconds that one network takes directly and collapsed."""
     batch = case.batch
-    sizes = [features, *case.widths]
-    weights = sum(n_in * n for n_in, n in pairwise(sizes))
-    units = sum(case.widths)
-    direct = weights * (DRAWN_WEIGHT + (batch - 1) * MULTIPLIED_WEIGHT)
-    collapsed = units * batch * (COLLAPSED_NUMBER + batch * COLLAPSED_PRODUCT)
+    program = case.program_for(features)
+    direct = program.weight_count * (DRAWN_WEIGHT + (batch - 1) * MULTIPLIED_WEIGHT)
+    collapsed = program.units * batch * (COLLAPSED_NUMBER + batch * COLLAPSED_PRODUCT)
     if case.rule.distribution == "orthogonal":  # a QR factorisation of every weight matrix, or a frame of a few columns
-        direct += sum(4.0 * n_in * n * min(n_in, n) for n_in, n in pairwise(sizes)) * 0.05
+        direct += sum(4.0 * n_in * n * min(n_in, n) for n, n_in in program.matrices) * 0.05
         collapsed *= 2.0
     return direct, collapsed

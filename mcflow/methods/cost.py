@@ -29,16 +29,15 @@ def memory_needed(
     each thread's layers and weights.
     """
     pairs = case.batch * (case.batch - 1) // 2 if case.correlation is None else case.batch // 2
-    inputs = 8 * case.batch * (3 * features + _PER_INPUT) + _PAIR_BYTES * len(case.widths) * min(pairs, _PAIRS)
+    program = case.program_for(features)
+    inputs = 8 * case.batch * (3 * features + _PER_INPUT) + _PAIR_BYTES * program.depth * min(pairs, _PAIRS)
     inputs += _COUNTING if pairs > _PAIRS else 0
     rows = 3 * networks * row_bytes(case, backward)
-    widest = max(*case.widths, features)
+    widest = program.widest
     if method == "direct":
-        layers = len(case.widths) if backward else 2
-        per_thread = 4 * case.batch * (sum(case.widths) if layers > 2 else 2 * widest)
-        fan_in = (features, *case.widths[:-1])
-        weights = 4 * sum(i * o for i, o in zip(fan_in, case.widths, strict=True))
-        per_thread += min(weights, _KEPT_WEIGHTS)
+        layers = program.depth if backward else 2
+        per_thread = 4 * case.batch * (program.units if layers > 2 else 2 * widest)
+        per_thread += min(4 * program.weight_count, _KEPT_WEIGHTS)
         if case.rule.distribution == "orthogonal":
             per_thread += 3 * 8 * widest * widest
     else:
@@ -72,13 +71,13 @@ _LARGEST, _SMALLEST = 8192, 16
 
 def part_size(case: Case, features: int, method: str) -> int:
     """How many networks make a part: a power of two that depends on the case and method alone, never the machine."""
-    fan_in = [features, *case.widths[:-1]]
+    program = case.program_for(features)
     if method == "direct":
-        work = sum(i * o for i, o in zip(fan_in, case.widths, strict=True)) * (1 + case.batch / 32)
+        work = program.weight_count * (1 + case.batch / 32)
         if case.rule.distribution == "orthogonal":
-            work *= max(case.widths) / 4  # orthogonalising is cubic in the width
+            work *= max(program.widths) / 4  # orthogonalising is cubic in the width
     else:
-        work = sum(case.widths) * case.batch * 16.0
+        work = program.units * case.batch * 16.0
     by_work = max(_SMALLEST, min(_LARGEST, int(_WORK / work)))
-    by_rows = max(1, _ROW_BYTES // (len(fan_in) * 8 * _QUANTITIES))
+    by_rows = max(1, _ROW_BYTES // (program.depth * 8 * _QUANTITIES))
     return 1 << (min(by_work, by_rows).bit_length() - 1)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from mcflow import schemes
 from mcflow.activations.registry import Activation
 from mcflow.activations.user_functions import Scalar
-from mcflow.model.case import Case, Layers
+from mcflow.model.case import Case
+from mcflow.model.program import Program
 
 # Both signs, dense where preactivations are: 0.001 apart at 1. Not 0, where a formula such as sin(h) / h has no value.
 _PROBES = (30.0 * (np.arange(1, 8193) / 8192.0) ** 3).tolist()
@@ -41,10 +42,10 @@ class Definition:
         return [self.distribution, self.activation_sha256, std]
 
 
-def definition_of(case: Case, layers: Layers) -> Definition:
+def definition_of(case: Case, program: Program) -> Definition:
     """The definition of a case by the functions that are registered in this process."""
     digest = "" if case.nonlinearity.is_builtin else values_sha256(case.nonlinearity)
-    return Definition(case.scheme, case.activation, case.rule.distribution, digest, layers.weight_std)
+    return Definition(case.scheme, case.activation, case.rule.distribution, digest, program.weight_std)
 
 
 def stated(attributes: Mapping[str, Any], weight_std: NDArray[np.float64]) -> Definition:
@@ -55,7 +56,7 @@ def stated(attributes: Mapping[str, Any], weight_std: NDArray[np.float64]) -> De
 
 def is_own(case: Case) -> bool:
     """Whether a case has a scheme or an activation of the user's own, so that their names do not say what they are."""
-    return not case.nonlinearity.is_builtin or not schemes.is_builtin(case.scheme)
+    return not case.nonlinearity.is_builtin or not all(map(schemes.is_builtin, case.scheme_names))
 
 
 def difference(there: Definition, here: Definition) -> str:

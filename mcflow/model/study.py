@@ -12,11 +12,13 @@ from typing import Any
 
 from mcflow.errors import InputError, nearest
 from mcflow.model import study_text
-from mcflow.model.case import Case, whole_number
+from mcflow.model.bounds import whole_number
+from mcflow.model.case import Case
 
 MAX_NETWORKS = 1 << 40  # forty bits of it hold the network
 MAX_SEED = (1 << 64) - 1
 KEEP = ("networks", "summary")
+_SINCE_1_1 = ("layers", "shape")  # fields that came after file format 1.1: what does not use them keeps its identity
 _SIZES = ("depth", "width", "batch", "inputs")  # named in a group name even where they are at their default
 
 
@@ -60,6 +62,7 @@ class Study:
             for item in differing:
                 value = getattr(case, item.name)
                 says_nothing = item.name == "depth" and not isinstance(case.width, int)
+                says_nothing = says_nothing or (item.name in ("depth", "width") and case.layers is not None)
                 if not says_nothing and (item.default is MISSING or value != item.default or item.name in _SIZES):
                     name += _suffix(item.name, value)
             out.append(name.replace("/", "_"))
@@ -97,7 +100,7 @@ class Study:
     def identity(self) -> str:
         """64 hex digits of everything that the numbers depend on, the count of networks apart."""
         cases = [
-            {**{item.name: getattr(case, item.name) for item in fields(case)}}
+            {name: value for name, value in _plain_fields(case).items() if name not in _SINCE_1_1 or value is not None}
             | {"phi": case.nonlinearity.fingerprint(), "gain": f"{case.numeric_gain:.12g}"}
             for case in self.cases
         ]
@@ -111,12 +114,20 @@ def default_study(networks: int = 1000, seed: int = 0, **changes: Any) -> Study:
     return Study(tuple(Case(scheme, activation, **changes) for scheme, activation in grid), networks, seed)
 
 
+def _plain_fields(case: Case) -> dict[str, Any]:
+    """All fields, those at their default too, as JSON takes them."""
+    plain = {item.name: getattr(case, item.name) for item in fields(case)}
+    return plain | ({"layers": case.record()["layers"]} if case.layers is not None else {})
+
+
 def _suffix(field_name: str, value: Any) -> str:
     if field_name == "width" and not isinstance(value, int):
         text = "x".join(map(str, value))
         if len(text) > 40:  # a long list of widths: its ends and a digest keep the name readable and unique
             digest = hashlib.sha256(text.encode()).hexdigest()[:6]
             text = f"{value[0]}x..x{value[-1]}_{digest}"
+    elif field_name == "layers" and value is not None:
+        text = hashlib.sha256(repr(value).encode()).hexdigest()[:6]
     else:
         text = "" if value is None else str(value)
     return f"-{field_name}{text}"

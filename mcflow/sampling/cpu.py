@@ -154,23 +154,22 @@ def architecture_of(case: Case, features: int) -> Any:
     from mcflow.kernels.cpu.fill import distribution
     from mcflow.kernels.cpu.tuples import Architecture
 
-    layers = case.layers(features)
-    bias = np.sqrt([case.bias_variance(int(n)) for n in layers.fan_in])
-    mantissa, exponent = split(layers.weight_std)
+    program = case.program_for(features)
+    mantissa, exponent = split(program.weight_std)
     weights = distribution(case.rule.distribution)
     normals = distribution("normal").address
-    biases = distribution("uniform").address if case.biases_are_uniform else normals
+    biases = distribution("uniform").address if program.biases_are_uniform else normals
     return Architecture(
         weights.address,
         weights.padding,
         weights.whole,
         biases,
         normals,
-        layers.fan_in,
-        layers.width,
+        program.fan_in,
+        program.width,
         mantissa.astype(np.float32),
         exponent,
-        bias.astype(np.float32),
+        program.bias_std.astype(np.float32),
     )
 
 

@@ -114,9 +114,8 @@ def _job(
 
     if SIMULATED and threads is None:
         threads = _SIMULATED_THREADS
-    layers = case.layers(values.shape[1])
-    mantissa, exponent = split(layers.weight_std)
-    bias = np.sqrt([case.bias_variance(int(n)) for n in layers.fan_in])
+    program = case.program_for(values.shape[1])
+    mantissa, exponent = split(program.weight_std)
     units = np.stack([plan.preactivation_exponent, plan.gradient_exponent])
     batch = len(values)
     largest = float(np.abs(values).max())
@@ -126,11 +125,11 @@ def _job(
     kernel_plan = build.plan_for(
         method,
         case.rule.distribution,
-        case.biases_are_uniform,
+        program.biases_are_uniform,
         batch,
         backward,
-        layers.width.tolist(),
-        layers.fan_in.tolist(),
+        program.width.tolist(),
+        program.fan_in.tolist(),
         threads,
     )
     key, code, nonlinearity = _nonlinearity(case.nonlinearity)
@@ -138,19 +137,19 @@ def _job(
         kernel_plan,
         build.kernel_for(kernel_plan, key, code),
         Layers(
-            cuda.to_device(layers.fan_in.astype(np.int32)),
-            cuda.to_device(layers.width.astype(np.int32)),
+            cuda.to_device(program.fan_in.astype(np.int32)),
+            cuda.to_device(program.width.astype(np.int32)),
             cuda.to_device(mantissa.astype(np.float32)),
             cuda.to_device(exponent.astype(np.int32)),
-            cuda.to_device(bias.astype(np.float32)),
+            cuda.to_device(program.bias_std.astype(np.float32)),
             cuda.to_device(units.astype(np.int32)),
         ),
         Inputs(cuda.to_device(np.ldexp(values, -shift).T.astype(np.float32).ravel()), shift, group),
         nonlinearity,
         np.uint64(seed),
         plan.networks,
-        layers.width,
-        layers.fan_in,
+        program.width,
+        program.fan_in,
         group,
     )
 

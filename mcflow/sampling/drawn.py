@@ -75,8 +75,8 @@ def records_of(case: Case, inputs: NDArray[np.float64], seed: int, network: int)
     from mcflow.kernels.cpu.sums import BINS, RECORDED
     from mcflow.kernels.cpu.tuples import Memory
 
-    depth, batch, widest = len(case.widths), len(inputs), max(*case.widths, inputs.shape[1])
-    length = widest + 1 + collapsed.BESIDE
+    program, batch = case.program_for(inputs.shape[1]), len(inputs)
+    depth, length = program.depth, program.widest + 1 + collapsed.BESIDE
     record = np.zeros((depth, collapsed.PLANES, batch, length), np.float32)
     nothing = np.zeros(depth, np.int64)
     arguments = cpu.kernel_arguments(case, inputs, seed, network, Plan(0, nothing, nothing))
