@@ -62,6 +62,7 @@ def simulate(
 
     from mcflow.kernels.cpu import chain, collapsed, direct, launch, one_input
     from mcflow.kernels.cpu.sums import BINS, RECORDED
+    from mcflow.kernels.cpu.tuples import Block as KernelBlock
     from mcflow.kernels.cpu.tuples import Memory
 
     layers = len(case.widths)
@@ -77,7 +78,7 @@ def simulate(
     if method == "collapsed" and len(inputs) == 1 and case.rule.distribution == "normal":
         walk = one_input.walk  # the same numbers, sooner
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
-        launch.simulate(walk, *arguments, memory, rows, counts)
+        launch.simulate(walk, KernelBlock(*arguments, memory), rows, counts)
     absent = tuple(name for name in QUANTITIES if method == "chain" and not name.endswith("second_moment"))
     return _block(first, rows, counts, case, backward, arguments[2].exponent, absent)
 
