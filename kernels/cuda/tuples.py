@@ -56,6 +56,21 @@ class Address(NamedTuple):
     counted: int
 
 
+class Work(NamedTuple):
+    """What all launches of a case share: the kernel and its plan (see ``build``), and the kernel's constant arguments.
+
+    ``counted``: networks below it go into histograms.
+    """
+
+    plan: object
+    kernel: object
+    layers: object
+    inputs: object
+    nonlinearity: object
+    seed: object
+    counted: int
+
+
 class Results(NamedTuple):
     """float32 (networks, L, SUMS), int32 (networks, L, EXPONENTS), int32 (2, L, BINS)."""
 
