@@ -6,26 +6,21 @@ import numpy as np
 from numba import uint64
 
 from ..body.rng import BIASES, OUTPUT_GRADIENT
+from ..recorded import ACTIVE, COSINES, D_PRODUCT, D_TWO, SATURATED, X_ONE, X_TWO
 from ._compile import call, call_unit, inner, unit_for
 from .bodies import place_of
 from .nonlinearity import activate, active_and_saturated, carry_small_slopes
 from .sums import (
-    ACTIVATION_MEAN,
-    ACTIVATION_SECOND_MOMENT,
-    ACTIVE_FRACTION,
     D_EXPONENT,
-    GRADIENT_SECOND_MOMENT,
+    IN_EXPONENT,
     LAST_EXPONENT,
-    PREACTIVATION_CORRELATION,
-    SATURATED_FRACTION,
-    WEIGHT_GRADIENT_SECOND_MOMENT,
     X_EXPONENT,
     activation_statistics,
     count,
     exponent_of,
-    mean_cosine,
     preactivation_statistics,
     rescale,
+    squared_directions,
     sum_of_squares,
 )
 from .tuples import Space, Steps
@@ -132,21 +127,21 @@ def finish_forward_layer(
     length = batch * n
     mean_square = preactivation_statistics(row, layer, space.h, length)
     if batch > 1:
-        row[PREACTIVATION_CORRELATION, layer] = mean_cosine(space.h, batch, n, inputs.group, space.direction)
+        row[COSINES, layer] = squared_directions(space.h, batch, n, inputs.group, space.direction)
     if network < counting.networks:
         count(counts[0, layer], space.h, length, exponent, counting.preactivation_exponent[layer])
     slope = space.slope[layer if backward else 0]
     carried, x_exponent, slope_exponent = activate(space.h, space.x, slope, length, exponent, mean_square, nonlinearity)
     active, saturated = active_and_saturated(space.h, slope, length, carried, nonlinearity)
-    row[ACTIVE_FRACTION, layer], row[SATURATED_FRACTION, layer] = active / length, saturated / length
+    row[ACTIVE, layer], row[SATURATED, layer] = active, saturated
     total = activation_statistics(row, layer, space.x, length, exponent, x_exponent)
     if 0.0 < total < LEAST_SQUARE * length:
         shift = exponent_of(total / length)
         rescale(space.x, length, -shift)
         x_exponent += shift
         total = math.ldexp(total, -2 * shift)
-        row[ACTIVATION_MEAN, layer] = math.ldexp(row[ACTIVATION_MEAN, layer], -shift)
-        row[ACTIVATION_SECOND_MOMENT, layer] = math.ldexp(row[ACTIVATION_SECOND_MOMENT, layer], -2 * shift)
+        row[X_ONE, layer] = math.ldexp(row[X_ONE, layer], -shift)
+        row[X_TWO, layer] = math.ldexp(row[X_TWO, layer], -2 * shift)
         row[X_EXPONENT, layer] = x_exponent
     space.x_exponent[layer + 1], space.slope_exponent[layer] = x_exponent, slope_exponent
     if backward and saturated == length and active > 0:
@@ -175,7 +170,7 @@ def record_backward_layer(space, layer, architecture, batch, exponent, counting,
 
     Weight gradients: the mean over weights and inputs of (delta_i x_j)^2 is a product of two sums for each input.
     """
-    n, n_in = architecture.width[layer], architecture.fan_in[layer]
+    n = architecture.width[layer]
     delta, squares = space.delta, space.delta_squares
     exponent += space.slope_exponent[layer]
     exponent = max(-2 * LAST_EXPONENT, min(2 * LAST_EXPONENT, exponent))
@@ -183,9 +178,8 @@ def record_backward_layer(space, layer, architecture, batch, exponent, counting,
     for k in range(batch):
         total += squares[k]
         product += squares[k] * space.x_squares[layer, k]
-    row[GRADIENT_SECOND_MOMENT, layer] = total / (batch * n)
-    row[WEIGHT_GRADIENT_SECOND_MOMENT, layer] = product / (np.float64(batch * n) * n_in)
-    row[D_EXPONENT, layer] = exponent
+    row[D_TWO, layer], row[D_PRODUCT, layer] = total, product
+    row[D_EXPONENT, layer], row[IN_EXPONENT, layer] = exponent, space.x_exponent[layer]
     if network < counting.networks:
         count(counts[1, layer], delta, batch * n, exponent, counting.gradient_exponent[layer])
     shift = exponent_of(total / (batch * n))

@@ -9,6 +9,24 @@ import math
 
 from ..body.rng import BIASES, OUTPUT_GRADIENT
 from ..body.scalars import float32, int32
+from ..recorded import (
+    ACTIVE,
+    BINS,
+    COSINES,
+    D_EXPONENT,
+    D_PRODUCT,
+    D_TWO,
+    H_EXPONENT,
+    H_FOUR,
+    H_ONE,
+    H_TWO,
+    IN_EXPONENT,
+    REACH,
+    SATURATED,
+    X_EXPONENT,
+    X_ONE,
+    X_TWO,
+)
 from ._compile import cuda
 from .bodies import place_of, scalars, square_root
 from .fill import add_biases, fill_normals
@@ -25,23 +43,6 @@ from .nonlinearity import (
     side_of,
 )
 from .sums import LEAST, MOST, binary_exponent, column_squares, exponent_of, sum_four, sums_of_powers
-from .tuples import (
-    ACTIVE,
-    BINS,
-    COSINES,
-    D_EXPONENT,
-    D_PRODUCT,
-    D_TWO,
-    H_EXPONENT,
-    H_FOUR,
-    H_ONE,
-    H_TWO,
-    IN_EXPONENT,
-    SATURATED,
-    X_EXPONENT,
-    X_ONE,
-    X_TWO,
-)
 
 power_of_two = scalars.power_of_two
 
@@ -56,7 +57,7 @@ NOT_A_NUMBER = float32(math.nan)
 GRADIENT_EXPONENT = 10
 HIGHEST_BIAS = 39  # biases of up to about 2^40 times the scale are carried in it, as on the processor
 MOST_SHIFT = 120
-BINS_PER_UNIT = float32((BINS - 2) / 12.0)
+BINS_PER_UNIT = float32((BINS - 2) / (2.0 * REACH))
 LOWEST_BIN = float32(0.5)
 HIGHEST_BIN = float32(BINS - 0.5)
 MIDDLE_BIN = float32(BINS // 2)

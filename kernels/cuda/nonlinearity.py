@@ -7,7 +7,7 @@ from ..body.scalars import float32, float64, int32
 from ..body.slopes import EXCESS_EXPONENT, LAST_LOG2
 from ._compile import cuda
 from .activations import function_of
-from .bodies import log_slopes, nonlinearities, scalars
+from .bodies import first_two, log_slopes, nonlinearities, scalars
 from .sums import largest_of, largest_size, sum_four
 
 absolute = scalars.absolute
@@ -145,8 +145,9 @@ def activate(h, x, slope, length, shift, side, size, x_exponent, nonlinearity, r
             slope[e] = d
         is_flat = _is_flat(v, end_low, end_high, nonlinearity)
         is_small = absolute(d) < nonlinearity.saturation if is_bounded else is_flat
-        one += y
-        two += y * y
+        first, square = first_two(y)
+        one += first
+        two += square
         active += ZERO if is_flat else ONE
         saturated += ONE if is_small else ZERO
     return sum_four(one, two, active, saturated, room)

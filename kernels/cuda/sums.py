@@ -8,7 +8,7 @@ import math
 
 from ..body.scalars import float32, int32
 from ._compile import SIMULATED, cuda
-from .bodies import scalars
+from .bodies import first_four, scalars
 
 absolute = scalars.absolute
 power_of_two = scalars.power_of_two
@@ -195,11 +195,10 @@ def sums_of_powers(values, length, guess, room):
         scale = power_of_two(int32(-e))
         one, two, four = ZERO, ZERO, ZERO
         for i in range(cuda.threadIdx.x, length, THREADS):
-            v = values[i] * scale
-            square = v * v
+            v, square, fourth = first_four(values[i] * scale)
             one += v
             two += square
-            four += square * square
+            four += fourth
         one, two, four, _ = sum_four(one, two, four, ZERO, room)
         if (two > LEAST and two < MOST) or not is_guess:
             return one, two, four, e

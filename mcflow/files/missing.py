@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import quantities
 from mcflow.activations.registry import Activation
 
 COUNT = "_count"
-COSINES = "correlation"  # how the names of cosines end
+# They have no number in a network of which something died.
+COSINES = {quantity.name for quantity in quantities.ALL if quantity.kind == "cosine"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def missing(summary: Mapping[Any, Any], networks: int, cosines: bool) -> list[Mi
     found = []
     for name in summary:
         quantity = str(name).removesuffix(COUNT)
-        if quantity == name or (quantity.endswith(COSINES) and not cosines):
+        if quantity == name or (quantity in COSINES and not cosines):
             continue
         lacking = networks - np.asarray(summary[name])
         if lacking.max(initial=0) > 0:

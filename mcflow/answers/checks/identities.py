@@ -8,7 +8,7 @@ import numpy as np
 
 from mcflow.answers.checks.recorded import LARGEST, SMALLEST, Floats, Recorded
 from mcflow.answers.verdict_rows import Row
-from mcflow.quantities import QUANTITIES
+from mcflow.quantities import NAMES
 
 TOLERANCE = 1e-5  # relative: rows come from float32 numbers and float64 sums
 EQUAL, BELOW = "equals", "at_most"
@@ -77,7 +77,7 @@ def _excesses(recorded: Recorded, layer: int) -> Iterator[tuple[str, str, Floats
 
 def _summaries(recorded: Recorded) -> Iterable[Row]:
     """The summary's mean against that of the rows it was made from."""
-    for quantity in QUANTITIES:
+    for quantity in NAMES:
         if not recorded.has(quantity):
             continue
         stated_means = np.asarray(recorded.dataset[f"{quantity}_mean"].values, dtype=np.float64)

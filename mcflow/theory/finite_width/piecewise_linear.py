@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcflow.mean_field.quadrature import Array
+from mcflow.quantities import SATURATION
 from mcflow.theory.estimate import LN10, Estimate, from_logs
 from mcflow.theory.finite_width import products
 from mcflow.theory.stack import Stack, log_mean
@@ -192,7 +193,7 @@ def _fractions(stack: Stack, slope: float) -> dict[str, Estimate]:
             "active_fraction": Estimate("exact", 0.5 * alive, spread),
             "saturated_fraction": Estimate("exact", 1.0 - 0.5 * alive, spread),
         }
-    flat = 0.5 if abs(slope) < 0.01 * stack.activation.dphi_max else 0.0
+    flat = 0.5 if abs(slope) < SATURATION * stack.activation.dphi_max else 0.0
     spread = np.sqrt(flat * 0.5 / n) if single else None
     return {
         "active_fraction": Estimate("exact", np.ones(stack.depth), np.zeros(stack.depth) if single else None),

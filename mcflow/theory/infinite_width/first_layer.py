@@ -14,12 +14,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import quantities
 from mcflow.activations.registry import Activation
-from mcflow.mean_field import fractions
 from mcflow.mean_field.evaluation import evaluate
 from mcflow.mean_field.even_parts import even_part
 from mcflow.mean_field.moments import LOG_Q_HIGH, LOG_Q_LOW, ROUND_OFF, Moments
 from mcflow.mean_field.quadrature import Array
+from mcflow.quantities import SATURATION
 from mcflow.schemes import EXCESS_KURTOSIS, TRUNCATED_STD
 from mcflow.theory.estimate import LN10, Estimate
 from mcflow.theory.input_pairs import Index
@@ -266,13 +267,13 @@ def estimates(stack: Stack, share: Array, first: tuple[FirstLaw, ...]) -> dict[s
     """
     found = [averages(each, stack.activation) for each in first]
     if any(each.spacing == 0.0 and stack.fan_in[0] > EXACT and each.at(stack.activation.kinks) > 0 for each in first):
-        found = [{name: each[name] for name in each if not name.endswith("fraction")} for each in found]
+        found = [{name: each[name] for name in each if quantities.get(name).kind != "fraction"} for each in found]
     beyond = np.full(stack.depth - 1, np.nan)
     out = {}
     for name in found[0]:
         mean = float(share @ np.array([each[name][0] for each in found]))
         log10 = None
-        if name.endswith("moment"):
+        if quantities.get(name).kind == "moment":
             log10 = np.concatenate([log_or_minus_infinity(np.array([mean])) / LN10, beyond])
         spread = None
         if len(stack.input_moment) == 1:
@@ -291,7 +292,7 @@ def averages(of: FirstLaw, activation: Activation) -> dict[str, tuple[float, flo
         return np.logical_or.reduce([np.zeros(h.shape, dtype=bool), *inside])
 
     def is_low(h: Array) -> NDArray[np.bool_]:
-        return np.abs(evaluate(activation, h)[1]) < fractions.SATURATED * activation.dphi_max
+        return np.abs(evaluate(activation, h)[1]) < SATURATION * activation.dphi_max
 
     active = 1.0 - of.share(is_flat) if activation.flat else 1.0
     saturated = of.share(is_low) if math.isfinite(activation.dphi_max) else 1.0 - active
