@@ -83,6 +83,15 @@ ALL = (
         powers=(0, 2, 0, 0),
     ),
     Quantity(
+        "activation_absolute_mean", "mean |x|", "mean over units and inputs of |x|", "moment", (at.X_SIZE,),
+        powers=(0, 1, 0, 0),
+    ),
+    Quantity(
+        "participation_ratio", "participation ratio of x",
+        "(mean of x^2)^2 / mean of x^4, means over units and inputs: the share of them that carries x^2", "ratio",
+        (at.X_TWO, at.X_TWO), (at.X_FOUR,), size="activation_second_moment",
+    ),
+    Quantity(
         "active_fraction", "active fraction", "share of units with phi'(h) != 0", "fraction", (at.ACTIVE,),
         of_slope=True,
     ),
@@ -93,7 +102,7 @@ ALL = (
     ),
     Quantity(
         "preactivation_correlation", "correlation of h",
-        "mean cosine between the preactivations of each pair of inputs", "cosine", (at.COSINES,),
+        "mean cosine between the preactivations of each pair of inputs", "cosine", (at.H_COSINES,),
         divisor="pairs", least_inputs=2,
     ),
     Quantity(
@@ -104,6 +113,10 @@ ALL = (
         "weight_gradient_second_moment", "mean (d x)^2",
         "mean over weights and inputs of the squared weight gradient (d x)^2", "moment", (at.D_PRODUCT,),
         divisor="weights", powers=(0, 0, 2, 2), passes="backward", of_slope=True,
+    ),
+    Quantity(
+        "gradient_correlation", "correlation of d", "mean cosine between the gradients d of each pair of inputs",
+        "cosine", (at.D_COSINES,), divisor="pairs", passes="backward", least_inputs=2, of_slope=True,
     ),
 )  # fmt: skip
 NAMES = tuple(quantity.name for quantity in ALL)

@@ -10,3 +10,9 @@ def first_four(v):
 def first_two(v):
     """v and v^2."""
     return v, v * v
+
+
+def size_and_fourth(v):
+    """|v| and v^4."""
+    square = v * v
+    return abs(v), square * square

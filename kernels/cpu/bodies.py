@@ -15,5 +15,6 @@ normal_pair = scalars.normal_pair
 philox = scalars.philox
 place_of = scalars.place_of
 sign_weight = scalars.sign_weight
+size_and_fourth = terms.size_and_fourth
 truncated_pair = scalars.truncated_pair
 uniform_pair = scalars.uniform_pair

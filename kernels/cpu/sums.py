@@ -9,9 +9,9 @@ import math
 import numpy as np
 
 from .. import recorded
-from ..recorded import BINS, H_FOUR, H_ONE, H_TWO, REACH, SUMS, X_ONE, X_TWO
+from ..recorded import BINS, H_FOUR, H_ONE, H_TWO, REACH, SUMS, X_FOUR, X_ONE, X_SIZE, X_TWO
 from ._compile import inner
-from .bodies import first_four, first_two
+from .bodies import first_four, first_two, size_and_fourth
 
 # A row holds the sums of a layer in the order of ``recorded.py``, and behind them the powers of two that they carry.
 H_EXPONENT, X_EXPONENT = SUMS + recorded.H_EXPONENT, SUMS + recorded.X_EXPONENT
@@ -61,6 +61,17 @@ def _mean_sums(values, length):
     return one, two
 
 
+@inner(sums=True)
+def _size_sums(values, length):
+    """Of |v| and v^4: a pass of its own, so that the sums of x and x^2 are added in the order that they always were."""
+    size, four = 0.0, 0.0
+    for i in range(np.uint64(length)):
+        of_one, fourth = size_and_fourth(np.float64(values[i]))
+        size += of_one
+        four += fourth
+    return size, four
+
+
 @inner
 def rescale(values, length, exponent):
     """Multiply by 2**exponent in place; zero and infinity where that leaves float32."""
@@ -95,6 +106,7 @@ def activation_statistics(row, layer, x, length, h_exponent, x_exponent):
     """
     one, two = _mean_sums(x, length)
     row[X_ONE, layer], row[X_TWO, layer] = one, two
+    row[X_SIZE, layer], row[X_FOUR, layer] = _size_sums(x, length)
     row[H_EXPONENT, layer], row[X_EXPONENT, layer] = h_exponent, x_exponent
     return two
 

@@ -34,7 +34,6 @@ _replaced = {} if SIMULATED else {"square_root": device(_square_root), "minus_tw
 scalars = compile_body(rng, elementary, normal, weights, **_replaced)
 
 first_four = terms.first_four
-first_two = terms.first_two
 key_of = scalars.key_of
 normal_pair = scalars.normal_pair
 philox = compile_body(own_rng).philox

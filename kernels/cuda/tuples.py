@@ -70,6 +70,7 @@ class Scratch(NamedTuple):
 class Network(NamedTuple):
     """One network on its way through a block of threads: network ``number`` of the study.
 
+    Cosines are within groups of ``group`` inputs.
     ``sums`` (L, SUMS) and ``exponents`` (L, EXPONENTS): its row. ``slopes``: phi', ``column`` numbers a layer.
     ``squares``: sums of squares of every layer's inputs, one for each input. ``norms`` (K,): scratch.
     ``carried``, int32 (3, L + 1): exponents of x, of phi', and of ``squares``. ``room``: shared, see ``sums.py``.
@@ -77,6 +78,7 @@ class Network(NamedTuple):
 
     number: int
     is_counted: bool
+    group: int
     key_0: object
     key_1: object
     column: int

@@ -101,6 +101,7 @@ def _predict(case: Case, functions: object, data: bytes, shape: tuple[int, ...],
     plain = trajectory.summarise(layers, path)
     if "preactivation_correlation" in found:
         cosine = correlation.mean_cosine(layers, path)
+        plain["gradient_correlation"] = np.zeros(layers.depth)
         plain["preactivation_correlation"] = np.full(layers.depth, np.nan) if cosine is None else cosine
     largest = np.argmax(layers.input_moment)  # the mean of several inputs scatters no more than one of them
     one = found if len(inputs) == 1 else theory.predict(case, inputs[[largest]], tier or "exact")
@@ -201,7 +202,7 @@ def _carried(name: str, plain: dict[str, Floats], exponent: NDArray[np.int64]) -
 
 def _allowance(name: str, tiers: NDArray[np.str_], mean: Floats, layers: Stack, plain: dict[str, Floats]) -> Floats:
     """(layer,) how far a prediction may err, in the quantity's unit; infinite where nothing can be said."""
-    if name == "preactivation_mean":  # h is symmetric at every width
+    if name in ("preactivation_mean", "gradient_correlation"):  # symmetric at every width
         return np.zeros(layers.depth)
     below = np.cumsum(1.0 / layers.width)
     if name == "preactivation_correlation":

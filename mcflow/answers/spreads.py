@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+SIZE, SQUARE = "activation_absolute_mean", "activation_second_moment"
 FORWARD, FOURTH = "preactivation_second_moment", "preactivation_fourth_moment"
 
 
@@ -29,6 +30,8 @@ def spreads(dataset: xarray.Dataset, prediction: Prediction) -> dict[str, Floats
     if FORWARD in wide:
         if FOURTH in wide:
             wide[FOURTH] = np.fmax(wide[FOURTH], 2.0 * wide[FORWARD])
+        if SIZE in wide and SQUARE in wide:  # |x| is one power of what x^2 is two of
+            wide[SIZE] = np.fmax(wide[SIZE], 0.5 * wide[SQUARE])
         # d^2 follows the sizes of every layer that it has come through: without a spread of its own, the widest
         widest = np.fmax.reduce(wide[FORWARD])
         for name in moments:

@@ -14,7 +14,7 @@ from mcflow.activations.registry import Activation
 
 COUNT = "_count"
 # They have no number in a network of which something died.
-COSINES = {quantity.name for quantity in quantities.ALL if quantity.kind == "cosine"}
+COSINES = {quantity.name for quantity in quantities.ALL if quantity.kind in ("cosine", "ratio")}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from mcflow.model.case import Case
 from mcflow.quantities import NAMES
 from mcflow.theory import stability
 from mcflow.theory.estimate import TIERS, Estimate
-from mcflow.theory.finite_width import first_order, law_estimates, piecewise_linear
+from mcflow.theory.finite_width import first_order, gradient_cosine, law_estimates, piecewise_linear
 from mcflow.theory.finite_width.exact_law import Unresolved
 from mcflow.theory.infinite_width import correlation, first_layer, trajectory
 from mcflow.theory.stack import Stack, of_case
@@ -62,7 +62,7 @@ def _candidates(
     notes: list[str] = []
     exact: dict[str, Estimate] = {}
     if "exact" in allowed:
-        exact = piecewise_linear.estimates(stack)
+        exact = piecewise_linear.estimates(stack) | gradient_cosine.estimates(stack)
         found.append(exact)
         if path.first is not None:
             found.append(first_layer.estimates(stack, path.share, path.first))
@@ -107,7 +107,7 @@ def _infinite(stack: Stack, path: trajectory.Trajectory) -> dict[str, Estimate]:
     cosine = correlation.mean_cosine(stack, path)
     if cosine is not None:
         out["preactivation_correlation"] = Estimate("infinite-width", cosine)
-    return out
+    return out | gradient_cosine.estimates(stack, "infinite-width")
 
 
 def _dataset(

@@ -90,7 +90,7 @@ def test_rows_are_sums_over_what_the_registry_says():
     np.testing.assert_array_equal(rows["preactivation_second_moment"], before[recorded.H_TWO] / 12)
     np.testing.assert_array_equal(rows["activation_second_moment"], 64 * before[recorded.X_TWO] / 12)
     np.testing.assert_array_equal(rows["weight_gradient_second_moment"], before[recorded.D_PRODUCT] / 60)
-    np.testing.assert_array_equal(rows["preactivation_correlation"], (before[recorded.COSINES] - 3) / 6)
+    np.testing.assert_array_equal(rows["preactivation_correlation"], (before[recorded.H_COSINES] - 3) / 6)
 
 
 def test_what_a_device_did_not_fill_or_was_not_asked_makes_no_row():

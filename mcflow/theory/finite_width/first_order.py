@@ -208,6 +208,11 @@ def _activation_mean(activation: Activation, m: Moments) -> tuple[float, float, 
     return float(p[0]), float(p[1]) / 2, float(p[2]) / 4, float(m.second[0] - p[0] ** 2)
 
 
+def _activation_size(activation: Activation, m: Moments) -> tuple[float, float, float, float]:
+    p = m.size
+    return float(p[0]), float(p[1]) / 2, float(p[2]) / 4, float(m.second[0] - p[0] ** 2)
+
+
 def _probability(of: Callable[[Activation, Array], Array]) -> Observable:
     def observe(activation: Activation, m: Moments) -> tuple[float, float, float, float]:
         low, p, high = of(activation, m.q * np.array([1.0 - DIFFERENCE, 1.0, 1.0 + DIFFERENCE])).tolist()
@@ -222,6 +227,7 @@ OBSERVABLES: dict[str, Observable] = {
     "preactivation_fourth_moment": _fourth,
     "activation_second_moment": _activation_second,
     "activation_mean": _activation_mean,
+    "activation_absolute_mean": _activation_size,
     "active_fraction": _probability(fractions.active),
     "saturated_fraction": _probability(fractions.saturated),
 }

@@ -131,8 +131,8 @@ def _at_zero(stack: Stack) -> Array:
     limit = stack.activation.dphi_max
     low = abs(d) < SATURATION * limit if math.isfinite(limit) else d == 0.0
     active = not any(a <= 0.0 <= b for a, b in stack.activation.flat)
-    known = {"activation_second_moment": p * p, "activation_mean": p, "active_fraction": active}
-    known["saturated_fraction"] = low
+    known = {"activation_second_moment": p * p, "activation_mean": p, "activation_absolute_mean": abs(p)}
+    known |= {"active_fraction": active, "saturated_fraction": low}
     return np.array([float(known.get(name, 0.0)) for name in NAMES])
 
 

@@ -55,6 +55,8 @@ def estimates(stack: Stack) -> dict[str, Estimate]:
     out |= _gradients(stack, m2, ratio, x, log_x, law)
     out |= _fractions(stack, slope)
     magnitude = products.log_mean_magnitude(stack)
+    if magnitude is not None:  # |x| is |h| above zero and |slope| |h| below
+        out["activation_absolute_mean"] = from_logs("exact", math.log(0.5 * (1.0 + abs(slope))) + magnitude)
     if slope == 1.0:
         out["activation_mean"] = Estimate("exact", np.zeros(stack.depth))
     elif magnitude is not None:
