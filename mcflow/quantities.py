@@ -83,7 +83,7 @@ ALL = (
         powers=(0, 2, 0, 0),
     ),
     Quantity(
-        "activation_absolute_mean", "mean |x|", "mean over units and inputs of |x|", "moment", (at.X_SIZE,),
+        "activation_absolute_mean", "mean |x|", "mean over units and inputs of the size of x", "moment", (at.X_SIZE,),
         powers=(0, 1, 0, 0),
     ),
     Quantity(
