@@ -1,4 +1,4 @@
-from . import activations, layers, schemes, theory
+from . import activations, layers, quantities, schemes, theory
 from .answers.verdicts import verify
 from .errors import InputError, Unfinished
 from .files.reading import open
@@ -26,6 +26,7 @@ __all__ = [
     "layers",
     "open",
     "predict",
+    "quantities",
     "run",
     "schemes",
     "theory",

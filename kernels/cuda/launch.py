@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from ..recorded import EXPONENTS, SUMS
 from . import build
 from ._compile import SIMULATED, cuda
-from .tuples import EXPONENTS, SUMS, Address, Results, Scratch
+from .tuples import Address, Results, Scratch
 
 LAUNCHES = 4  # of a block: while one computes, the rows of the one before are copied and read
 LEAST_LAUNCH = 256  # networks; fewer are not worth a launch of their own
@@ -13,23 +14,34 @@ RESIDENT = 2048  # threads that a multiprocessor holds
 SHARED_OF_MULTIPROCESSOR = 100 << 10  # bytes, of the smallest that count (compute capability 8.6)
 
 
-def simulate(work, first, count, blocks, counts, read):
-    """What ``read(sums, exponents)`` makes of the rows of each launch, in the order of the networks ``first`` on.
+def simulate(work, first, count, blocks, counts):
+    """Sums and exponents (column, network, L), in float64, of the ``count`` networks from ``first`` on.
 
     ``work`` is a ``Work``, ``blocks`` how many blocks of threads run at a time, ``counts`` int32 (2, L, BINS) on the
-    device. Launches on two streams: each is copied and read while the next computes. ``read`` gets arrays that the next
-    launch of its lane overwrites.
+    device. Launches on two streams: each is copied and read while the next computes.
     """
+    layers = work.layers.width.size
     step = max(LEAST_LAUNCH, blocks, -(-count // LAUNCHES))
     lanes = [_Lane(work, min(step, count), blocks, cuda.stream()) for _ in range(1 if step >= count else 2)]
-    pieces, waiting = [], []
+    sums, exponents = np.empty((SUMS, count, layers)), np.empty((EXPONENTS, count, layers))
+    waiting = []
+
+    def read(lane, networks):
+        lane.stream.synchronize()
+        here = networks.stop - networks.start
+        sums[:, networks] = np.moveaxis(lane.host_sums[:here], 2, 0)
+        exponents[:, networks] = np.moveaxis(lane.host_exponents[:here], 2, 0)
+
     for number, start in enumerate(range(0, count, step)):
         lane = lanes[number % len(lanes)]
         if len(waiting) == len(lanes):
-            pieces.append(read(*waiting.pop(0).rows()))
-        lane.launch(work, first + start, min(step, count - start), counts)
-        waiting.append(lane)
-    return pieces + [read(*lane.rows()) for lane in waiting]
+            read(*waiting.pop(0))
+        networks = min(step, count - start)
+        lane.launch(work, first + start, networks, counts)
+        waiting.append((lane, slice(start, start + networks)))
+    for lane, chosen in waiting:
+        read(lane, chosen)
+    return sums, exponents
 
 
 class _Lane:
@@ -37,7 +49,7 @@ class _Lane:
 
     def __init__(self, work, networks, blocks, stream):
         layers = work.layers.width.size
-        self.stream, self.blocks, self.networks = stream, blocks, 0
+        self.stream, self.blocks = stream, blocks
         size, self.tape = build.scratch_floats(work.plan, layers)
         self.floats = cuda.device_array((blocks, size), np.float32)
         self.carried = cuda.device_array((blocks, 3, layers + 1), np.int32)
@@ -48,7 +60,6 @@ class _Lane:
 
     def launch(self, work, first, networks, counts):
         """Queue a launch and the copy of its rows; returns at once."""
-        self.networks = networks
         address = Address(work.seed, first, networks, work.counted)
         results = Results(self.sums, self.exponents, counts)
         scratch = Scratch(self.floats, self.carried, work.plan.longest, self.tape)
@@ -57,11 +68,6 @@ class _Lane:
         kernel(address, work.layers, work.inputs, work.nonlinearity, results, scratch)
         self.sums.copy_to_host(self.host_sums, stream=self.stream)
         self.exponents.copy_to_host(self.host_exponents, stream=self.stream)
-
-    def rows(self):
-        """Sums and exponents of the networks launched last, waited for."""
-        self.stream.synchronize()
-        return self.host_sums[: self.networks], self.host_exponents[: self.networks]
 
 
 def blocks_at_a_time(plan, layers):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.errors import InputError, Unfinished
-from mcflow.quantities import BACKWARD, QUANTITIES
-from mcflow.sampling.blocks import Block, scale
+from mcflow.kernels.recorded import BINS, SUMS
+from mcflow.sampling.blocks import Block
+from mcflow.sampling.rows import Sizes, block_of
 
 if TYPE_CHECKING:
     from mcflow.activations.registry import Activation
@@ -46,19 +46,14 @@ def simulate(
     """
     from mcflow.kernels.cuda import launch
     from mcflow.kernels.cuda._compile import cuda
-    from mcflow.kernels.cuda.tuples import BINS
 
-    job = _job(case, inputs, seed, method, backward, plan, threads)
+    work = work_of(case, inputs, seed, method, backward, plan, threads)
     layers = len(case.widths)
     counts = cuda.to_device(np.zeros((2, layers, BINS), np.int32))
-    blocks = min(count, launch.blocks_at_a_time(job.work.plan, layers))
-
-    def read(sums: NDArray[np.float32], exponents: NDArray[np.int32]) -> Any:
-        return rows_of(sums, exponents, job.width, job.fan_in, job)
-
+    blocks = min(count, launch.blocks_at_a_time(work.plan, layers))
     while True:
         try:
-            pieces = launch.simulate(job.work, first, count, blocks, counts, read)
+            sums, exponents = launch.simulate(work, first, count, blocks, counts)
             total = counts.copy_to_host().astype(np.int64)
             break
         except Exception as error:
@@ -79,34 +74,18 @@ def simulate(
                 ) from None
             blocks //= 2
             counts = cuda.to_device(np.zeros((2, layers, BINS), np.int32))
-    rows = {name: np.concatenate([piece[name] for piece, _ in pieces]) for name in pieces[0][0]}
-    exponents = np.concatenate([piece for _, piece in pieces], axis=1)
-    missing = set() if backward else set(BACKWARD)
-    if case.batch < 2:
-        missing.add("preactivation_correlation")
-    kept = {name: rows[name] for name in QUANTITIES if name not in missing}
-    of_h, of_x, of_d, below = exponents
-    log2 = scale(kept, [of_h, of_x, of_d if backward else None, below])
-    return Block(first, kept, total[0], total[1] if backward else None, log2)
+    sizes = Sizes.of(case, inputs.shape[1])
+    return block_of(first, sums, exponents, total, sizes, range(SUMS), backward)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """A case as its kernel takes it, and what its sums are divided by."""
-
-    work: Any
-    width: NDArray[np.int64]
-    fan_in: NDArray[np.int64]
-    group: int
-
-
-def _job(
+def work_of(
     case: Case, values: NDArray[np.float64], seed: int, method: str, backward: bool, plan: Plan, threads: int | None
-) -> _Job:
+) -> Any:
+    """A case as its kernel takes it: the kernel, its plan, and the arguments that all launches share."""
     from mcflow.kernels.cuda import build
     from mcflow.kernels.cuda._compile import SIMULATED, cuda
     from mcflow.kernels.cuda.tuples import Inputs, Layers, Work
-    from mcflow.sampling.arguments import PLAIN_EXPONENT, split
+    from mcflow.sampling.arguments import PLAIN_EXPONENT, group_of, split
 
     if SIMULATED and threads is None:
         threads = _SIMULATED_THREADS
@@ -117,7 +96,6 @@ def _job(
     largest = float(np.abs(values).max())
     shift = math.frexp(largest)[1] if largest > 0 else 0
     shift = 0 if abs(shift) < PLAIN_EXPONENT else shift
-    group = 2 if case.correlation is not None else max(2, batch)
     kernel_plan = build.plan_for(
         method,
         case.rule.distribution,
@@ -129,7 +107,7 @@ def _job(
         threads,
     )
     key, code, nonlinearity = _nonlinearity(case.nonlinearity)
-    work = Work(
+    return Work(
         kernel_plan,
         build.kernel_for(kernel_plan, key, code),
         Layers(
@@ -140,12 +118,11 @@ def _job(
             cuda.to_device(program.bias_std.astype(np.float32)),
             cuda.to_device(units.astype(np.int32)),
         ),
-        Inputs(cuda.to_device(np.ldexp(values, -shift).T.astype(np.float32).ravel()), shift, group),
+        Inputs(cuda.to_device(np.ldexp(values, -shift).T.astype(np.float32).ravel()), shift, group_of(case)),
         nonlinearity,
         np.uint64(seed),
         plan.networks,
     )
-    return _Job(work, program.width, program.fan_in, group)
 
 
 def _nonlinearity(activation: Activation) -> tuple[str, Any, Any]:
@@ -170,34 +147,6 @@ def _nonlinearity(activation: Activation) -> tuple[str, Any, Any]:
 
 
 _user_code: dict[str, Any] = {}
-
-
-def rows_of(
-    sums: NDArray[np.float32], exponents: NDArray[np.int32], width: NDArray[Any], fan_in: NDArray[Any], job: _Job
-) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
-    """Every quantity (network, layer) in float64 without its power of two, and the exponents (kind, network, layer)."""
-    from mcflow.kernels.cuda import tuples as at
-
-    batch = job.work.plan.batch
-    s, e = np.moveaxis(sums.astype(np.float64), 2, 0), np.moveaxis(exponents.astype(np.float64), 2, 0)
-    length = (width * batch).astype(np.float64)
-    with np.errstate(all="ignore"):
-        rows = {
-            "preactivation_mean": s[at.H_ONE] / length,
-            "preactivation_second_moment": s[at.H_TWO] / length,
-            "preactivation_fourth_moment": s[at.H_FOUR] / length,
-            "activation_mean": s[at.X_ONE] / length,
-            "activation_second_moment": s[at.X_TWO] / length,
-            "active_fraction": s[at.ACTIVE] / length,
-            "saturated_fraction": s[at.SATURATED] / length,
-            "gradient_second_moment": s[at.D_TWO] / length,
-            "weight_gradient_second_moment": s[at.D_PRODUCT] / (length * fan_in),
-        }
-        group = job.group
-        pairs = batch // group * group
-        rows["preactivation_correlation"] = (s[at.COSINES] - pairs) / max(1, pairs * (group - 1))
-    kinds = [at.H_EXPONENT, at.X_EXPONENT, at.D_EXPONENT, at.IN_EXPONENT]
-    return {name: np.ascontiguousarray(values) for name, values in rows.items()}, np.ascontiguousarray(e[kinds])
 
 
 def _is_a(error: Exception, *names: str) -> bool:

@@ -81,14 +81,14 @@ def networks_a_second(case, method, networks, backward):
     """Networks a second of the kernel alone."""
     layers = len(case.widths)
     plan = Plan(0, np.zeros(layers, np.int64), np.zeros(layers, np.int64))
-    job = host._job(case, inputs_of(case, 0), 0, method, backward, plan, None)
-    blocks = min(networks, launch.blocks_at_a_time(job.work.plan, layers))
+    job = host.work_of(case, inputs_of(case, 0), 0, method, backward, plan, None)
+    blocks = min(networks, launch.blocks_at_a_time(job.plan, layers))
     counts = cuda.to_device(np.zeros((2, layers, 66), np.int32))
-    lane = launch._Lane(job.work, networks, blocks, cuda.stream())
+    lane = launch._Lane(job, networks, blocks, cuda.stream())
 
     def work(stream):
         lane.stream = stream
-        lane.launch(job.work, 0, networks, counts)
+        lane.launch(job, 0, networks, counts)
 
     return networks / seconds_of(work)
 
