@@ -27,14 +27,12 @@ class Fans(NamedTuple):
 class Weights(NamedTuple):
     """The random matrix (units x fan_in) and biases (units,) of a LINEAR op: all that differs between networks.
 
-    ``layer`` counts LINEAR ops from 1; ``name`` and ``word`` say which layer of the user's it is. ``role`` is what the
-    network uses it for: ``stem`` the first, ``head`` the last, ``hidden`` between. ``fans`` are the true ones and
-    ``stated`` those that frameworks take. Variances are of one weight and of one bias.
+    ``layer`` counts LINEAR ops from 1. ``role`` is what the network uses it for: ``stem`` the first, ``head`` the last,
+    ``hidden`` between. ``fans`` are the true ones and ``stated`` those that frameworks take. Variances are of one
+    weight and of one bias.
     """
 
     layer: int
-    name: str
-    word: str
     role: str
     fans: Fans
     stated: Fans
@@ -55,14 +53,25 @@ class Weights(NamedTuple):
 class Op(NamedTuple):
     """One op: the buffers it reads, that which it writes, and the shapes of what it takes and makes.
 
+    ``word`` and ``name`` say which layer of the user's it comes from: ``dense``, the ``repeat3.dense1`` of the network.
     ``source`` has one buffer but where branches meet. ``weights`` are those of a LINEAR op, ``function`` names what an
     ELEMENTWISE one does to each number.
     """
 
     kind: str
+    word: str
+    name: str
     before: Shape
     after: Shape
     source: tuple[int, ...]
     destination: int
     weights: Weights | None = None
     function: str = ""
+
+    @property
+    def parameters(self) -> int:
+        """How many weights, and biases where they are not all zero, the op has."""
+        if self.weights is None:
+            return 0
+        rows, columns = self.after.features, self.weights.fans.fan_in
+        return rows * (columns + (self.weights.bias_variance > 0.0))

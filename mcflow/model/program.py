@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mcflow import schemes
 from mcflow.activations.registry import Activation
 from mcflow.errors import InputError
+from mcflow.model import listing
 from mcflow.model.layers.act import Act
 from mcflow.model.layers.dense import Dense
 from mcflow.model.ops import ELEMENTWISE, LINEAR, Op, Shape, Weights
@@ -32,7 +33,7 @@ class Defaults(NamedTuple):
     bias_std: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Program:
     """The ops of a network in their order, for inputs of ``features`` entries.
 
@@ -48,6 +49,10 @@ class Program:
 
     def __iter__(self) -> Iterator[Op]:
         return iter(self.ops)
+
+    def __repr__(self) -> str:
+        """A line for each op: what it is, its shape, fans, role, parameters and standard deviations."""
+        return listing.text(self.ops)
 
     @cached_property
     def weights(self) -> tuple[Weights, ...]:
@@ -137,17 +142,17 @@ def lower(layers: Iterable[tuple[Dense | Act, str]], features: int, defaults: De
             role = "stem" if number == 1 else "head" if number == depth else "hidden"
             if (layer, shape) not in made:
                 made[layer, shape] = _weights(layer, shape, defaults)
-            weights = made[layer, shape]._replace(layer=number, name=name, role=role)
+            weights = made[layer, shape]._replace(layer=number, role=role)
         else:
             function = layer.name or defaults.activation.name
         # a chain needs two buffers in turn; where branches are, one that nobody waits for
-        ops.append(Op(kind, shape, after, (buffer,), 1 - buffer, weights, function))
+        ops.append(Op(kind, layer.word, name, shape, after, (buffer,), 1 - buffer, weights, function))
         shape, buffer = after, 1 - buffer
     return Program(tuple(ops), features)
 
 
 def _weights(layer: Dense, shape: Shape, defaults: Defaults) -> Weights:
-    """The weights of a layer but for its number, name and role."""
+    """The weights of a layer but for its number and role."""
     scheme = schemes.get(layer.scheme or defaults.scheme)
     fans = layer.fans(shape)
     bias_std = defaults.bias_std if layer.bias_std is None else layer.bias_std
@@ -160,7 +165,7 @@ def _weights(layer: Dense, shape: Shape, defaults: Defaults) -> Weights:
     is_uniform = bias_std is None and scheme.uniform_bias
     # torch.nn.Linear draws biases U(+-1/sqrt(fan_in)): a third of the square
     bias_variance = 1.0 / (3.0 * fans.fan_in) if is_uniform else (bias_std or 0.0) ** 2
-    return Weights(0, "", layer.word, "", fans, fans, scheme.distribution, variance, bias_variance, is_uniform)
+    return Weights(0, "", fans, fans, scheme.distribution, variance, bias_variance, is_uniform)
 
 
 def _gain(layer: Dense, scheme: schemes.Scheme, defaults: Defaults) -> float:

@@ -1,5 +1,6 @@
 """Layers lowered to a program: what they say, what they refuse, and that the dense stack is one of them."""
 
+import json
 import pickle
 
 import numpy as np
@@ -9,7 +10,8 @@ import mcflow
 from mcflow import schemes
 from mcflow.errors import InputError
 from mcflow.layers import act, dense, repeat
-from mcflow.model.ops import ELEMENTWISE, KINDS, LINEAR
+from mcflow.model import listing
+from mcflow.model.ops import ELEMENTWISE, KINDS, LINEAR, Fans
 
 OWN = [dense(24, scheme="lecun_normal", gain=1.2), act(), repeat(3, [dense(16, bias_std=0.2), act("relu")])]
 
@@ -55,7 +57,8 @@ def test_fields_that_nobody_uses_leave_the_identity_of_a_study_as_it_was():
 def test_a_layer_has_its_own_scheme_gain_and_biases():
     case = mcflow.Case("kaiming_normal", "relu", shape=[10], layers=OWN)
     weights = case.program.weights
-    assert [item.name for item in weights] == ["dense1", "repeat1.dense1", "repeat2.dense1", "repeat3.dense1"]
+    names = [op.name for op in case.program if op.weights]
+    assert names == ["dense1", "repeat1.dense1", "repeat2.dense1", "repeat3.dense1"]
     assert weights[0].variance == pytest.approx(1.44 / 10)
     assert [item.variance for item in weights[1:]] == [pytest.approx(2 / n) for n in (24, 16, 16)]
     assert case.program.bias_std.tolist() == pytest.approx([0.0, 0.2, 0.2, 0.2])
@@ -191,3 +194,46 @@ def test_layers_with_options_that_repeat_the_case_give_the_bits_of_the_short_for
     a, b = (mcflow.run(mcflow.Study([case], 20))["lecun_normal-tanh"] for case in (short, long))
     for name in a.data_vars:
         assert a[name].values.tobytes() == b[name].values.tobytes(), name
+
+
+def test_a_printed_program_has_a_line_for_each_op_and_eighty_columns():
+    text = repr(mcflow.Case("kaiming_normal", "relu", shape=[10], layers=OWN).program).splitlines()
+    assert len(text) == 1 + 8
+    assert max(map(len, text)) <= 80
+    assert text[1].split() == ["1", "dense1", "linear", "24", "10,24", "stem", "240", "0.379"]
+    assert text[3].split() == ["3", "repeat1.dense1", "linear", "16", "24,16", "hidden", "400", "0.289", "0.2"]
+    assert text[4].split() == ["4", "repeat1.act1", "relu", "16"]
+
+
+def test_fans_that_a_framework_takes_otherwise_stand_beside_the_true_ones():
+    op = mcflow.Case(width=[8], features=6).program.ops[0]
+    other = op._replace(weights=op.weights._replace(stated=Fans(6, 32)))
+    assert "6,8 (stated 6,32)" in listing.text([other])
+    assert "stated" not in listing.text([op])
+
+
+STUDY = """
+networks = 4
+[[case]]
+scheme = "lecun_normal"
+activation = "relu"
+shape = [12]
+layers = [{dense = 16, gain = 1.4}, "act", {repeat = 2, layers = [{dense = 8}, "act"]}]
+"""
+
+
+def test_show_prints_the_program_of_a_study_and_of_its_file(mcflow_command, tmp_path):
+    (tmp_path / "study.toml").write_text(STUDY)
+    done = mcflow_command("run", "study.toml", "-o", "study.h5", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    of_study, of_file = (mcflow_command("show", "--program", name, cwd=tmp_path) for name in ("study.toml", "study.h5"))
+    assert of_study.stdout == of_file.stdout
+    lines = of_file.stdout.splitlines()
+    assert lines[0] == "lecun_normal-relu: 6 ops on 12 features"
+    assert max(map(len, lines)) <= 80
+    assert lines[2].split() == ["1", "dense1", "linear", "16", "12,16", "stem", "192", "0.404", "direct", "exact"]
+    document = json.loads(mcflow_command("show", "--program", "study.h5", "--json", cwd=tmp_path).stdout)
+    ops = document["programs"][0]["ops"]
+    assert [op["kind"] for op in ops] == ["linear", "elementwise"] * 3
+    assert ops[4]["layer"] == "repeat2.dense1"
+    assert ops[4]["parameters"] == 64
