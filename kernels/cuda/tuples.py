@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Layers(NamedTuple):
-    """Layers 1..L, arrays of (L,): int32 sizes and exponents, float32 standard deviations; see ``cpu/passes.py``.
+    """Layers 1..L, arrays of (L,): int32 sizes and exponents, float32 standard deviations; see ``cpu/tuples.py``.
 
     ``units`` is int32 (2, L): exponents of the units of the histograms, forward and backward.
     """
