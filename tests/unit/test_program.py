@@ -64,6 +64,12 @@ def test_a_layer_has_its_own_scheme_gain_and_biases():
     assert case.program.bias_std.tolist() == pytest.approx([0.0, 0.2, 0.2, 0.2])
 
 
+def test_a_layer_of_another_scheme_has_its_variance_and_its_textbook_gain():
+    layers = [dense(6, scheme="xavier_normal"), act(), dense(6, scheme="lecun_normal"), act(), dense(6), act()]
+    program = mcflow.Case("kaiming_normal", "relu", shape=[10], layers=layers).program
+    np.testing.assert_allclose(program.weight_variance, [2 / 16, 1 / 6, 2 / 6], rtol=1e-15)
+
+
 def test_layers_survive_toml_and_pickle():
     study = mcflow.Study([mcflow.Case(shape=[10], layers=OWN)], networks=3)
     assert mcflow.Study.from_toml(study.to_toml()) == study
