@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from mcflow import markup
 from mcflow.activations import registry
 from mcflow.activations.registry import Activation
 from mcflow.answers import frameworks
@@ -23,6 +24,7 @@ from mcflow.theory.infinite_width import trajectory
 
 DEPTH, WIDTH, NETWORKS = 50, 256, 200
 HOPELESS = 4.0  # decades by which a second moment changes, and nothing more need be known
+COLUMNS = ("initialisation", "sigma_w^2", "bias std", "activations x", "gradients d", "trainable depth")
 BASELINES = ("xavier_normal", "kaiming_normal", "lecun_normal", "torch_default", "keras_default")
 
 
@@ -73,6 +75,43 @@ class Recommendation:
     depth: int
     width: int
     networks: int
+
+    @property
+    def sentence(self) -> str:
+        """The weights to draw and what mcflow, here and on the command line, calls them."""
+        best = self.best
+        if best is None:
+            return f"{self.activation}: no scheme keeps it over {counted(self.depth, 'layer')}"
+        bias = f"biases of standard deviation {best.bias_std:.4g}" if best.bias_std else "zero biases"
+        flag = f" --bias-std {best.bias_std:.4g}" if best.bias_std else ""
+        return (
+            f"{self.activation}: weights of standard deviation {best.sigma_w2**0.5:.6g} / sqrt(fan_in), {bias} "
+            f"({best.name}; in mcflow: --scheme {best.scheme} --gain {best.gain:.6g}{flag})"
+        )
+
+    @property
+    def title(self) -> str:
+        """What the factors of the candidates are."""
+        over, by = counted(self.depth, "layer"), counted(self.networks, "network")
+        return f"factor over {over}: predicted, measured at width {self.width} ({by})"
+
+    def rows(self) -> list[list[str]]:
+        """The cells of each candidate, under COLUMNS."""
+        found = []
+        for item in self.candidates:
+            cells = [", ".join(item.words(kind)) for kind in (FORWARD, BACKWARD)]
+            depth = "none" if item.trainable_depth is None else f"{item.trainable_depth:.3g}"
+            found.append([item.name, f"{item.sigma_w2:.5g}", f"{item.bias_std:.3g}", *cells, depth])
+        return found
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what to use, why, every candidate, and the line of code for each framework."""
+        code = [f"{framework}: {line}" for framework, line in self.code.items()]
+        return (
+            f"<p><strong>{markup.text(self.sentence)}</strong></p>{markup.lines(self.reasons)}"
+            + markup.in_notebook(self.title, COLUMNS, self.rows())
+            + f"<pre>{markup.text(chr(10).join(code))}</pre>"
+        )
 
     def record(self) -> dict[str, Any]:
         """The same as plain data; what is not a finite number is None."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from mcflow.answers import allowances
 from mcflow.plots import NothingToDraw, style
@@ -15,13 +16,12 @@ if TYPE_CHECKING:
 QUANTITY = "preactivation_correlation"
 
 
-def figure(result: Result) -> Figure:
+def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
     """Mean cosine with a band from the 5 % to the 95 % quantile over networks; theory dashed and black."""
-    names = [name for name in result.names if f"{QUANTITY}_mean" in result[name]]
+    names = [name for name in names if f"{QUANTITY}_mean" in result[name]]
     if not names:
         raise NothingToDraw("no correlations: they need two inputs or more (mcflow run --batch 2)")
-    drawn = style.new_figure(6.4 if len(names) <= 4 else 8.4, 3.8)
-    axes = drawn.subplots()
+    drawn, (axes,) = style.panels(1, 1, (6.4 if len(names) <= 4 else 8.4, 3.8), ax)
     for number, name in enumerate(names):
         dataset = result[name]
         layer = dataset["layer"].values
@@ -36,7 +36,7 @@ def figure(result: Result) -> Figure:
     axes.set_ylim(min(-0.05, axes.get_ylim()[0]), 1.02)
     style.layer_axis(axes)
     axes.set_ylabel("correlation of h, mean over pairs")
-    if len(names) > 4:
+    if len(names) > 4 and ax is None:
         drawn.legend(loc="outside right upper")
     else:
         axes.legend(loc="best")

@@ -73,7 +73,7 @@ def test_resume_shards_and_merge_refuse_another_law(tmp_path):
         shard(tmp_path / "0.h5", 0, resume=True)
     shard(tmp_path / "1.h5", 1)
     with pytest.raises(InputError, match="scheme 'm' gives"):
-        merging.merge_to_file([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "all.h5", False, False)
+        merging.merge([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "all.h5")
     assert (tmp_path / "a.h5").read_bytes() == before
     assert not (tmp_path / "all.h5").exists()
 
