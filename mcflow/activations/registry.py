@@ -90,6 +90,11 @@ class Activation:
 _registered: dict[str, Activation] = {}
 
 
+def registered(name: str) -> Activation | None:
+    """The user's own activation of that name; None where none was registered or loaded."""
+    return _registered.get(name)
+
+
 def names() -> list[str]:
     """Every name that ``get`` knows, built-in and registered, sorted."""
     return sorted({*PLAIN, *PARAMETRIC, *_registered})

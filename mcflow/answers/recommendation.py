@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mcflow import markup
-from mcflow.activations import registry
+from mcflow.activations.given import Given, resolve
 from mcflow.activations.registry import Activation
 from mcflow.answers import frameworks
 from mcflow.answers.document import plain
@@ -118,16 +118,17 @@ class Recommendation:
         return {key: plain(value) for key, value in asdict(self).items()}
 
 
-def recommend(activation: str, depth: int = DEPTH, width: int = WIDTH, networks: int = NETWORKS) -> Recommendation:
-    """Recommend for an activation by name or ``module:phi,dphi``, for square layers.
+def recommend(activation: Given, depth: int = DEPTH, width: int = WIDTH, networks: int = NETWORKS) -> Recommendation:
+    """The scheme, gain and bias to use for an activation in square layers, with evidence and the code for it.
 
-    All candidates are predicted and simulated; the one whose activations and gradients change least over ``depth``
-    layers, in the worst of the four numbers, is taken, unless that is four decades or more. Raises
-    InputError for what is no activation, or a number out of range.
+    ``activation`` is a name, ``module:phi,dphi``, a function or a pair (phi, dphi). All candidates are predicted and
+    simulated with ``networks`` networks of that ``width``; the one whose activations and gradients change least over
+    ``depth`` layers, in the worst of the four numbers, is taken, unless that is four decades or more. Raises InputError
+    for what is no activation, or a number out of range.
     """
     if depth < 2 or networks < 2:
         raise InputError("a recommendation needs a depth of at least 2 and at least 2 networks")
-    phi = registry.get(activation)
+    phi = resolve(activation)
     cases, reasons = _cases(phi, depth, width)
     found = []
     for name, case in cases.items():
@@ -136,7 +137,7 @@ def recommend(activation: str, depth: int = DEPTH, width: int = WIDTH, networks:
         except InputError as error:
             reasons.append(f"{name}: {error}")
     if not found:
-        raise InputError(f"nothing can be recommended for {activation!r}: {reasons[-1]}")
+        raise InputError(f"nothing can be recommended for {phi.name!r}: {reasons[-1]}")
     measured = _simulate({candidate.name: cases[candidate.name] for candidate in found}, networks)
     found = [_with_measured(item, measured[item.name]) for item in found]
     # where scores tie, a textbook name says the same

@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcflow import schemes
-from mcflow.activations import registry
+from mcflow.activations import given, registry
 from mcflow.errors import InputError, nearest
 
 DEFAULT_WIDTH = 256
@@ -41,6 +42,16 @@ def real_number(name: str, value: object, low: float, high: float | None = None)
     return number
 
 
+def _place_of(inputs: object) -> str:
+    """The word or path that ``inputs`` is; rows themselves are refused, for no text of a study could repeat them."""
+    if isinstance(inputs, (str, Path)):
+        return str(inputs)
+    raise InputError(
+        f"inputs is a {type(inputs).__name__}, which the text of a study cannot carry; save the rows, name the file: "
+        "numpy.save('rows.npy', rows), then inputs='rows.npy'"
+    )
+
+
 @dataclass(frozen=True)
 class Layers:
     """The dense layers 1..L of a case as arrays of length L: sizes are counts, weight_std is dimensionless."""
@@ -61,6 +72,9 @@ class Case:
     ``torch``, ``critical`` (keeps the second moment of activations), ``critical-gradient`` or a number.
     ``bias_std`` None leaves the biases to the scheme (zero in all but ``torch_default``).
 
+    ``activation`` is a name, or a plain Python function phi or a pair (phi, dphi), which is registered: under
+    ``module:phi,dphi`` where a module holds it, under its own name where not; as an attribute it is that name.
+
     Raises InputError for anything that is not such a case.
     """
 
@@ -77,10 +91,28 @@ class Case:
     bias_std: float | None = None
     raw: bool = False
 
+    if TYPE_CHECKING:  # what may be given is wider than what is kept
+
+        def __init__(
+            self,
+            scheme: str = ...,
+            activation: given.Given = ...,
+            depth: int | None = ...,
+            width: int | Sequence[int] = ...,
+            features: int | None = ...,
+            batch: int = ...,
+            inputs: str | Path = ...,
+            correlation: float | None = ...,
+            gain: str | float = ...,
+            mode: str = ...,
+            bias_std: float | None = ...,
+            raw: bool = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         put = self._put
         put("scheme", schemes.get(str(self.scheme)).name)
-        put("activation", registry.get(str(self.activation)).name)
+        put("activation", given.resolve(self.activation).name)
         self._check_sizes()
         if self.mode not in schemes.MODES:
             raise InputError(f"unknown mode {self.mode!r}; {nearest(str(self.mode), schemes.MODES)}")
@@ -102,7 +134,7 @@ class Case:
     def _check_sizes(self) -> None:
         put = self._put
         put("batch", whole_number("batch", self.batch, 1))
-        put("inputs", str(self.inputs))
+        put("inputs", _place_of(self.inputs))
         if self.features is not None:
             put("features", whole_number("features", self.features, 1))
         if isinstance(self.width, (int, np.integer)):

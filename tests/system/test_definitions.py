@@ -11,7 +11,7 @@ from conftest import assert_same_bits
 
 import mcflow
 from mcflow import plan, schemes
-from mcflow.activations import registry
+from mcflow.activations import registry, values
 from mcflow.answers import allowances
 from mcflow.errors import InputError
 from mcflow.files import atomic
@@ -232,7 +232,7 @@ def test_kinks_are_no_part_of_a_definition():
 def test_a_formula_without_a_value_at_a_point_has_a_fingerprint():
     registry.register("mine", lambda x: x / (1.0 + abs(x)))
     first = definitions.values_sha256(registry.get("mine"))
-    probe = definitions._PROBES[100]
+    probe = values.PROBES[100]
     registry.register("mine", lambda x: x / (1.0 + abs(x)) if x != probe else 1.0 / (x - probe))
     assert definitions.values_sha256(registry.get("mine")) != first
 
