@@ -58,6 +58,7 @@ class Activation:
 
     @property
     def is_builtin(self) -> bool:
+        """Whether its name says all of it: it is no function of the user's."""
         return self.scalar is None
 
     @property

@@ -224,6 +224,7 @@ class Case:
 
     @property
     def biases_are_uniform(self) -> bool:
+        """Whether biases are drawn from a uniform law, that of the scheme, and not from a normal one."""
         return self.bias_std is None and self.rule.uniform_bias
 
     def record(self) -> dict[str, Any]:

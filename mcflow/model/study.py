@@ -88,6 +88,7 @@ class Study:
         return self.cases[self.names.index(name)]
 
     def with_networks(self, networks: int) -> Study:
+        """The same study of another number of networks."""
         return replace(self, networks=networks)
 
     def to_toml(self) -> str:

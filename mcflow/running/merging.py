@@ -22,7 +22,7 @@ def merge(
     *,
     partial: bool = False,
     overwrite: bool = False,
-    say: Callable[[str], None] = lambda sentence: None,
+    say: Callable[[str], None] | None = None,
 ) -> Result:
     """Merge shards of one study into the file ``path`` and open it: the same bits as one run would have made.
 
@@ -33,7 +33,9 @@ def merge(
     """
     paths = [shards] if isinstance(shards, (str, Path)) else list(shards)
     output = Path(path)
-    say(_merge_to_file([Path(each) for each in paths], output, partial, overwrite))
+    done = _merge_to_file([Path(each) for each in paths], output, partial, overwrite)
+    if say is not None:
+        say(done)
     return Result(output)
 
 
