@@ -1,4 +1,4 @@
-from . import activations, schemes, theory
+from . import activations, quantities, schemes, theory
 from .answers.comparison import compare
 from .answers.recommendation import recommend
 from .answers.table import export
@@ -36,6 +36,7 @@ __all__ = [
     "open",
     "plot",
     "predict",
+    "quantities",
     "recommend",
     "report",
     "reproduce",

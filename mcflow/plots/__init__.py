@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 FIGURES = {
     "flow": "activation and gradient flow against depth, theory on top, a band over networks",
     "histograms": "preactivations and gradients layer by layer (Glorot & Bengio 2010, figures 6 and 7)",
-    "correlation": "what becomes of the correlation of two inputs",
+    "correlation": "what becomes of the correlation of two inputs, and of their gradients",
+    "participation": "the share of a layer that carries its activations",
     "zscores": "measured against predicted, in standard errors, for every quantity and layer",
     "law": "the second moment over networks against its exact density",
     "phase": "the plane of sigma_w and sigma_b: order, chaos, the edge between them, depth scales",
@@ -30,7 +31,7 @@ class NothingToDraw(InputError):
 
 
 def plot(result: Result, figure: str = "flow", *, cases: str | Iterable[str] | None = None, ax: Any = None) -> Figure:
-    """A figure of a study: ``flow``, ``histograms``, ``correlation``, ``zscores``, ``law`` or ``phase``.
+    """A figure of a study, one of FIGURES: ``flow``, ``histograms``, ``correlation``, ``zscores`` and so on.
 
     ``cases`` is one name or several, and None all; verdicts in ``zscores`` are those of the whole study whatever is
     drawn. With ``ax`` the figure goes into given matplotlib axes, one for each of its panels (one axes, or an array

@@ -94,7 +94,8 @@ def axes(count):
 
 
 @pytest.mark.parametrize(
-    ("figure", "panels"), [("flow", 2), ("histograms", 2), ("correlation", 1), ("zscores", 1), ("phase", 1)]
+    ("figure", "panels"),
+    [("flow", 2), ("histograms", 2), ("correlation", 2), ("participation", 1), ("zscores", 1), ("phase", 1)],
 )
 def test_a_figure_goes_into_axes_of_one_s_own(result, figure, panels):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
