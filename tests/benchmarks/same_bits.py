@@ -25,7 +25,9 @@ import numpy as np
 import mcflow
 
 Case, Study = mcflow.Case, mcflow.Study
-VOLATILE = ("continuation", "head")  # HDF5 images: padding and the time they were made
+# HDF5 images, and an index as long as one of them: padding, the time they were made, all that is recorded
+VOLATILE = ("continuation", "byte", "head")
+PARTS = "parts/"  # of a shard: images too, whose names tell of every byte
 
 
 def softsign(h: float) -> float:
@@ -169,7 +171,7 @@ def digests(path: Path) -> Iterator[tuple[str, str]]:
     with h5py.File(path, "r") as file:
         file.visititems(lambda name, item: found.append((name, item)) if isinstance(item, h5py.Dataset) else None)
         for name, item in found:
-            if not name.endswith(VOLATILE):
+            if not name.startswith(PARTS) and not name.endswith(VOLATILE):
                 value = np.asarray(item[()])
                 text = f"{value.dtype} {value.shape} ".encode()
                 content = value.tobytes() if value.dtype != object else repr(value.tolist()).encode()
