@@ -81,7 +81,7 @@ def _put_case(file: h5py.File, job: Job, prepared: Prepared) -> None:
     bias_std = [float(np.sqrt(case.bias_variance(int(fan_in)))) for fan_in in job.layers.fan_in]
     attributes: dict[str, Any] = {
         "scheme": case.scheme,
-        "distribution": case.rule.distribution,
+        "distribution": case.rule.distribution.name,
         "activation": case.activation,
         "gain": case.numeric_gain,
         "gain_rule": str(case.gain),

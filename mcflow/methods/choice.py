@@ -58,9 +58,9 @@ def choose(case: Case, features: int, requested: str) -> Choice:
 def _why_not_collapsed(case: Case, features: int) -> str:
     """Why the collapsed law is not exact for a case, or an empty string."""
     distribution = case.rule.distribution
-    if distribution not in ("normal", "orthogonal"):
+    if not distribution.is_rotation_invariant:
         return f"its law is exact for normal and orthogonal weights, not for {distribution} ones"
-    if distribution == "orthogonal":
+    if not distribution.is_independent:
         sizes = [features, *case.widths]
         narrowest = min(max(pair) for pair in pairwise(sizes))
         if 2 * case.batch > narrowest:
@@ -70,7 +70,7 @@ def _why_not_collapsed(case: Case, features: int) -> str:
 
 def _why_not_chain(case: Case) -> str:
     """Why the chain of norms does not describe a case, or an empty string."""
-    if case.rule.distribution != "normal":
+    if not case.rule.distribution.is_gaussian:
         return f"it is for normal weights, not for {case.rule.distribution} ones"
     if case.nonlinearity.negative_slope is None:
         return f"it is for identity, relu, leaky_relu and prelu, not for {case.activation}"
@@ -89,7 +89,7 @@ def _costs(case: Case, features: int) -> tuple[float, float]:
     units = sum(case.widths)
     direct = weights * (DRAWN_WEIGHT + (batch - 1) * MULTIPLIED_WEIGHT)
     collapsed = units * batch * (COLLAPSED_NUMBER + batch * COLLAPSED_PRODUCT)
-    if case.rule.distribution == "orthogonal":  # a QR factorisation of every weight matrix, or a frame of a few columns
+    if not case.rule.distribution.is_independent:  # a QR factorisation of every matrix, or a frame of a few columns
         direct += sum(4.0 * n_in * n * min(n_in, n) for n_in, n in pairwise(sizes)) * 0.05
         collapsed *= 2.0
     return direct, collapsed

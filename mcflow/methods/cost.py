@@ -39,7 +39,7 @@ def memory_needed(
         fan_in = (features, *case.widths[:-1])
         weights = 4 * sum(i * o for i, o in zip(fan_in, case.widths, strict=True))
         per_thread += min(weights, _KEPT_WEIGHTS)
-        if case.rule.distribution == "orthogonal":
+        if not case.rule.distribution.is_independent:
             per_thread += 3 * 8 * widest * widest
     else:
         per_thread = 8 * 8 * case.batch * widest
@@ -75,7 +75,7 @@ def part_size(case: Case, features: int, method: str) -> int:
     fan_in = [features, *case.widths[:-1]]
     if method == "direct":
         work = sum(i * o for i, o in zip(fan_in, case.widths, strict=True)) * (1 + case.batch / 32)
-        if case.rule.distribution == "orthogonal":
+        if not case.rule.distribution.is_independent:
             work *= max(case.widths) / 4  # orthogonalising is cubic in the width
     else:
         work = sum(case.widths) * case.batch * 16.0

@@ -74,7 +74,7 @@ def simulate(
         size = direct.floats_for(arguments[1], len(inputs), _kept_weights(case) if backward else 0)
     memory = Memory(backward, _lines(threads, size), np.empty((0, 0, 0, 0), np.float32))
     walk = {"direct": direct.walk, "collapsed": collapsed.walk, "chain": chain.walk}[method]
-    if method == "collapsed" and len(inputs) == 1 and case.rule.distribution == "normal":
+    if method == "collapsed" and len(inputs) == 1 and case.rule.distribution.is_gaussian:
         walk = one_input.walk  # the same numbers, sooner
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
         launch.simulate(walk, *arguments, memory, rows, counts)
@@ -97,12 +97,11 @@ def kernel_arguments(case: Case, inputs: NDArray[np.float64], seed: int, first: 
 
 def _kept_weights(case: Case) -> int:
     """How many weights a thread may keep for the backward pass: fewer where it is cheaper to make them again."""
-    distribution = case.rule.distribution
-    if distribution == "orthogonal":
+    if not case.rule.distribution.is_independent:
         return KEPT_DEAR
     if case.batch > FEW_INPUTS_TO_KEEP:
         return 0
-    return KEPT_DEAR if distribution in ("normal", "truncated_normal") else _kept_in_cache()
+    return KEPT_DEAR if case.rule.distribution.is_dear else _kept_in_cache()
 
 
 def _lines(rows: int, length: int) -> NDArray[np.float32]:
@@ -157,7 +156,7 @@ def architecture_of(case: Case, features: int) -> Any:
     layers = case.layers(features)
     bias = np.sqrt([case.bias_variance(int(n)) for n in layers.fan_in])
     mantissa, exponent = split(layers.weight_std)
-    weights = distribution(case.rule.distribution)
+    weights = distribution(case.rule.distribution.name)
     normals = distribution("normal").address
     biases = distribution("uniform").address if case.biases_are_uniform else normals
     return Architecture(

@@ -125,7 +125,7 @@ def _job(
     group = 2 if case.correlation is not None else max(2, batch)
     kernel_plan = build.plan_for(
         method,
-        case.rule.distribution,
+        case.rule.distribution.name,
         case.biases_are_uniform,
         batch,
         backward,
