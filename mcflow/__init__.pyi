@@ -1,4 +1,4 @@
-from . import activations, schemes, theory
+from . import activations, quantities, schemes, theory
 from .answers.verdicts import verify
 from .errors import InputError, Unfinished
 from .files.reading import open
@@ -25,6 +25,7 @@ __all__ = [
     "draw",
     "open",
     "predict",
+    "quantities",
     "run",
     "schemes",
     "theory",

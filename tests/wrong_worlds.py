@@ -10,11 +10,12 @@ import numpy as np
 
 from mcflow import Case, Study, run, verify
 from mcflow.answers.verdicts import Verification
-from mcflow.quantities import BACKWARD
+from mcflow.quantities import ALL, get
 from mcflow.statistics import summaries
 
 CHUNK = 500  # networks that are propagated at once
 Rows = dict[str, np.ndarray[Any, Any]]
+BACKWARD = [quantity.name for quantity in ALL if quantity.passes == "backward"]
 
 
 @dataclass
@@ -193,7 +194,7 @@ def _dead(world: World) -> None:
     for name, rows in world.rows.items():
         if name in BACKWARD:
             rows[few] = 0.0
-        elif not name.endswith(("fraction", "correlation")):
+        elif get(name).has_size:
             rows[few[:, None], np.arange(4, rows.shape[1])] = 0.0
     world.rows["activation_second_moment"][few, 3] = 0.0
 

@@ -5,6 +5,7 @@ network sees only norms: |h_l|^2 splits into chi-squares of the active and the o
 delta . h is conserved (Euler), so that the gradient's part along x_l is known and the rest is fresh.
 docs/theory.md derives it; exact at every width.
 
+What it leaves in the place of sums are means over the units, of norms alone: ``FILLED``.
 Squares carry an even power of two, which changes only where they leave the middle of float64.
 """
 
@@ -15,22 +16,16 @@ import numpy as np
 from ..body import chain as body
 from ..body import rng
 from ..body.rng import CHAIN
+from ..recorded import D_PRODUCT, D_TWO, H_TWO, X_TWO
 from ._compile import compile_body, inner
 from .bodies import key_of, place_of
-from .sums import (
-    ACTIVATION_SECOND_MOMENT,
-    D_EXPONENT,
-    GRADIENT_SECOND_MOMENT,
-    H_EXPONENT,
-    PREACTIVATION_SECOND_MOMENT,
-    WEIGHT_GRADIENT_SECOND_MOMENT,
-    X_EXPONENT,
-)
+from .sums import D_EXPONENT, H_EXPONENT, IN_EXPONENT, X_EXPONENT
 from .turns import clear, first_turn, next_turn, store
 
 _compiled = compile_body(rng, body)
 chi_square, fair_coins, normal_deviate = _compiled.chi_square, _compiled.fair_coins, _compiled.normal_deviate
 
+FILLED = (H_TWO, X_TWO, D_TWO, D_PRODUCT)
 # Which variate of a layer: the row of its address.
 COINS, ABOVE, BELOW, ACROSS, BACK_ABOVE, BACK_BELOW, TOP_ABOVE, TOP_BELOW = range(8)
 # Squares are rescaled when they leave 2^+-300: products of two, and of widths and variances, stay inside float64.
@@ -67,12 +62,12 @@ def _forward(network, architecture, squares, exponents, slope, above, below, hea
         positive = variance * chi_square(k, ABOVE, place, low, key_0, key_1)
         negative = variance * chi_square(n - k, BELOW, place, low, key_0, key_1)
         heads[layer], above[layer], below[layer] = k, positive, slope * slope * negative
-        row[PREACTIVATION_SECOND_MOMENT, layer], row[H_EXPONENT, layer] = (positive + negative) / n, exponent
+        row[H_TWO, layer], row[H_EXPONENT, layer] = (positive + negative) / n, exponent
         shift = _centring(above[layer] + below[layer])
         above[layer] = _shifted(above[layer], -2 * shift)
         below[layer] = _shifted(below[layer], -2 * shift)
         squares[layer + 1], exponents[layer + 1] = above[layer] + below[layer], exponent + shift
-        row[ACTIVATION_SECOND_MOMENT, layer], row[X_EXPONENT, layer] = squares[layer + 1] / n, exponent + shift
+        row[X_TWO, layer], row[X_EXPONENT, layer] = squares[layer + 1] / n, exponent + shift
 
 
 @inner
@@ -106,9 +101,8 @@ def _backward(network, architecture, squares, exponents, slope, above, below, he
         square = a * a + variance * chi_square(k - 1, BACK_ABOVE, place, low, key_0, key_1)
         other = b * b + variance * chi_square(n - k - 1, BACK_BELOW, place, low, key_0, key_1)
         gradient = (square if k > 0 else 0.0) + (slope * slope * other if k < n else 0.0)
-        row[GRADIENT_SECOND_MOMENT, layer] = gradient / n
-        row[WEIGHT_GRADIENT_SECOND_MOMENT, layer] = gradient / n * squares[layer] / architecture.fan_in[layer]
-        row[D_EXPONENT, layer] = exponent
+        row[D_TWO, layer], row[D_PRODUCT, layer] = gradient / n, gradient / n * squares[layer]
+        row[D_EXPONENT, layer], row[IN_EXPONENT, layer] = exponent, exponents[layer]
         shift = _centring(gradient)
         gradient = _shifted(gradient, -2 * shift)
         exponent += shift

@@ -26,7 +26,7 @@ def _in_lane(walk, lane, counter, share, steps, address, architecture, inputs, n
 def simulate(walk, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
     """Fill ``rows`` float64 (RECORDED, networks, L) and add to ``counts`` int64 (lanes, 2, L, BINS).
 
-    A row holds the quantities, each lacking its power of two, and then the exponents of h, x and d.
+    A row holds the sums of ``recorded.py``, each lacking its power of two, and then its exponents.
 
     ``walk`` is that of ``direct``, ``collapsed``, ``one_input`` or ``chain``:
     it takes a lane, the counter and the share of its turns before the arguments.
@@ -34,7 +34,7 @@ def simulate(walk, address, architecture, inputs, nonlinearity, counting, memory
     A network's numbers do not depend on which lane takes it, or how many there are: sums never cross networks.
     """
     if rows.shape[0] != RECORDED:  # compiled code would write beside it
-        raise ValueError(f"rows are of {rows.shape[0]} quantities and exponents, not of {RECORDED}")
+        raise ValueError(f"rows are of {rows.shape[0]} sums and exponents, not of {RECORDED}")
     lanes = counts.shape[0]
     steps = steps_for(architecture, inputs, nonlinearity, counting)
     counter, share = np.zeros(1, np.int64), share_of(rows.shape[1], lanes)

@@ -17,7 +17,7 @@ import numpy as np
 from mcflow.errors import InputError
 from mcflow.files.atomic import TEMPORARY, behind_links
 from mcflow.files.schema import STATISTICS
-from mcflow.quantities import QUANTITIES
+from mcflow.quantities import NAMES
 from mcflow.statistics import magnitudes
 from mcflow.statistics.magnitudes import Floats
 
@@ -38,7 +38,7 @@ def export(result: Result, path: Path, summary: bool = False) -> int:
     ``summary``, and a study that kept no networks, give one row a statistic: case, layer, quantity, statistic, value.
     Raises InputError for another suffix, Parquet without pyarrow, or a path that cannot be written.
     """
-    kept = all(any(quantity in result[name] for quantity in QUANTITIES) for name in result.names)
+    kept = all(any(quantity in result[name] for quantity in NAMES) for name in result.names)
     summary = summary or not kept
     blocks = _summaries(result) if summary else _rows(result)
     columns: tuple[str, ...] = SUMMARY_COLUMNS if summary else COLUMNS
@@ -66,7 +66,7 @@ def _rows(result: Result) -> Iterator[dict[str, Any]]:
         dataset = result[name]
         layer, network = dataset["layer"].values, dataset["network"].values
         step = max(1, BLOCK // len(layer))
-        for quantity in QUANTITIES:
+        for quantity in NAMES:
             if quantity not in dataset:
                 continue
             logs = dataset.get(quantity + magnitudes.SUFFIX)
@@ -87,7 +87,7 @@ def _rows(result: Result) -> Iterator[dict[str, Any]]:
 def _summaries(result: Result) -> Iterator[dict[str, Any]]:
     for name in result.names:
         dataset: xarray.Dataset = result[name]
-        for quantity in QUANTITIES:
+        for quantity in NAMES:
             for statistic in STATISTICS:
                 place = f"{quantity}_{statistic}"
                 if place in dataset:

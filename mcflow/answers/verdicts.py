@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcflow import quantities
 from mcflow.answers import allowances
 from mcflow.answers.allowances import Prediction
 from mcflow.answers.judging import rows_of_case, rows_of_missing
@@ -134,7 +135,7 @@ def verify(
 
 def _with_equivalence(row: Row, margin: float) -> Row:
     """Equality within the margin, of means and, where they are ruled by a few networks, of geometric means."""
-    if not row.quantity.endswith("second_moment") or row.statistic not in ("mean", "log_mean"):
+    if not quantities.get(row.quantity).is_second_moment or row.statistic not in ("mean", "log_mean"):
         return row
     if row.statistic == "mean" and (row.why == RULED or row.predicted <= 0 or not math.isfinite(row.predicted)):
         return row
@@ -152,7 +153,7 @@ def _networks_for_gain(case: Case, inputs: Any, rows: list[Row], level: float) -
     from mcflow.theory.infinite_width import trajectory
 
     rows = [row for row in rows if row.judged and row.statistic in ("mean", "log_mean") and row.allowance == 0]
-    rows = [row for row in rows if row.quantity.endswith("second_moment")]
+    rows = [row for row in rows if quantities.get(row.quantity).is_second_moment]
     if not rows:
         return {}
     out = {}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mcflow import quantities
 from mcflow.cli.options import json_option
 from mcflow.plural import counted
 
@@ -21,16 +22,6 @@ Examples:
   mcflow verify runs/relu.h5 --all --alpha 0.001"""
 
 _WIDTH = 128  # columns that the table needs
-_NAMES = {
-    "preactivation_mean": "mean h",
-    "preactivation_second_moment": "mean h^2",
-    "preactivation_fourth_moment": "mean h^4",
-    "preactivation_correlation": "correlation of h",
-    "activation_mean": "mean x",
-    "activation_second_moment": "mean x^2",
-    "gradient_second_moment": "mean d^2",
-    "weight_gradient_second_moment": "mean (d x)^2",
-}
 
 
 @click.command(epilog=EXAMPLE)
@@ -114,7 +105,7 @@ def _cells(row: Row) -> list[str]:
     from mcflow.cli import tables
     from mcflow.statistics import magnitudes
 
-    name = _NAMES.get(row.quantity, row.quantity.replace("_", " "))
+    name = quantities.get(row.quantity).symbol
     if row.p_adjusted is None:
         p = "not judged"
     else:

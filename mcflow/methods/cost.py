@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from mcflow import machine
+from mcflow import machine, quantities
 from mcflow.errors import InputError
 from mcflow.model.case import Case
-from mcflow.quantities import BACKWARD, FORWARD
 
 _PROGRAM = 200 << 20  # the interpreter with Numba, SciPy and HDF5 loaded
 _KEPT_WEIGHTS = 64 << 20  # weights that a thread may keep between the passes
@@ -17,7 +16,8 @@ _COUNTING = 64 << 20  # while more are counted
 
 def row_bytes(case: Case, backward: bool) -> int:
     """Bytes of one network's rows."""
-    return len(case.widths) * 8 * (len(FORWARD) + (len(BACKWARD) if backward else 0))
+    recorded = [quantity for quantity in quantities.ALL if backward or quantity.passes == "forward"]
+    return len(case.widths) * 8 * len(recorded)
 
 
 def memory_needed(
@@ -66,7 +66,9 @@ def in_bytes(count: float) -> str:
 
 _WORK = 1 << 33  # weights drawn in one part: seconds of work, so that little is lost when it is
 _ROW_BYTES = 1 << 25  # rows of one part that are held in memory
-_QUANTITIES = 10
+# Numbers of a layer by which a part is measured: a constant of the format, ten since its first version. The size of a
+# part is part of a file's identity, and must not change with what is recorded.
+_NUMBERS_OF_A_LAYER = 10
 _LARGEST, _SMALLEST = 8192, 16
 
 
@@ -80,5 +82,5 @@ def part_size(case: Case, features: int, method: str) -> int:
     else:
         work = sum(case.widths) * case.batch * 16.0
     by_work = max(_SMALLEST, min(_LARGEST, int(_WORK / work)))
-    by_rows = max(1, _ROW_BYTES // (len(fan_in) * 8 * _QUANTITIES))
+    by_rows = max(1, _ROW_BYTES // (len(fan_in) * 8 * _NUMBERS_OF_A_LAYER))
     return 1 << (min(by_work, by_rows).bit_length() - 1)

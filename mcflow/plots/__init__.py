@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 FIGURES = {
     "flow": "activation and gradient flow against depth, theory on top, a band over networks",
     "histograms": "preactivations and gradients layer by layer (Glorot & Bengio 2010, figures 6 and 7)",
-    "correlation": "what becomes of the correlation of two inputs",
+    "correlation": "what becomes of the correlation of two inputs, and of their gradients",
+    "participation": "the share of a layer that carries its activations",
     "zscores": "measured against predicted, in standard errors, for every quantity and layer",
     "law": "the second moment over networks against its exact density",
     "phase": "the plane of sigma_w and sigma_b: order, chaos, the edge between them, depth scales",

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.errors import InputError
-from mcflow.quantities import BACKWARD, QUANTITIES
-from mcflow.sampling.arguments import PLAIN_EXPONENT, split
-from mcflow.sampling.blocks import Block, scale
+from mcflow.kernels.recorded import BINS, SUMS
+from mcflow.sampling.arguments import PLAIN_EXPONENT, group_of, split
+from mcflow.sampling.blocks import Block
 from mcflow.sampling.compiler import compiler
+from mcflow.sampling.rows import Sizes, block_of
 
 if TYPE_CHECKING:
     from mcflow.activations.registry import Activation
@@ -61,7 +62,7 @@ def simulate(
     from threadpoolctl import threadpool_limits
 
     from mcflow.kernels.cpu import chain, collapsed, direct, launch, one_input
-    from mcflow.kernels.cpu.sums import BINS, RECORDED
+    from mcflow.kernels.cpu.sums import RECORDED
     from mcflow.kernels.cpu.tuples import Memory
 
     layers = len(case.widths)
@@ -78,8 +79,9 @@ def simulate(
         walk = one_input.walk  # the same numbers, sooner
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
         launch.simulate(walk, *arguments, memory, rows, counts)
-    absent = tuple(name for name in QUANTITIES if method == "chain" and not name.endswith("second_moment"))
-    return _block(first, rows, counts, case, backward, arguments[2].exponent, absent)
+    sizes = Sizes.of(case, inputs.shape[1], are_means=method == "chain")
+    filled = chain.FILLED if method == "chain" else range(SUMS)
+    return block_of(first, rows[:SUMS], rows[SUMS:], counts.sum(axis=0), sizes, filled, backward)
 
 
 def kernel_arguments(case: Case, inputs: NDArray[np.float64], seed: int, first: int, plan: Plan) -> Any:
@@ -129,25 +131,6 @@ def _kept_in_cache() -> int:
     return min(KEPT_DEAR, max(KEPT_CHEAP, bytes_of_cache // (2 * 4 * (os.cpu_count() or 1))))
 
 
-def _block(
-    first: int,
-    rows: NDArray[np.float64],
-    counts: NDArray[np.int64],
-    case: Case,
-    backward: bool,
-    input_exponent: int,
-    absent: tuple[str, ...],
-) -> Block:
-    missing = set(absent) | set(() if backward else BACKWARD)
-    missing |= {"preactivation_correlation"} if case.batch < 2 else set()
-    kept = {name: rows[i] for i, name in enumerate(QUANTITIES) if name not in missing}
-    of_h, of_x, of_d = rows[len(QUANTITIES) :]
-    below = np.concatenate([np.full((len(of_x), 1), float(input_exponent)), of_x[:, :-1]], axis=1)
-    log2 = scale(kept, [of_h, of_x, of_d if backward else None, below])
-    total = counts.sum(axis=0)
-    return Block(first, kept, total[0], total[1] if backward else None, log2)
-
-
 def architecture_of(case: Case, features: int) -> Any:
     """The layers of a case as the processor's kernels take them."""
     from mcflow.kernels.cpu.fill import distribution
@@ -182,8 +165,7 @@ def _inputs(case: Case, inputs: NDArray[np.float64]) -> Any:
     exponent = math.frexp(size)[1]
     if abs(exponent) < PLAIN_EXPONENT:
         exponent = 0
-    group = 2 if case.correlation is not None else max(2, len(inputs))
-    return Inputs(np.ascontiguousarray(np.ldexp(inputs, -exponent), dtype=np.float32), exponent, group)
+    return Inputs(np.ascontiguousarray(np.ldexp(inputs, -exponent), dtype=np.float32), exponent, group_of(case))
 
 
 def _nonlinearity(activation: Activation) -> Any:

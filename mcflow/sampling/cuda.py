@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.errors import InputError, Unfinished
-from mcflow.quantities import BACKWARD, QUANTITIES
-from mcflow.sampling.blocks import Block, scale
+from mcflow.kernels.recorded import BINS, EXPONENTS, SUMS
+from mcflow.sampling.blocks import Block
+from mcflow.sampling.rows import Sizes, block_of
 
 if TYPE_CHECKING:
     from mcflow.activations.registry import Activation
@@ -50,7 +51,6 @@ def simulate(
     Where memory is short, fewer blocks of threads run at a time. Raises Unfinished where the device is lost.
     """
     from mcflow.kernels.cuda._compile import cuda
-    from mcflow.kernels.cuda.tuples import BINS
 
     job = _job(case, inputs, seed, method, backward, plan, threads)
     layers = len(case.widths)
@@ -58,7 +58,7 @@ def simulate(
     blocks = min(count, _blocks_at_a_time(job.plan, layers))
     while True:
         try:
-            rows, exponents = _launch_all(job, first, count, layers, blocks, counts)
+            sums, exponents = _launch_all(job, first, count, layers, blocks, counts)
             total = counts.copy_to_host().astype(np.int64)
             break
         except Exception as error:
@@ -79,13 +79,8 @@ def simulate(
                 ) from None
             blocks //= 2
             counts = cuda.to_device(np.zeros((2, layers, BINS), np.int32))
-    missing = set() if backward else set(BACKWARD)
-    if case.batch < 2:
-        missing.add("preactivation_correlation")
-    kept = {name: rows[name] for name in QUANTITIES if name not in missing}
-    of_h, of_x, of_d, below = exponents
-    log2 = scale(kept, [of_h, of_x, of_d if backward else None, below])
-    return Block(first, kept, total[0], total[1] if backward else None, log2)
+    sizes = Sizes.of(case, inputs.shape[1])
+    return block_of(first, sums, exponents, total, sizes, range(SUMS), backward)
 
 
 @dataclass(frozen=True)
@@ -99,9 +94,6 @@ class _Job:
     nonlinearity: Any
     seed: np.uint64
     counted: int
-    width: NDArray[np.int64]
-    fan_in: NDArray[np.int64]
-    group: int
 
 
 def _job(
@@ -110,7 +102,7 @@ def _job(
     from mcflow.kernels.cuda import build
     from mcflow.kernels.cuda._compile import SIMULATED, cuda
     from mcflow.kernels.cuda.tuples import Inputs, Layers
-    from mcflow.sampling.arguments import PLAIN_EXPONENT, split
+    from mcflow.sampling.arguments import PLAIN_EXPONENT, group_of, split
 
     if SIMULATED and threads is None:
         threads = _SIMULATED_THREADS
@@ -122,7 +114,6 @@ def _job(
     largest = float(np.abs(values).max())
     shift = math.frexp(largest)[1] if largest > 0 else 0
     shift = 0 if abs(shift) < PLAIN_EXPONENT else shift
-    group = 2 if case.correlation is not None else max(2, batch)
     kernel_plan = build.plan_for(
         method,
         case.rule.distribution.name,
@@ -145,13 +136,10 @@ def _job(
             cuda.to_device(bias.astype(np.float32)),
             cuda.to_device(units.astype(np.int32)),
         ),
-        Inputs(cuda.to_device(np.ldexp(values, -shift).T.astype(np.float32).ravel()), shift, group),
+        Inputs(cuda.to_device(np.ldexp(values, -shift).T.astype(np.float32).ravel()), shift, group_of(case)),
         nonlinearity,
         np.uint64(seed),
         plan.networks,
-        layers.width,
-        layers.fan_in,
-        group,
     )
 
 
@@ -181,25 +169,34 @@ _user_code: dict[str, Any] = {}
 
 def _launch_all(
     job: _Job, first: int, count: int, layers: int, blocks: int, counts: Any
-) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
-    """Rows and exponents of all networks: launches on two streams, each copied and read while the next computes."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sums and exponents (column, network, layer) of all networks, in float64.
+
+    Launches on two streams, each copied and read while the next computes.
+    """
     from mcflow.kernels.cuda._compile import cuda
-    from mcflow.kernels.cuda.tuples import EXPONENTS, SUMS
 
     step = max(_LEAST_LAUNCH, blocks, -(-count // _LAUNCHES))
     lanes = [_Lane(job, min(step, count), layers, blocks, cuda.stream()) for _ in range(1 if step >= count else 2)]
-    pieces = []
-    waiting: list[tuple[_Lane, int]] = []
+    sums, exponents = np.empty((SUMS, count, layers)), np.empty((EXPONENTS, count, layers))
+    waiting: list[tuple[_Lane, slice]] = []
+
+    def read(lane: _Lane, networks: slice) -> None:
+        lane.stream.synchronize()
+        here = networks.stop - networks.start
+        sums[:, networks] = np.moveaxis(lane.host_sums[:here], 2, 0)
+        exponents[:, networks] = np.moveaxis(lane.host_exponents[:here], 2, 0)
+
     for number, start in enumerate(range(0, count, step)):
         lane = lanes[number % len(lanes)]
         if len(waiting) == len(lanes):
-            pieces.append(_read(*waiting.pop(0), job, SUMS, EXPONENTS))
+            read(*waiting.pop(0))
         networks = min(step, count - start)
         lane.launch(job, first + start, networks, counts)
-        waiting.append((lane, networks))
-    pieces += [_read(lane, networks, job, SUMS, EXPONENTS) for lane, networks in waiting]
-    rows = {name: np.concatenate([piece[name] for piece, _ in pieces]) for name in pieces[0][0]}
-    return rows, np.concatenate([exponents for _, exponents in pieces], axis=1)
+        waiting.append((lane, slice(start, start + networks)))
+    for lane, chosen in waiting:
+        read(lane, chosen)
+    return sums, exponents
 
 
 class _Lane:
@@ -208,7 +205,6 @@ class _Lane:
     def __init__(self, job: _Job, networks: int, layers: int, blocks: int, stream: Any) -> None:
         from mcflow.kernels.cuda import build
         from mcflow.kernels.cuda._compile import cuda
-        from mcflow.kernels.cuda.tuples import EXPONENTS, SUMS
 
         self.stream = stream
         size, self.tape = build.scratch_floats(job.plan, layers)
@@ -233,41 +229,6 @@ class _Lane:
         kernel(address, job.layers, job.inputs, job.nonlinearity, results, scratch)
         self.sums.copy_to_host(self.host_sums, stream=self.stream)
         self.exponents.copy_to_host(self.host_exponents, stream=self.stream)
-
-
-def _read(
-    lane: _Lane, networks: int, job: _Job, sums: int, exponents: int
-) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
-    lane.stream.synchronize()
-    return rows_of(lane.host_sums[:networks], lane.host_exponents[:networks], job.width, job.fan_in, job)
-
-
-def rows_of(
-    sums: NDArray[np.float32], exponents: NDArray[np.int32], width: NDArray[Any], fan_in: NDArray[Any], job: _Job
-) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
-    """Every quantity (network, layer) in float64 without its power of two, and the exponents (kind, network, layer)."""
-    from mcflow.kernels.cuda import tuples as at
-
-    batch = job.plan.batch
-    s, e = np.moveaxis(sums.astype(np.float64), 2, 0), np.moveaxis(exponents.astype(np.float64), 2, 0)
-    length = (width * batch).astype(np.float64)
-    with np.errstate(all="ignore"):
-        rows = {
-            "preactivation_mean": s[at.H_ONE] / length,
-            "preactivation_second_moment": s[at.H_TWO] / length,
-            "preactivation_fourth_moment": s[at.H_FOUR] / length,
-            "activation_mean": s[at.X_ONE] / length,
-            "activation_second_moment": s[at.X_TWO] / length,
-            "active_fraction": s[at.ACTIVE] / length,
-            "saturated_fraction": s[at.SATURATED] / length,
-            "gradient_second_moment": s[at.D_TWO] / length,
-            "weight_gradient_second_moment": s[at.D_PRODUCT] / (length * fan_in),
-        }
-        group = job.group
-        pairs = batch // group * group
-        rows["preactivation_correlation"] = (s[at.COSINES] - pairs) / max(1, pairs * (group - 1))
-    kinds = [at.H_EXPONENT, at.X_EXPONENT, at.D_EXPONENT, at.IN_EXPONENT]
-    return {name: np.ascontiguousarray(values) for name, values in rows.items()}, np.ascontiguousarray(e[kinds])
 
 
 def _blocks_at_a_time(plan: Any, layers: int) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow.kernels.recorded import BINS
 from mcflow.sampling import cpu
 from mcflow.sampling.bins import Plan
 
@@ -72,7 +73,7 @@ def records_of(case: Case, inputs: NDArray[np.float64], seed: int, network: int)
     from threadpoolctl import threadpool_limits
 
     from mcflow.kernels.cpu import collapsed, launch
-    from mcflow.kernels.cpu.sums import BINS, RECORDED
+    from mcflow.kernels.cpu.sums import RECORDED
     from mcflow.kernels.cpu.tuples import Memory
 
     depth, batch, widest = len(case.widths), len(inputs), max(*case.widths, inputs.shape[1])

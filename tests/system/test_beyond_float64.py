@@ -22,7 +22,7 @@ from mcflow.files.shards import Shard
 from mcflow.files.target import Target
 from mcflow.methods import cost
 from mcflow.plan import prepare
-from mcflow.quantities import POWERS
+from mcflow.quantities import ALL
 from mcflow.running import merging
 from mcflow.running.progress import Silent
 from mcflow.running.run import Options, run_to_file
@@ -36,6 +36,9 @@ OVER, UNDER = PLAIN * 2.0**STEP, PLAIN * 2.0**-STEP
 
 def case_of(std, batch=1, **fields):
     return Case(f"normal:{std!r}", "relu", **{"depth": DEPTH, "width": WIDTH, "batch": batch} | fields)
+
+
+POWERS = {quantity.name: quantity.powers for quantity in ALL if quantity.has_size}
 
 
 def shift_of(quantity, step):

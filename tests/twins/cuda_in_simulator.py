@@ -34,6 +34,8 @@ def assert_twins(case, **how):
     """Both devices give the same rows and counts."""
     from networks import assert_same_rows
 
+    from mcflow.quantities import get
+
     mine, truth = on_cuda(case, **how), on_processor(case, **how)
     units = np.array(case.widths) * case.batch
     assert mine.rows.keys() == truth.rows.keys()
@@ -42,7 +44,7 @@ def assert_twins(case, **how):
         assert_same_rows(rows, {name: row[i] for name, row in truth.rows.items()}, units, SAME)
     assert mine.log2.keys() == truth.log2.keys()
     for name, logs in mine.log2.items():
-        if name.endswith("moment"):
+        if get(name).kind == "moment":
             np.testing.assert_allclose(logs, truth.log2[name], rtol=0, atol=2 * SAME)
     for mine_counts, counts in (
         (mine.preactivation_counts, truth.preactivation_counts),

@@ -9,6 +9,7 @@ import numpy as np
 
 from mcflow.distributions import UNIFORM
 from mcflow.mean_field.quadrature import Array
+from mcflow.quantities import SATURATION
 from mcflow.theory.estimate import LN10, Estimate, from_logs
 from mcflow.theory.finite_width import products
 from mcflow.theory.stack import Stack, log_mean
@@ -53,6 +54,8 @@ def estimates(stack: Stack) -> dict[str, Estimate]:
     out |= _gradients(stack, m2, ratio, x, log_x, law)
     out |= _fractions(stack, slope)
     magnitude = products.log_mean_magnitude(stack)
+    if magnitude is not None:  # |x| is |h| above zero and |slope| |h| below
+        out["activation_absolute_mean"] = from_logs("exact", math.log(0.5 * (1.0 + abs(slope))) + magnitude)
     if slope == 1.0:
         out["activation_mean"] = Estimate("exact", np.zeros(stack.depth))
     elif magnitude is not None:
@@ -191,7 +194,7 @@ def _fractions(stack: Stack, slope: float) -> dict[str, Estimate]:
             "active_fraction": Estimate("exact", 0.5 * alive, spread),
             "saturated_fraction": Estimate("exact", 1.0 - 0.5 * alive, spread),
         }
-    flat = 0.5 if abs(slope) < 0.01 * stack.activation.dphi_max else 0.0
+    flat = 0.5 if abs(slope) < SATURATION * stack.activation.dphi_max else 0.0
     spread = np.sqrt(flat * 0.5 / n) if single else None
     return {
         "active_fraction": Estimate("exact", np.ones(stack.depth), np.zeros(stack.depth) if single else None),

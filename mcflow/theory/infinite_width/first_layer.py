@@ -14,13 +14,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import quantities
 from mcflow.activations.registry import Activation
 from mcflow.distributions import NORMAL, UNIFORM, Distribution
-from mcflow.mean_field import fractions
-from mcflow.mean_field.evaluation import evaluate
+from mcflow.mean_field import magnitude
+from mcflow.mean_field.evaluation import evaluate, values
 from mcflow.mean_field.even_parts import even_part
-from mcflow.mean_field.moments import LOG_Q_HIGH, LOG_Q_LOW, ROUND_OFF, Moments
+from mcflow.mean_field.moments import LOG_Q_HIGH, LOG_Q_LOW, ROUND_OFF, LogMoments, Moments
 from mcflow.mean_field.quadrature import Array
+from mcflow.quantities import SATURATION
 from mcflow.theory.estimate import LN10, Estimate
 from mcflow.theory.input_pairs import Index
 from mcflow.theory.stack import Stack, log_or_minus_infinity
@@ -229,14 +231,26 @@ def _moments(of: FirstLaw, activation: Activation, scalar: object) -> Moments:
     def alone(value: float, count: int) -> Array:
         return np.array([value] + [0.0] * (count - 1))
 
-    return Moments(of.variance, alone(mean, 3), alone(second, 5), alone(fourth, 3), alone(slope, 3), *rest)
+    size = alone(_size(of, activation, h, w, p), 3)
+    return Moments(of.variance, alone(mean, 3), alone(second, 5), alone(fourth, 3), alone(slope, 3), size, *rest)
 
 
-def log_moments(of: FirstLaw, activation: Activation) -> tuple[float, float, float, float, float]:
-    """As ``expectations.log_moments``: log E phi^2, E phi'^2, E phi^4, |E phi|, and +-inf for the sign of E phi."""
+def _size(of: FirstLaw, activation: Activation, h: Array, w: Array, phi: Array) -> float:
+    """E |phi| under this law; where phi, given at the nodes ``h``, changes its sign, panels are cut."""
+    order = np.argsort(h)
+    zeros = magnitude.zeros_between(activation, h[order], phi[order])
+    if len(zeros):
+        h, w = of.nodes((*activation.kinks, *zeros.tolist()))
+        phi = values(activation, h)
+    return float(w @ np.abs(phi))
+
+
+def log_moments(of: FirstLaw, activation: Activation) -> LogMoments:
+    """As ``mean_field.moments.log_moments``: log E phi^2, E phi'^2, E phi^4, |E phi|, its sign, and log E |phi|."""
     m = moments(of, activation)
-    logs = log_or_minus_infinity(np.array([m.second[0], m.slope[0], m.fourth[0], abs(m.mean[0])])).tolist()
-    return (*logs, math.copysign(math.inf, m.mean[0]))
+    parts = np.array([m.second[0], m.slope[0], m.fourth[0], abs(m.mean[0]), m.size[0]])
+    second, slope, fourth, mean, size = log_or_minus_infinity(parts).tolist()
+    return second, slope, fourth, mean, math.copysign(math.inf, m.mean[0]), size
 
 
 def estimates(stack: Stack, share: Array, first: tuple[FirstLaw, ...]) -> dict[str, Estimate]:
@@ -246,13 +260,13 @@ def estimates(stack: Stack, share: Array, first: tuple[FirstLaw, ...]) -> dict[s
     """
     found = [averages(each, stack.activation) for each in first]
     if any(each.spacing == 0.0 and stack.fan_in[0] > EXACT and each.at(stack.activation.kinks) > 0 for each in first):
-        found = [{name: each[name] for name in each if not name.endswith("fraction")} for each in found]
+        found = [{name: each[name] for name in each if quantities.get(name).kind != "fraction"} for each in found]
     beyond = np.full(stack.depth - 1, np.nan)
     out = {}
     for name in found[0]:
         mean = float(share @ np.array([each[name][0] for each in found]))
         log10 = None
-        if name.endswith("moment"):
+        if quantities.get(name).kind == "moment":
             log10 = np.concatenate([log_or_minus_infinity(np.array([mean])) / LN10, beyond])
         spread = None
         if len(stack.input_moment) == 1:
@@ -271,7 +285,7 @@ def averages(of: FirstLaw, activation: Activation) -> dict[str, tuple[float, flo
         return np.logical_or.reduce([np.zeros(h.shape, dtype=bool), *inside])
 
     def is_low(h: Array) -> NDArray[np.bool_]:
-        return np.abs(evaluate(activation, h)[1]) < fractions.SATURATED * activation.dphi_max
+        return np.abs(evaluate(activation, h)[1]) < SATURATION * activation.dphi_max
 
     active = 1.0 - of.share(is_flat) if activation.flat else 1.0
     saturated = of.share(is_low) if math.isfinite(activation.dphi_max) else 1.0 - active
@@ -279,6 +293,7 @@ def averages(of: FirstLaw, activation: Activation) -> dict[str, tuple[float, flo
         "preactivation_second_moment": (of.variance, of.fourth - of.variance**2),
         "preactivation_fourth_moment": (of.fourth, eighth - of.fourth**2),
         "activation_mean": (float(m.mean[0]), float(m.second[0] - m.mean[0] ** 2)),
+        "activation_absolute_mean": (float(m.size[0]), float(m.second[0] - m.size[0] ** 2)),
         "activation_second_moment": (float(m.second[0]), float(m.fourth[0] - m.second[0] ** 2)),
         "active_fraction": (active, active * (1.0 - active)),
         "saturated_fraction": (saturated, saturated * (1.0 - saturated)),
