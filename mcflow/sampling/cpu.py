@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mcflow.errors import InputError
 from mcflow.kernels.recorded import BINS, SUMS
+from mcflow.methods import registry as methods
 from mcflow.sampling.arguments import PLAIN_EXPONENT, group_of, split
 from mcflow.sampling.blocks import Block
 from mcflow.sampling.compiler import compiler
@@ -71,16 +72,19 @@ def simulate(
     counts = np.zeros((threads, 2, layers, BINS), np.int64)
     arguments = kernel_arguments(case, inputs, seed, first, plan)
     size = 0
-    if method == "direct":
+    if methods.get(method).makes_weights:
         size = direct.floats_for(arguments[1], len(inputs), _kept_weights(case) if backward else 0)
     memory = Memory(backward, _lines(threads, size), np.empty((0, 0, 0, 0), np.float32))
-    walk = {"direct": direct.walk, "collapsed": collapsed.walk, "chain": chain.walk}[method]
-    if method == "collapsed" and len(inputs) == 1 and case.rule.distribution.is_gaussian:
-        walk = one_input.walk  # the same numbers, sooner
+    simple = len(inputs) == 1 and case.rule.distribution.is_gaussian
+    walk, filled, are_means = {
+        "direct": (direct.walk, range(SUMS), False),
+        # of one input and normal weights the same numbers, sooner
+        "collapsed": (one_input.walk if simple else collapsed.walk, range(SUMS), False),
+        "chain": (chain.walk, chain.FILLED, True),
+    }[method]
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
         launch.simulate(walk, *arguments, memory, rows, counts)
-    sizes = Sizes.of(case, inputs.shape[1], are_means=method == "chain")
-    filled = chain.FILLED if method == "chain" else range(SUMS)
+    sizes = Sizes.of(case, inputs.shape[1], are_means)
     return block_of(first, rows[:SUMS], rows[SUMS:], counts.sum(axis=0), sizes, filled, backward)
 
 
