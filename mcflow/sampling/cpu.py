@@ -220,6 +220,25 @@ def _counting(plan: Plan) -> Any:
     )
 
 
+def describe() -> dict[str, Any]:
+    """The processor, its threads and instruction sets, and the cache of compiled kernels."""
+    numba = compiler()
+    import llvmlite.binding as llvm
+
+    from mcflow.kernels.cpu import _compile
+
+    features = llvm.get_host_cpu_features()
+    simd = [name for name in ("avx512f", "avx2", "avx", "sse4.2", "neon") if features.get(name)]
+    return {
+        "cpu": llvm.get_host_cpu_name(),
+        "simd": simd,
+        "cores": os.cpu_count(),
+        "threads": numba.config.NUMBA_NUM_THREADS,
+        "threading_layer": "none: NUMBA_DISABLE_JIT is set" if numba.config.DISABLE_JIT else "threads of Python",
+        "kernel_cache": str(_compile.CACHE_FOLDER) if _compile.CACHE_FOLDER else None,
+    }
+
+
 def ceilings(rate: Callable[[Callable[[int], float]], tuple[float, float]]) -> dict[str, float]:
     """One core's best rates, each measured by ``rate(work)``: Philox words, normals, uniforms, sgemm operations."""
     from threadpoolctl import threadpool_limits

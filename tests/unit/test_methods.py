@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from mcflow.kernels.cpu import chain
+from mcflow.kernels.recorded import SUMS
 
 from mcflow import quantities
 from mcflow.errors import InputError
 from mcflow.inputs.case_inputs import inputs_of
-from mcflow.kernels.cpu import chain
-from mcflow.kernels.recorded import SUMS
 from mcflow.methods import choice, cost, registry
 from mcflow.methods.collapsed import Collapsed
 from mcflow.methods.method import Method
@@ -74,7 +74,7 @@ def test_what_a_method_cannot_simulate_is_refused_with_its_reason():
     ):
         with pytest.raises(InputError, match=f"--method {name} cannot simulate .*{words}"):
             choice.choose(case, 8, name)
-    with pytest.raises(InputError, match="unknown method 'colapsed'.*collapsed"):
+    with pytest.raises(InputError, match=r"unknown method 'colapsed'.*collapsed"):
         choice.choose(CASE, 8, "colapsed")
 
 
