@@ -65,7 +65,7 @@ class Judged:
 
 def right(case: Case, networks: int, seed: int, said: Case | None = None) -> World:
     """Rows as mcflow simulates ``case``, said to be of another one."""
-    method = "collapsed" if case.rule.distribution in ("normal", "orthogonal") else "direct"
+    method = "collapsed" if case.rule.distribution.is_rotation_invariant else "direct"
     with run(Study([case], networks=networks, seed=seed), method=method, threads=1) as result:
         name = result.names[0]
         dataset = result[name].load()

@@ -41,7 +41,7 @@ class Definition:
 def definition_of(case: Case, program: Program) -> Definition:
     """The definition of a case by the functions that are registered in this process."""
     digest = "" if case.nonlinearity.is_builtin else values_sha256(case.nonlinearity)
-    return Definition(case.scheme, case.activation, case.rule.distribution, digest, program.weight_std)
+    return Definition(case.scheme, case.activation, case.rule.distribution.name, digest, program.weight_std)
 
 
 def stated(attributes: Mapping[str, Any], weight_std: NDArray[np.float64]) -> Definition:
@@ -58,8 +58,9 @@ def is_own(case: Case) -> bool:
 def difference(there: Definition, here: Definition) -> str:
     """The first thing in which two definitions of the same names differ, in words; empty where they agree."""
     name = f"scheme {here.scheme!r}"
-    if there.distribution and there.distribution != here.distribution:
-        return f"{name} draws {there.distribution} weights there and {here.distribution} here"
+    law, law_here = there.distribution, here.distribution
+    if law and law != law_here:
+        return f"{name} draws {law} weights there and {law_here} here"
     if len(there.weight_std) != len(here.weight_std):
         return f"there are {len(there.weight_std)} layers there and {len(here.weight_std)} here"
     unequal = np.flatnonzero(~np.isclose(there.weight_std, here.weight_std, rtol=_SAME, atol=0.0))
