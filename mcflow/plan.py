@@ -115,7 +115,7 @@ def prepare(
         if source not in read and case.inputs not in case_inputs.DRAWN:
             read[source] = case_inputs.read(case, study.seed)
         features = read[source][0].shape[1] if source in read else case.features_or_width
-        asked = (begun or {}).get(name, method) if method == "auto" else method
+        asked = (begun or {}).get(name, method) if method == methods.AUTO else method
         choice = methods.choose(case, features, asked)
         part = part_size(case, features, choice.method)
         networks = min(part, study.networks)  # refused before inputs are drawn and theory goes over them

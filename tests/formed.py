@@ -51,7 +51,7 @@ def _chunk(case, inputs, count, rng):
             if program.biases_are_uniform
             else rng.standard_normal((count, n))
         )
-        weights.append(s * _weights(rng, case.rule.distribution, count, n, m))
+        weights.append(s * _weights(rng, case.rule.distribution.name, count, n, m))
         h.append(weights[-1] @ x[-1] + bias_std * noise[:, :, None])
         x.append(phi(h[-1]))
     d = [dphi(h[-1]) * rng.standard_normal(h[-1].shape)]

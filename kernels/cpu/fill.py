@@ -69,16 +69,23 @@ def _rademacher(out, n, first, rows, place, network, key_0, key_1):
                 out[p + 2 * groups], out[p + 3 * groups] = sign_weight(c, bit), sign_weight(d, bit)
 
 
-_PAIRS = {"normal": normal_pair, "uniform": uniform_pair, "truncated_normal": truncated_pair}
+# How each distribution makes rows: the loop, or the pair that a copy of the loop of independent numbers is made with;
+# to how many numbers a row is padded; whether a matrix is made whole.
+LAWS = {
+    "normal": (normal_pair, 4, False),
+    "uniform": (uniform_pair, 4, False),
+    "truncated_normal": (truncated_pair, 4, False),
+    "rademacher": (_rademacher, 128, False),
+    "orthogonal": (fill_orthogonal, 4, True),
+}
+_LOOPS = (_rademacher, fill_orthogonal)
 _compiled: dict = {}
 
 
 def distribution(name: str) -> Distribution:
     """The distribution called ``name``, its loop compiled (or read from the disk cache) when it is first asked for."""
+    made, padding, whole = LAWS[name]
     if name not in _compiled:
-        if name in _PAIRS:
-            function = copy_with(_independent, name, pair=_PAIRS[name])
-        else:
-            function = {"rademacher": _rademacher, "orthogonal": fill_orthogonal}[name]
+        function = made if made in _LOOPS else copy_with(_independent, name, pair=made)
         _compiled[name] = loop(*SIGNATURE)(function)
-    return Distribution(_compiled[name].address, 128 if name == "rademacher" else 4, name == "orthogonal")
+    return Distribution(_compiled[name].address, padding, whole)

@@ -11,6 +11,7 @@ import numpy as np
 
 from mcflow.files.datasets import put, put_index
 from mcflow.files.schema import FORMAT, FORMAT_VERSION, entry
+from mcflow.methods import registry as methods
 from mcflow.model import definitions
 from mcflow.plan import Job, Prepared
 from mcflow.quantities import HISTOGRAM_BINS
@@ -81,7 +82,7 @@ def _put_case(file: h5py.File, job: Job, prepared: Prepared) -> None:
     bias_std = job.program.bias_std.tolist()
     attributes: dict[str, Any] = {
         "scheme": case.scheme,
-        "distribution": case.rule.distribution,
+        "distribution": case.rule.distribution.name,
         "activation": case.activation,
         "gain": case.numeric_gain,
         "gain_rule": str(case.gain),
@@ -112,8 +113,8 @@ def _put_case(file: h5py.File, job: Job, prepared: Prepared) -> None:
         put_index(group, entry("CASE", "case_input"), job.inputs.shape[0])
         put_index(group, entry("CASE", "case_feature"), job.inputs.shape[1])
         put(group, entry("CASE", "inputs"), job.inputs)
-    if job.method == "chain":
-        return  # it follows norms, and has no numbers to count
+    if not methods.get(job.method).counts:
+        return
     counts = group.create_group("histogram")
     put_index(counts, entry("CASE/histogram", "layer"), depth, first=1)
     put_index(counts, entry("CASE/histogram", "bin"), HISTOGRAM_BINS)

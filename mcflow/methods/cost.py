@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from mcflow import machine, quantities
 from mcflow.errors import InputError
+from mcflow.methods import registry
 from mcflow.model.case import Case
 
 _PROGRAM = 200 << 20  # the interpreter with Numba, SciPy and HDF5 loaded
-_KEPT_WEIGHTS = 64 << 20  # weights that a thread may keep between the passes
 _PER_INPUT = 16  # numbers that theory holds of one input
 _PAIRS = 1 << 14  # pairs of inputs that theory lists: more are counted in bins of their angle
 _PAIR_BYTES = 60  # of one of them, a layer
@@ -33,15 +33,7 @@ def memory_needed(
     inputs = 8 * case.batch * (3 * features + _PER_INPUT) + _PAIR_BYTES * program.depth * min(pairs, _PAIRS)
     inputs += _COUNTING if pairs > _PAIRS else 0
     rows = 3 * networks * row_bytes(case, backward)
-    widest = program.widest
-    if method == "direct":
-        layers = program.depth if backward else 2
-        per_thread = 4 * case.batch * (program.units if layers > 2 else 2 * widest)
-        per_thread += min(4 * program.weight_count, _KEPT_WEIGHTS)
-        if case.rule.distribution == "orthogonal":
-            per_thread += 3 * 8 * widest * widest
-    else:
-        per_thread = 8 * 8 * case.batch * widest
+    per_thread = registry.get(method).thread_bytes(case, features, backward)
     return _PROGRAM + inputs + rows + threads * per_thread
 
 
@@ -73,13 +65,7 @@ _LARGEST, _SMALLEST = 8192, 16
 
 def part_size(case: Case, features: int, method: str) -> int:
     """How many networks make a part: a power of two that depends on the case and method alone, never the machine."""
-    program = case.program_for(features)
-    if method == "direct":
-        work = program.weight_count * (1 + case.batch / 32)
-        if case.rule.distribution == "orthogonal":
-            work *= max(program.widths) / 4  # orthogonalising is cubic in the width
-    else:
-        work = program.units * case.batch * 16.0
+    work = registry.get(method).work(case, features)
     by_work = max(_SMALLEST, min(_LARGEST, int(_WORK / work)))
-    by_rows = max(1, _ROW_BYTES // (program.depth * 8 * _NUMBERS_OF_A_LAYER))
+    by_rows = max(1, _ROW_BYTES // (case.program_for(features).depth * 8 * _NUMBERS_OF_A_LAYER))
     return 1 << (min(by_work, by_rows).bit_length() - 1)

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
-from typing import Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from mcflow import schemes
-from mcflow.activations import registry
+from mcflow.activations import given, registry
 from mcflow.errors import InputError, nearest
 from mcflow.model import dense_stack
 from mcflow.model.bounds import real_number, whole_number
@@ -27,6 +28,16 @@ MAX_DEPTH = 65_535  # sixteen bits of the random address hold the layer
 GAIN_WORDS = ("scheme", "torch", "critical", "critical-gradient")
 
 
+def _place_of(inputs: object) -> str:
+    """The word or path that ``inputs`` is; rows themselves are refused, for no text of a study could repeat them."""
+    if isinstance(inputs, (str, Path)):
+        return str(inputs)
+    raise InputError(
+        f"inputs is a {type(inputs).__name__}, which the text of a study cannot carry; save the rows, name the file: "
+        "numpy.save('rows.npy', rows), then inputs='rows.npy'"
+    )
+
+
 @dataclass(frozen=True)
 class Case:
     """Scheme x activation x architecture x inputs: one thing that is simulated, predicted and judged.
@@ -40,6 +51,9 @@ class Case:
     ``layers`` says the architecture layer by layer (see ``mcflow.layers``), ``shape`` then what one input is:
     ``(features,)``. Layers that are [dense, act] x depth and say nothing of their own are the case of that width and
     depth: equal to it, with the same file.
+
+    ``activation`` is a name, or a plain Python function phi or a pair (phi, dphi), which is registered: under
+    ``module:phi,dphi`` where a module holds it, under its own name where not; as an attribute it is that name.
 
     Raises InputError for anything that is not such a case.
     """
@@ -59,10 +73,30 @@ class Case:
     layers: Sequence[Layer | str | Mapping[str, Any]] | None = None
     shape: Sequence[int] | None = None
 
+    if TYPE_CHECKING:  # what may be given is wider than what is kept
+
+        def __init__(
+            self,
+            scheme: str = ...,
+            activation: given.Given = ...,
+            depth: int | None = ...,
+            width: int | Sequence[int] = ...,
+            features: int | None = ...,
+            batch: int = ...,
+            inputs: str | Path = ...,
+            correlation: float | None = ...,
+            gain: str | float = ...,
+            mode: str = ...,
+            bias_std: float | None = ...,
+            raw: bool = ...,
+            layers: Sequence[Layer | str | Mapping[str, Any]] | None = ...,
+            shape: Sequence[int] | None = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         put = self._put
         put("scheme", schemes.get(str(self.scheme)).name)
-        put("activation", registry.get(str(self.activation)).name)
+        put("activation", given.resolve(self.activation).name)
         self._check_sizes()
         if self.mode not in schemes.MODES:
             raise InputError(f"unknown mode {self.mode!r}; {nearest(str(self.mode), schemes.MODES)}")
@@ -86,7 +120,7 @@ class Case:
     def _check_sizes(self) -> None:
         put = self._put
         put("batch", whole_number("batch", self.batch, 1))
-        put("inputs", str(self.inputs))
+        put("inputs", _place_of(self.inputs))
         if self.features is not None:
             put("features", whole_number("features", self.features, 1))
         if self.shape is not None:

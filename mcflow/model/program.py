@@ -165,7 +165,7 @@ def _weights(layer: Dense, shape: Shape, defaults: Defaults) -> Weights:
     is_uniform = bias_std is None and scheme.uniform_bias
     # torch.nn.Linear draws biases U(+-1/sqrt(fan_in)): a third of the square
     bias_variance = 1.0 / (3.0 * fans.fan_in) if is_uniform else (bias_std or 0.0) ** 2
-    return Weights(0, "", fans, fans, scheme.distribution, variance, bias_variance, is_uniform)
+    return Weights(0, "", fans, fans, scheme.distribution.name, variance, bias_variance, is_uniform)
 
 
 def _gain(layer: Dense, scheme: schemes.Scheme, defaults: Defaults) -> float:

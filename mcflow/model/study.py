@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcflow.errors import InputError, nearest
 from mcflow.model import study_text
@@ -26,7 +27,8 @@ _SIZES = ("depth", "width", "batch", "inputs")  # named in a group name even whe
 class Study:
     """A set of cases, one seed, a number of networks: one file.
 
-    ``backward`` adds the gradients, ``keep`` is ``networks`` (every network's row is stored) or ``summary``.
+    ``cases`` is one case or several; as an attribute it is a tuple of them. ``backward`` adds the gradients, ``keep``
+    is ``networks`` (every network's row is stored) or ``summary``.
     Raises InputError for duplicate cases, or numbers out of range.
     """
 
@@ -36,8 +38,22 @@ class Study:
     backward: bool = True
     keep: str = "networks"
 
+    if TYPE_CHECKING:  # what may be given is wider than what is kept
+
+        def __init__(
+            self,
+            cases: Case | Iterable[Case],
+            networks: int = ...,
+            seed: int = ...,
+            backward: bool = ...,
+            keep: str = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "cases", tuple(self.cases))
+        given: Any = self.cases
+        if isinstance(given, (str, bytes)) or not isinstance(given, (Case, Iterable)):
+            raise InputError(f"a study is made of cases, not {type(given).__name__}; write Study([Case(...)])")
+        object.__setattr__(self, "cases", (given,) if isinstance(given, Case) else tuple(given))
         if not self.cases:
             raise InputError("a study needs at least one case")
         for case in self.cases:
@@ -75,6 +91,7 @@ class Study:
         return self.cases[self.names.index(name)]
 
     def with_networks(self, networks: int) -> Study:
+        """The same study of another number of networks."""
         return replace(self, networks=networks)
 
     def to_toml(self) -> str:

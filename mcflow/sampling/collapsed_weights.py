@@ -45,7 +45,7 @@ def complete(
             h = record.preactivations[:n]
             above = records[i + 1].back[:n] if i + 1 < len(records) else output_gradient.T
             numbers = partial(drawn.draw_numbers, seed, network, i)
-            whole = case.rule.distribution == "orthogonal"
+            whole = not case.rule.distribution.is_independent
             d = activation.dphi(h) * above if i > 0 else np.zeros((n, 0))  # nothing goes back through the first layer
             known = _Known(x, h, d, record.back[: len(x)] if i > 0 else np.zeros((len(x), 0)))
             make = _orthogonal_weights if whole else _normal_weights

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mcflow.errors import InputError
 from mcflow.kernels.recorded import BINS, SUMS
+from mcflow.methods import registry as methods
 from mcflow.sampling.arguments import PLAIN_EXPONENT, group_of, split
 from mcflow.sampling.blocks import Block
 from mcflow.sampling.compiler import compiler
@@ -72,16 +73,19 @@ def simulate(
     counts = np.zeros((threads, 2, layers, BINS), np.int64)
     arguments = kernel_arguments(case, inputs, seed, first, plan)
     size = 0
-    if method == "direct":
+    if methods.get(method).makes_weights:
         size = direct.floats_for(arguments[1], len(inputs), _kept_weights(case) if backward else 0)
     memory = Memory(backward, _lines(threads, size), np.empty((0, 0, 0, 0), np.float32))
-    walk = {"direct": direct.walk, "collapsed": collapsed.walk, "chain": chain.walk}[method]
-    if method == "collapsed" and len(inputs) == 1 and case.rule.distribution == "normal":
-        walk = one_input.walk  # the same numbers, sooner
+    simple = len(inputs) == 1 and case.rule.distribution.is_gaussian
+    walk, filled, are_means = {
+        "direct": (direct.walk, range(SUMS), False),
+        # of one input and normal weights the same numbers, sooner
+        "collapsed": (one_input.walk if simple else collapsed.walk, range(SUMS), False),
+        "chain": (chain.walk, chain.FILLED, True),
+    }[method]
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
         launch.simulate(walk, KernelBlock(*arguments, memory), rows, counts)
-    sizes = Sizes.of(case, inputs.shape[1], are_means=method == "chain")
-    filled = chain.FILLED if method == "chain" else range(SUMS)
+    sizes = Sizes.of(case, inputs.shape[1], are_means)
     return block_of(first, rows[:SUMS], rows[SUMS:], counts.sum(axis=0), sizes, filled, backward)
 
 
@@ -100,12 +104,11 @@ def kernel_arguments(case: Case, inputs: NDArray[np.float64], seed: int, first: 
 
 def _kept_weights(case: Case) -> int:
     """How many weights a thread may keep for the backward pass: fewer where it is cheaper to make them again."""
-    distribution = case.rule.distribution
-    if distribution == "orthogonal":
+    if not case.rule.distribution.is_independent:
         return KEPT_DEAR
     if case.batch > FEW_INPUTS_TO_KEEP:
         return 0
-    return KEPT_DEAR if distribution in ("normal", "truncated_normal") else _kept_in_cache()
+    return KEPT_DEAR if case.rule.distribution.is_dear else _kept_in_cache()
 
 
 def _lines(rows: int, length: int) -> NDArray[np.float32]:
@@ -140,7 +143,7 @@ def architecture_of(case: Case, features: int) -> Any:
 
     program = case.program_for(features)
     mantissa, exponent = split(program.weight_std)
-    weights = distribution(case.rule.distribution)
+    weights = distribution(case.rule.distribution.name)
     normals = distribution("normal").address
     biases = distribution("uniform").address if program.biases_are_uniform else normals
     return Architecture(
@@ -215,6 +218,25 @@ def _counting(plan: Plan) -> Any:
         np.asarray(plan.preactivation_exponent, np.int64),
         np.asarray(plan.gradient_exponent, np.int64),
     )
+
+
+def describe() -> dict[str, Any]:
+    """The processor, its threads and instruction sets, and the cache of compiled kernels."""
+    numba = compiler()
+    import llvmlite.binding as llvm
+
+    from mcflow.kernels.cpu import _compile
+
+    features = llvm.get_host_cpu_features()
+    simd = [name for name in ("avx512f", "avx2", "avx", "sse4.2", "neon") if features.get(name)]
+    return {
+        "cpu": llvm.get_host_cpu_name(),
+        "simd": simd,
+        "cores": os.cpu_count(),
+        "threads": numba.config.NUMBA_NUM_THREADS,
+        "threading_layer": "none: NUMBA_DISABLE_JIT is set" if numba.config.DISABLE_JIT else "threads of Python",
+        "kernel_cache": str(_compile.CACHE_FOLDER) if _compile.CACHE_FOLDER else None,
+    }
 
 
 def ceilings(rate: Callable[[Callable[[int], float]], tuple[float, float]]) -> dict[str, float]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.errors import InputError, nearest
-from mcflow.methods import choice
+from mcflow.errors import InputError
+from mcflow.methods import choice, registry
 from mcflow.model.case import Case
 from mcflow.model.study import MAX_NETWORKS, MAX_SEED
 from mcflow.sampling import compiler, drawn
 
-METHODS = ("auto", "direct", "collapsed")
+_DRAWN = " or ".join(repr(method.name) for method in reversed(registry.ALL) if method.can_be_drawn)
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,8 @@ def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> N
 
     Raises InputError for a seed or network out of range, an unknown method, or inputs that cannot be had.
     """
-    if method == "chain":
-        raise InputError("a chain of norms has no weights to draw; draw the network by method 'collapsed' or 'direct'")
-    if method not in METHODS:
-        raise InputError(f"unknown method {method!r}; {nearest(str(method), METHODS)}")
+    if method != choice.AUTO and not registry.get(method).can_be_drawn:
+        raise InputError(f"a {method} of norms has no weights to draw; draw the network by method {_DRAWN}")
     if not 0 <= seed <= MAX_SEED:
         raise InputError(f"seed = {seed} is out of range; it must be between 0 and {MAX_SEED}")
     if not 0 <= network < MAX_NETWORKS:
@@ -50,11 +48,11 @@ def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> N
     from mcflow.inputs.case_inputs import inputs_of
 
     inputs = np.array(inputs_of(case, seed))
-    if method == "auto":
+    if method == choice.AUTO:
         method = choice.choose(case, inputs.shape[1], "auto").method
     shape = (case.batch, case.widths[-1])
     gradient = drawn.draw_numbers(seed, network, len(case.widths) - 1, "OUTPUT_GRADIENT", shape)
-    if method == "collapsed":
+    if not registry.get(method).makes_weights:
         from mcflow.sampling import collapsed_weights
 
         weights, biases = collapsed_weights.complete(case, inputs, gradient, seed, network)

@@ -190,7 +190,7 @@ def _left_out(stack: Stack, tier: Array, notes: list[str]) -> str:
     clauses = []
     if "first-order" in tier:
         clauses.append("terms of order 1/width^2")
-        if stack.distribution == "rademacher":
+        if not stack.distribution.is_continuous:
             clauses.append("the atoms of sign weights")
     if "infinite-width" in tier:
         clauses.append("all corrections of finite width")

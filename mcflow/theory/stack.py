@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcflow.activations.registry import Activation
+from mcflow.distributions import Distribution
 from mcflow.errors import InputError
 from mcflow.mean_field.quadrature import Array
 from mcflow.model.case import Case
-from mcflow.schemes import EXCESS_KURTOSIS
 from mcflow.theory import input_pairs
 from mcflow.theory.input_pairs import InputPairs
 
@@ -28,7 +28,7 @@ class Stack:
     """
 
     activation: Activation
-    distribution: str
+    distribution: Distribution
     kurtosis: float
     width: Array
     fan_in: Array
@@ -95,12 +95,12 @@ def of_case(case: Case, inputs: Array | None = None, gain: float | None = None) 
         pairs = input_pairs.of_inputs(inputs, case.correlation is not None)
     program = case.program_for(features, gain)
     variance = program.weight_variance
-    if case.rule.distribution in ("normal", "orthogonal"):
+    if case.rule.distribution.is_rotation_invariant:
         entries = None
     return Stack(
         case.nonlinearity,
         case.rule.distribution,
-        EXCESS_KURTOSIS[case.rule.distribution],
+        case.rule.distribution.excess_kurtosis,
         program.width.astype(np.float64),
         program.fan_in.astype(np.float64),
         variance,

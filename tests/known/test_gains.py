@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mcflow import schemes
+from mcflow import distributions, schemes
 from mcflow.activations import registry
 from mcflow.activations.formulas import SELU_ALPHA, SELU_SCALE
 from mcflow.errors import InputError
@@ -87,4 +87,4 @@ def test_selu_has_its_fixed_point_at_mean_zero_and_variance_one():
 def test_truncated_normal_is_divided_by_the_std_of_a_normal_cut_at_two():
     density = math.exp(-2.0) / math.sqrt(2.0 * math.pi)
     mass = math.erf(math.sqrt(2.0))
-    assert pytest.approx(math.sqrt(1.0 - 4.0 * density / mass), rel=1e-12) == schemes.TRUNCATED_STD
+    assert pytest.approx(math.sqrt(1.0 - 4.0 * density / mass), rel=1e-12) == distributions.TRUNCATED_STD

@@ -38,7 +38,7 @@ def test_every_scheme_draws_the_oracles_weights_biases_and_output_gradient(schem
     program = case.program_for(50)
     std = program.weight_std
     for layer, (n, n_in) in enumerate([(37, 50), (20, 37), (130, 20), (12, 130)]):
-        unit = oracle.matrix(case.rule.distribution, n, n_in, seed, network, layer)
+        unit = oracle.matrix(case.rule.distribution.name, n, n_in, seed, network, layer)
         np.testing.assert_allclose(drawn.weights[layer], std[layer] * unit, atol=1e-5 * std[layer])
         law = "uniform" if scheme == "torch_default" else "normal"
         bias = oracle.row(law, n, seed, network, layer, oracle.BIASES, 0) * program.bias_std[layer]

@@ -34,8 +34,8 @@ def rows(recorded: Recorded) -> Iterable[Row]:
         return
     stack = recorded.stack
     single = recorded.inputs == 1
-    spherical = single and stack.distribution in ("normal", "orthogonal") and recorded.has_normal_biases
-    normal = single and stack.distribution == "normal" and recorded.has_normal_biases
+    spherical = single and stack.distribution.is_rotation_invariant and recorded.has_normal_biases
+    normal = single and stack.distribution.is_gaussian and recorded.has_normal_biases
     for layer in recorded.layers:
         variance = recorded.variance(layer)
         square = recorded.column(SECOND, layer)

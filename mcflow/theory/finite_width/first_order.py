@@ -146,7 +146,7 @@ def expand(stack: Stack, path: Trajectory, row: int) -> Expansion | None:
 
 def _rigidity(stack: Stack, layer: int) -> float:
     """What orthogonal weights take off the spread: |h|^2 = |W x|^2 is fixed, or Beta, instead of chi^2."""
-    if stack.distribution != "orthogonal":
+    if stack.distribution.is_independent:
         return 0.0
     n, n_in = stack.width[layer], stack.fan_in[layer]
     return 2.0 * max(0.0, 1.0 / n - 1.0 / n_in) - 2.0 / n
@@ -297,7 +297,7 @@ def _backward(stack: Stack, e: Expansion) -> tuple[Array, Array, Array]:
         if layer + 1 < depth:
             tilt = ratio[layer] * mixed[layer] / slope[layer, 0] / n
             local += tilt * ((aligned - 1.0) + stack.kurtosis * c1[layer + 1])
-            if stack.distribution == "orthogonal":
+            if not stack.distribution.is_independent:
                 big = max(n, width[layer + 1])
                 local -= (aligned - 1.0) / big
                 fluctuation += n * 2.0 * max(0.0, 1.0 / n - 1.0 / width[layer + 1]) - 2.0

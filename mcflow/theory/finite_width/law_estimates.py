@@ -50,7 +50,7 @@ class _Tables:
 
 def chains(stack: Stack, path: Trajectory) -> list[Chain]:
     """The chain of each distinct input norm. Raises Unresolved where theory has no exact law for the case."""
-    if stack.distribution != "normal":
+    if not stack.distribution.is_gaussian:
         raise exact_law.Unresolved(f"{stack.distribution} weights: the variance alone is not a Markov chain")
     flat = bool((stack.activation.phi(np.array([-1.0, 1.0])) == 0.0).any())
     least = NARROWEST_FLAT if flat else NARROWEST

@@ -61,7 +61,7 @@ def laws(stack: Stack, layers: Sequence[int]) -> dict[str, dict[int, Law]]:
     if len(stack.input_moment) != 1 or stack.input_moment[0] == 0:
         return {}
     out = _products(stack, layers)
-    if QUANTITIES[0] in out or stack.distribution != "normal" or (stack.has_bias and stack.uniform_bias):
+    if QUANTITIES[0] in out or not stack.distribution.is_gaussian or (stack.has_bias and stack.uniform_bias):
         return out
     from mcflow.theory.finite_width import exact_law, law_estimates
     from mcflow.theory.infinite_width import trajectory

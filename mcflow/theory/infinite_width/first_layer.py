@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from mcflow import quantities
 from mcflow.activations.registry import Activation
+from mcflow.distributions import NORMAL, UNIFORM, Distribution
 from mcflow.mean_field import magnitude
 from mcflow.mean_field.evaluation import evaluate, values
 from mcflow.mean_field.even_parts import even_part
 from mcflow.mean_field.moments import LOG_Q_HIGH, LOG_Q_LOW, ROUND_OFF, LogMoments, Moments
 from mcflow.mean_field.quadrature import Array
 from mcflow.quantities import SATURATION
-from mcflow.schemes import EXCESS_KURTOSIS, TRUNCATED_STD
 from mcflow.theory.estimate import LN10, Estimate
 from mcflow.theory.input_pairs import Index
 from mcflow.theory.stack import Stack, log_or_minus_infinity
@@ -99,22 +99,22 @@ class FirstLaw:
         return total + float(np.where(inside[change], -moved, moved).sum())
 
 
-def law(distribution: str, amplitudes: Array, bias_variance: float, uniform_bias: bool) -> FirstLaw:
+def law(distribution: Distribution, amplitudes: Array, bias_variance: float, uniform_bias: bool) -> FirstLaw:
     """The law of sum_j a_j w_j + b for (feature,) ``amplitudes`` a_j >= 0 and independent w_j of variance 1."""
     kept = np.sort(amplitudes[amplitudes > 0])[::-1]
     return _law(distribution, kept.tobytes(), bias_variance, uniform_bias)
 
 
 @lru_cache(maxsize=128)
-def _law(distribution: str, data: bytes, bias_variance: float, uniform_bias: bool) -> FirstLaw:
+def _law(distribution: Distribution, data: bytes, bias_variance: float, uniform_bias: bool) -> FirstLaw:
     amplitudes = np.frombuffer(data)
     variance = float(np.sum(amplitudes**2)) + bias_variance
-    excess = EXCESS_KURTOSIS[distribution] * float(np.sum(amplitudes**4))
-    excess += EXCESS_KURTOSIS["uniform"] * bias_variance**2 if uniform_bias else 0.0
-    terms = [(float(a), *TERMS[distribution]) for a in amplitudes]
+    excess = distribution.excess_kurtosis * float(np.sum(amplitudes**4))
+    excess += UNIFORM.excess_kurtosis * bias_variance**2 if uniform_bias else 0.0
+    terms = [(float(a), *term(distribution)) for a in amplitudes]
     if bias_variance > 0:
-        terms.append((math.sqrt(bias_variance), *TERMS["uniform" if uniform_bias else "normal"]))
-    atoms = _atoms(amplitudes) if distribution == "rademacher" and bias_variance == 0 else None
+        terms.append((math.sqrt(bias_variance), *term(UNIFORM if uniform_bias else NORMAL)))
+    atoms = _atoms(amplitudes) if not distribution.is_continuous and bias_variance == 0 else None
     rule = (*atoms, 0.0) if atoms is not None else _grid(terms, math.sqrt(variance))
     return FirstLaw(*rule, variance, 3.0 * variance**2 + excess)
 
@@ -160,30 +160,10 @@ def window(u: Array) -> Array:
     return np.asarray((2.0 - noise) * noise)
 
 
-def _uniform_wave(u: Array) -> Array:
-    return np.asarray(np.sinc(math.sqrt(3.0) / math.pi * u))
-
-
-def _truncated_wave(u: Array) -> Array:
-    """exp(-v^2/2) Re erf((2 + i v) / sqrt(2)) / erf(sqrt(2)), v = u / TRUNCATED_STD; by Faddeeva's function."""
-    from scipy.special import wofz
-
-    v = u / TRUNCATED_STD
-    cut = np.exp(-2.0 - 2.0j * v) * wofz((2.0j - v) / math.sqrt(2.0))
-    return np.asarray((np.exp(-0.5 * v * v) - cut.real) / math.erf(math.sqrt(2.0)))
-
-
-def _normal_wave(u: Array) -> Array:
-    return np.exp(-0.5 * u * u)
-
-
-# characteristic function of one term of variance 1, and the largest value it takes
-TERMS: dict[str, tuple[Wave, float]] = {
-    "uniform": (_uniform_wave, math.sqrt(3.0)),
-    "truncated_normal": (_truncated_wave, 2.0 / TRUNCATED_STD),
-    "rademacher": (np.cos, 1.0),
-    "normal": (_normal_wave, REACH),
-}
+def term(distribution: Distribution) -> tuple[Wave, float]:
+    """Characteristic function of one term of variance 1, and the largest value that it takes on the grid."""
+    assert distribution.wave is not None, f"{distribution} weights are no sum of independent terms"
+    return distribution.wave, min(distribution.largest, REACH)
 
 
 def laws(stack: Stack) -> tuple[Index, tuple[FirstLaw, ...]] | None:
@@ -213,7 +193,7 @@ def laws(stack: Stack) -> tuple[Index, tuple[FirstLaw, ...]] | None:
 def _is_lattice(stack: Stack, sizes: Array) -> bool:
     """Whether sums of signs take few values for an input, (batch, feature) ``sizes`` in order."""
     steps = np.count_nonzero(np.diff(sizes, axis=1) > MERGED, axis=1)
-    return stack.distribution == "rademacher" and not stack.has_bias and bool((steps < FEW).any())
+    return not stack.distribution.is_continuous and not stack.has_bias and bool((steps < FEW).any())
 
 
 def excess(stack: Stack) -> float:
@@ -223,7 +203,7 @@ def excess(stack: Stack) -> float:
     variance = stack.forward[0] * stack.input_moment + stack.bias_variance[0]
     fourth = stack.kurtosis * stack.weight_variance[0] ** 2 * stack.fan_in[0] * stack.input_fourth
     if stack.uniform_bias:
-        fourth = fourth + EXCESS_KURTOSIS["uniform"] * stack.bias_variance[0] ** 2
+        fourth = fourth + UNIFORM.excess_kurtosis * stack.bias_variance[0] ** 2
     return float(np.abs(fourth / np.where(variance > 0, variance, math.inf) ** 2).max())
 
 
