@@ -25,8 +25,8 @@ from .reflectors import NEGLIGIBLE, combine, factor, orthonormalize, project, un
 from .sums import sum_of_squares
 from .vectors import add, dot
 
-# What a layer leaves for its completion (mcflow/sampling/collapsed_weights.py), each for every input: the reflections of its inputs and
-# of its gradients, h, and W^T delta; at the end of each a reflection's tau, and the exponent of what carries one.
+# What a layer leaves for its completion to weights, each for every input: the reflections of its inputs and of its
+# gradients, h, and W^T delta; at the end of each a reflection's tau, and the exponent of what carries one.
 INPUTS, GRADIENTS, PREACTIVATIONS, BACK = range(4)
 PLANES = 4
 TAU, EXPONENT = -2, -1
