@@ -39,7 +39,7 @@ def simulate(
     plan: Plan,
     threads: int | None = None,
 ) -> Block:
-    """What ``devices.simulate`` promises, on the current GPU. ``threads`` of a block are for tests.
+    """What ``sample.simulate`` promises, on the current GPU. ``threads`` of a block are for tests.
 
     Where memory is short, fewer blocks of threads run at a time. Raises Unfinished where the device is lost.
     """
