@@ -37,7 +37,7 @@ def first_pass(values, logs, bits, out):
         for c in range(columns):
             total, largest, log_total, largest_log = out[SUM, c], out[LARGEST, c], out[LOG_SUM, c], out[LARGEST_LOG, c]
             low, high = np.int64(out[LEAST_KEY, c]), np.int64(out[MOST_KEY, c])
-            count, positive, zeros, odd = 0, 0, 0, 0
+            count, positive, zeros = 0, 0, 0
             for i in range(start, end):
                 v = values[i, c]
                 if v > 0.0:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcflow.errors import InputError, nearest
+from mcflow.files import case_dataset
 from mcflow.model import definitions
 from mcflow.model.case import Case
 from mcflow.model.study import Study
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     import xarray
 
     from mcflow.sampling.network import Network
+
+
+_PARTS = ("summary", "histogram")  # groups within that of a case
 
 
 class Result:
@@ -28,19 +33,36 @@ class Result:
     """
 
     def __init__(self, path: Path | None, image: bytes | None = None) -> None:
-        import xarray
+        import h5py
 
         self.path = path
         self._source: Any = open_binary(path) if path is not None else io.BytesIO(image or b"")
         try:
-            self.tree: xarray.DataTree = xarray.open_datatree(self._source, engine="h5netcdf")
-        except Exception as error:  # h5netcdf, h5py and xarray raise a dozen kinds on what is not such a file
+            self._file = h5py.File(self._source, "r")
+            self.attrs: dict[str, Any] = case_dataset.attributes(self._file)
+        except Exception as error:  # h5py raises half a dozen kinds on what is not such a file
             self._source.close()
             raise InputError(f"cannot read {path} as a study of mcflow: {error}") from None
-        if self.tree.attrs.get("format") != "mcflow-study":
+        if self.attrs.get("format") != "mcflow-study":
             self.close()
             raise InputError(f"{path} is no study of mcflow; give a file that mcflow run wrote")
-        self.attrs: dict[str, Any] = {str(key): value for key, value in self.tree.attrs.items()}
+
+    @cached_property
+    def tree(self) -> xarray.DataTree:
+        """The whole file as an xarray.DataTree: the root's inputs, a node for each case, ``summary``, ``histogram``."""
+        import xarray
+
+        nodes = {"/": self._dataset("", "")}
+        for name in self.names:
+            nodes[name] = self._dataset(name, "CASE")
+            for part in _PARTS:
+                if part in self._file[name]:
+                    nodes[f"{name}/{part}"] = self._dataset(f"{name}/{part}", f"CASE/{part}")
+        return xarray.DataTree.from_dict(nodes)
+
+    def _dataset(self, group: str, place: str) -> xarray.Dataset:
+        where = "the result" if self.path is None else str(self.path)
+        return case_dataset.dataset_of(self._file[group or "/"], place, where)
 
     @property
     def names(self) -> list[str]:
@@ -61,9 +83,9 @@ class Result:
         return study
 
     def _refuse_other_functions(self, name: str, case: Case) -> None:
-        node: Any = self.tree[name]
-        there = definitions.stated(node.attrs, node["weight_std"].values)
-        here = definitions.definition_of(case, case.layers(int(node["fan_in"].values[0])))
+        group = self._file[name]
+        there = definitions.stated(case_dataset.attributes(group), group["weight_std"][()])
+        here = definitions.definition_of(case, case.layers(int(group["fan_in"][0])))
         words = definitions.difference(there, here)
         if words:
             where = "the result" if self.path is None else self.path
@@ -80,27 +102,29 @@ class Result:
         """
         from mcflow.sampling.network import draw
 
-        method = str(self[name].attrs["method"])
+        method = str(self._file[name].attrs["method"])
         return draw(self.case(name), int(self.attrs["seed"]), network, method)
 
     def inputs(self, name: str) -> Any:
         """The (batch, features) inputs of that case."""
-        node: Any = self.tree[name]
-        own = node.to_dataset(inherit=False)
-        return (own if "inputs" in own else self.tree.to_dataset())["inputs"].values
+        group = self._file[self._known(name)]
+        return (group if "inputs" in group else self._file)["inputs"][()]
 
     def __getitem__(self, name: str) -> xarray.Dataset:
-        if name not in self.names:
-            raise InputError(f"no case {name!r} in this study; {nearest(name, self.names)}")
-        node: Any = self.tree[name]
-        found: xarray.Dataset = node.to_dataset(inherit=False)
-        if "summary" in node:
-            found = found.merge(node["summary"].to_dataset(inherit=False), join="exact")
-        if "histogram" in node:
-            counts = node["histogram"].to_dataset(inherit=False)
+        group = self._file[self._known(name)]
+        found = self._dataset(name, "CASE")
+        if "summary" in group:
+            found = found.merge(self._dataset(f"{name}/summary", "CASE/summary"), join="exact")
+        if "histogram" in group:
+            counts = self._dataset(f"{name}/histogram", "CASE/histogram")
             rename = {kind: f"{kind}_histogram" for kind in ("preactivation", "gradient") if kind in counts}
             found = found.merge(counts.rename(rename), join="exact")
-        return found.assign_attrs(node.attrs)
+        return found.assign_attrs(case_dataset.attributes(group))
+
+    def _known(self, name: str) -> str:
+        if name not in self.names:
+            raise InputError(f"no case {name!r} in this study; {nearest(name, self.names)}")
+        return name
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -113,7 +137,7 @@ class Result:
 
     def close(self) -> None:
         """Let go of the file."""
-        self.tree.close()
+        self._file.close()
         self._source.close()
 
     def __enter__(self) -> Result:

@@ -1,4 +1,4 @@
-"""Rows to accumulators by compiled loops, in several threads: to the bit what ``summaries.accumulate`` makes of them."""
+"""Rows to accumulators by compiled loops, in several threads: bit for bit what ``summaries.accumulate`` makes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _of_strip(values: Floats, sketched: bool) -> Accumulator | None:
     """The accumulator of a few columns; None where one has infinities, subnormals or exponents near their ends."""
     from mcflow.kernels.cpu import fold
 
-    networks, columns = values.shape
+    columns = values.shape[1]
     bits = values.view(np.int64)
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = np.log(values)
