@@ -3,7 +3,7 @@
     python tests/benchmarks/crossovers.py [--clock cpu] [products | weights]
 
 ``products``: own loops against sgemm for K inputs (FEW_INPUTS of kernels/cpu/products.py). ``weights``: keeping a
-network's weights for the backward pass against making them again (`_kept_weights` of mcflow/devices.py).
+network's weights for the backward pass against making them again (`_kept_weights` of mcflow/sampling/cpu.py).
 """
 
 from __future__ import annotations

@@ -28,13 +28,13 @@ N = 512
 FIRST_KERNEL = """
 import time; start = time.perf_counter()
 import numpy as np
-from mcflow import devices
+from mcflow.sampling import sample
 from mcflow.sampling.bins import Plan
 from mcflow.inputs.case_inputs import inputs_of
 from mcflow.model.study import default_study
 case = default_study().cases[0]
 plan = Plan(1, np.zeros(case.depth, int), np.zeros(case.depth, int))
-devices.simulate(case, inputs_of(case, 0), 0, 0, 2, method="{method}", plan=plan)
+sample.simulate(case, inputs_of(case, 0), 0, 0, 2, method="{method}", plan=plan)
 print(time.perf_counter() - start)
 """
 PEAK = """

@@ -86,8 +86,8 @@ def test_a_dead_writers_lock_is_taken_over_and_said(tmp_path):
     code = f"""
 import os
 from pathlib import Path
-from mcflow import locks
-with locks.hold(Path({str(tmp_path)!r})):
+from mcflow.files import lock
+with lock.hold(Path({str(tmp_path)!r})):
     os.kill(os.getpid(), 9)
 """
     dead = subprocess.run([sys.executable, "-c", code], check=False)

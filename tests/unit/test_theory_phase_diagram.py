@@ -28,10 +28,10 @@ def edge_lines(axes):
 
 
 def figure_of_command(name):
-    from mcflow.cli.theory import _draw
+    from mcflow.plots.phase import figure_of_plane
 
     activation = registry.get(name)
-    return _draw(phase_diagram.plane(activation, np.linspace(0.1, 3.0, 4), np.linspace(0.0, 1.0, 4)), name)
+    return figure_of_plane(phase_diagram.plane(activation, np.linspace(0.1, 3.0, 4), np.linspace(0.0, 1.0, 4)), name)
 
 
 @pytest.mark.parametrize("name", ["gelu", "silu", "mish", "hardswish", "relu", "squared_relu"])
