@@ -15,9 +15,9 @@ from mcflow.statistics.moments import Moments
 from mcflow.statistics.sketches import Sketch
 from mcflow.statistics.summaries import Accumulator
 
-COLUMNS = 64
+COLUMNS = 64  # whose histograms are counted at a time: they stay in the caches
 _MIDDLE = 500  # exponents of the largest value between which no power of two can leave float64
-_MOST_KEYS = 1 << 14  # keys of a strip's histogram: 256 octaves
+_MOST_KEYS = 1 << 14  # keys of a histogram: 256 octaves
 
 
 def accumulate(
@@ -27,101 +27,62 @@ def accumulate(
 
     ``threads`` share the work and change no bit.
     """
-    plain = {name: np.ascontiguousarray(values) for name, values in rows.items() if name not in log2}
-    found = {name: summaries.accumulate(rows[name], sketched, log2[name]) for name in rows if name in log2}
-    if threads > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            done = list(pool.map(_of_quantity, plain.values(), repeat(sketched)))
-    else:
-        done = [_of_quantity(values, sketched) for values in plain.values()]
-    found |= dict(zip(plain, done, strict=True))
-    return {name: found[name] for name in rows}
+    if threads == 1 or len(rows) == 1:
+        return {name: _of_quantity(values, log2.get(name), sketched) for name, values in rows.items()}
+    with ThreadPoolExecutor(threads) as pool:
+        found = pool.map(_of_quantity, rows.values(), [log2.get(name) for name in rows], repeat(sketched))
+        return dict(zip(rows, found, strict=True))
 
 
-def _of_quantity(values: Floats, sketched: bool) -> Accumulator:
-    """One quantity, strip by strip of columns; by NumPy where a strip holds what compiled loops do not."""
-    strips = []
-    for start in range(0, values.shape[1], COLUMNS):
-        strip = np.ascontiguousarray(values[:, start : start + COLUMNS])
-        strips.append(_of_strip(strip, sketched) or summaries.accumulate(strip, sketched))
-    return _side_by_side(strips)
+def _of_quantity(values: Floats, log2: Floats | None, sketched: bool) -> Accumulator:
+    """One quantity; by NumPy where it holds what compiled loops do not: numbers beyond float64 or near its ends.
+
+    A single layer too: NumPy sums it in another order.
+    """
+    compiled = _compiled(np.ascontiguousarray(values), sketched) if log2 is None and values.shape[1] > 1 else None
+    return summaries.accumulate(values, sketched, log2) if compiled is None else compiled
 
 
-def _of_strip(values: Floats, sketched: bool) -> Accumulator | None:
-    """The accumulator of a few columns; None where one has infinities, subnormals or exponents near their ends."""
+def _compiled(values: Floats, sketched: bool) -> Accumulator | None:
     from mcflow.kernels.cpu import fold
 
-    columns = values.shape[1]
     bits = values.view(np.int64)
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = np.log(values)
-    first = np.empty((fold.RESULTS, columns))
+    first = np.empty((fold.RESULTS, values.shape[1]))
     fold.first_pass(values, logs, bits, first)
-    odd = (first[fold.MOST_KEY] >= fold.INFINITE) | (first[fold.LEAST_KEY] < fold.LEAST_NORMAL)
-    if odd.any():
-        return None
     size, log_size = (np.frexp(first[of])[1].astype(np.int64) - 1 for of in (fold.LARGEST, fold.LARGEST_LOG))
-    if np.abs(size).max() > _MIDDLE:
+    odd = (first[fold.MOST_KEY] >= fold.INFINITE) | (first[fold.LEAST_KEY] < fold.LEAST_NORMAL)
+    if odd.any() or np.abs(size).max() > _MIDDLE:
         return None
-    count, positive = first[fold.COUNT].astype(np.int64), first[fold.POSITIVE].astype(np.int64)
+    count, positive, zeros = (first[of].astype(np.int64) for of in (fold.COUNT, fold.POSITIVE, fold.ZEROS))
     unit, log_unit = np.ldexp(1.0, -size), np.ldexp(1.0, -log_size)
     with np.errstate(invalid="ignore", divide="ignore"):
         centre, log_centre = first[fold.SUM] * unit / count, first[fold.LOG_SUM] * log_unit / positive
-    squares = np.empty((2, columns))
+    squares = np.empty((2, values.shape[1]))
     fold.second_pass(values, logs, unit, centre, log_unit, log_centre, squares)
-    sketch = None
-    if sketched:
-        sketch = _sketch(bits, first[fold.LEAST_KEY], first[fold.MOST_KEY], first[fold.ZEROS].astype(np.int64))
-        sketch = sketches.sketch(values) if sketch is None else sketch
+    sketch = _sketch(values, first[fold.LEAST_KEY], first[fold.MOST_KEY], zeros) if sketched else None
     return Accumulator(
-        _moments(count, centre, squares[0], size),
-        _moments(positive, log_centre, squares[1], log_size),
-        first[fold.ZEROS].astype(np.int64),
-        sketch,
+        _moments(count, centre, squares[0], size), _moments(positive, log_centre, squares[1], log_size), zeros, sketch
     )
 
 
 def _moments(count: NDArray[np.int64], centre: Floats, squares: Floats, size: NDArray[np.int64]) -> Moments:
     back = np.ldexp(1.0, size)
-    mean, spread = np.where(count > 0, centre * back, np.nan), np.where(count > 0, np.sqrt(squares) * back, 0.0)
-    return Moments(count, mean, spread)
+    return Moments(count, np.where(count > 0, centre * back, np.nan), np.where(count > 0, np.sqrt(squares) * back, 0.0))
 
 
-def _sketch(bits: NDArray[np.int64], least: Floats, most: Floats, zeros: NDArray[np.int64]) -> Sketch | None:
-    """The sketch of the columns by counting keys; None where they reach too far for that."""
+def _sketch(values: Floats, least: Floats, most: Floats, zeros: NDArray[np.int64]) -> Sketch:
+    """The sketch of all columns by counting keys, a few columns at a time; sorted where they reach too far for that."""
     from mcflow.kernels.cpu import fold
 
-    low = least.astype(np.int64)
-    keys = int((most - least).max()) + 1
+    low, keys = least.astype(np.int64), int((most - least).max(initial=0.0)) + 1
     if keys > _MOST_KEYS:
-        return None
-    counts = np.zeros((len(least), 2, max(1, keys)), np.int64)
-    fold.count_keys(bits, low, counts)
-    return sketches.from_keys(low, counts, zeros)
-
-
-def _side_by_side(strips: list[Accumulator]) -> Accumulator:
-    """The accumulator of columns that stand beside each other."""
-    if len(strips) == 1:
-        return strips[0]
-    return Accumulator(
-        _joined([strip.value for strip in strips]),
-        _joined([strip.logarithm for strip in strips]),
-        np.concatenate([strip.zeros for strip in strips]),
-        sketches.side_by_side([strip.sketch for strip in strips if strip.sketch is not None], COLUMNS)
-        if strips[0].sketch is not None
-        else None,
-    )
-
-
-def _joined(of: list[Moments]) -> Moments:
-    exponents: list[NDArray[np.int64]] = [
-        np.broadcast_to(np.asarray(each.exponent, np.int64), each.count.shape) for each in of
-    ]
-    exponent = np.concatenate(exponents)
-    return Moments(
-        np.concatenate([each.count for each in of]),
-        np.concatenate([each.mean for each in of]),
-        np.concatenate([each.spread for each in of]),
-        exponent if exponent.any() else 0,
-    )
+        return sketches.sketch(values)
+    bits, parts = values.view(np.int64), []
+    for start in range(0, len(low), COLUMNS):
+        some = slice(start, start + COLUMNS)
+        counts = np.zeros((len(low[some]), 2, max(1, keys)), np.int64)
+        fold.count_keys(bits[:, some], low[some], counts)
+        parts.append(sketches.from_keys(low[some], counts, zeros[some]))
+    return sketches.side_by_side(parts, COLUMNS)
