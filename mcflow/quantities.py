@@ -1,28 +1,142 @@
-"""What is recorded of every layer: the names in the order of the rows, and how each grows."""
+"""What is recorded of every layer: each quantity, what it is made of, and how it grows."""
 
 from __future__ import annotations
 
-FORWARD = (
-    "preactivation_mean",
-    "preactivation_second_moment",
-    "preactivation_fourth_moment",
-    "activation_mean",
-    "activation_second_moment",
-    "active_fraction",
-    "saturated_fraction",
-    "preactivation_correlation",
-)
-BACKWARD = ("gradient_second_moment", "weight_gradient_second_moment")
-QUANTITIES = FORWARD + BACKWARD
-# By which power of h, of x, of d and of the layer's inputs a quantity grows; the others are shares and cosines.
-POWERS = {
-    "preactivation_mean": (1, 0, 0, 0),
-    "preactivation_second_moment": (2, 0, 0, 0),
-    "preactivation_fourth_moment": (4, 0, 0, 0),
-    "activation_mean": (0, 1, 0, 0),
-    "activation_second_moment": (0, 2, 0, 0),
-    "gradient_second_moment": (0, 0, 2, 0),
-    "weight_gradient_second_moment": (0, 0, 2, 2),
-}
-HISTOGRAM_BINS = 66  # 64 of equal width between two that collect everything beyond
-HISTOGRAM_REACH = 6.0  # the inner bins span -6 .. 6 units of the layer's scale
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from mcflow.errors import InputError, nearest
+from mcflow.kernels import recorded as at
+
+Kind = Literal["moment", "mean", "fraction", "cosine", "ratio"]
+NO_POWERS = (0, 0, 0, 0)
+HISTOGRAM_BINS, HISTOGRAM_REACH = at.BINS, at.REACH
+SATURATION = at.SATURATION
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One number of each network and layer.
+
+    ``kind``: a ``moment`` is positive, carried by its logarithm and relative to itself; a ``mean`` may have either
+    sign; a ``fraction`` is a share of units, a ``cosine`` lies in -1 .. 1, a ``ratio`` has no size.
+    ``passes``: ``forward`` or ``backward``, the pass that gives it. ``of_slope`` where it is made of phi'.
+
+    It is the product of the sums ``numerator`` over that of the sums ``denominator`` (columns of
+    ``kernels/recorded.py``) and over ``divisor``: the layer's ``units`` times inputs, its ``weights`` times inputs, or
+    ``pairs``, the mean cosine that squared sums of unit vectors hold. ``powers``: by which power of h, of x, of d and
+    of the layer's inputs it grows. ``least_inputs``: with fewer it is not recorded.
+    ``scale`` of a mean: the second moment whose root its errors are relative to.
+    ``size``: the moment of the same layer whose few large networks may carry it.
+    """
+
+    name: str
+    symbol: str
+    long_name: str
+    kind: Kind
+    numerator: tuple[int, ...]
+    denominator: tuple[int, ...] = ()
+    divisor: Literal["units", "weights", "pairs"] = "units"
+    powers: tuple[int, int, int, int] = NO_POWERS
+    passes: Literal["forward", "backward"] = "forward"
+    least_inputs: int = 1
+    of_slope: bool = False
+    scale: str = ""
+    size: str = "preactivation_second_moment"
+
+    @property
+    def sums(self) -> tuple[int, ...]:
+        """The columns that it is made of."""
+        return self.numerator + self.denominator
+
+    @property
+    def is_second_moment(self) -> bool:
+        """Whether it is a mean of squares."""
+        return self.kind == "moment" and max(self.powers) == 2
+
+    @property
+    def has_size(self) -> bool:
+        """Whether it can leave float64."""
+        return self.powers != NO_POWERS
+
+
+ALL = (
+    Quantity(
+        "preactivation_mean", "mean h", "mean over units and inputs of the preactivation h", "mean", (at.H_ONE,),
+        powers=(1, 0, 0, 0), scale="preactivation_second_moment",
+    ),
+    Quantity(
+        "preactivation_second_moment", "mean h^2", "mean over units and inputs of h^2", "moment", (at.H_TWO,),
+        powers=(2, 0, 0, 0),
+    ),
+    Quantity(
+        "preactivation_fourth_moment", "mean h^4", "mean over units and inputs of h^4", "moment", (at.H_FOUR,),
+        powers=(4, 0, 0, 0),
+    ),
+    Quantity(
+        "activation_mean", "mean x", "mean over units and inputs of the activation x = phi(h)", "mean", (at.X_ONE,),
+        powers=(0, 1, 0, 0), scale="activation_second_moment", size="activation_second_moment",
+    ),
+    Quantity(
+        "activation_second_moment", "mean x^2", "mean over units and inputs of x^2", "moment", (at.X_TWO,),
+        powers=(0, 2, 0, 0),
+    ),
+    Quantity(
+        "activation_absolute_mean", "mean |x|", "mean over units and inputs of the size of x", "moment", (at.X_SIZE,),
+        powers=(0, 1, 0, 0),
+    ),
+    Quantity(
+        "participation_ratio", "participation ratio of x",
+        "(mean of x^2)^2 / mean of x^4, means over units and inputs: the share of them that carries x^2", "ratio",
+        (at.X_TWO, at.X_TWO), (at.X_FOUR,), size="activation_second_moment",
+    ),
+    Quantity(
+        "active_fraction", "active fraction", "share of units with phi'(h) != 0", "fraction", (at.ACTIVE,),
+        of_slope=True,
+    ),
+    Quantity(
+        "saturated_fraction", "saturated fraction",
+        f"share of units where phi'(h) is in size under {at.SATURATION:g} of its maximum", "fraction", (at.SATURATED,),
+        of_slope=True,
+    ),
+    Quantity(
+        "preactivation_correlation", "correlation of h",
+        "mean cosine between the preactivations of each pair of inputs", "cosine", (at.H_COSINES,),
+        divisor="pairs", least_inputs=2,
+    ),
+    Quantity(
+        "gradient_second_moment", "mean d^2", "mean over units and inputs of d^2, d = d loss / d h", "moment",
+        (at.D_TWO,), powers=(0, 0, 2, 0), passes="backward", of_slope=True,
+    ),
+    Quantity(
+        "weight_gradient_second_moment", "mean (d x)^2",
+        "mean over weights and inputs of the squared weight gradient (d x)^2", "moment", (at.D_PRODUCT,),
+        divisor="weights", powers=(0, 0, 2, 2), passes="backward", of_slope=True,
+    ),
+    Quantity(
+        "gradient_correlation", "correlation of d", "mean cosine between the gradients d of each pair of inputs",
+        "cosine", (at.D_COSINES,), divisor="pairs", passes="backward", least_inputs=2, of_slope=True,
+    ),
+)  # fmt: skip
+NAMES = tuple(quantity.name for quantity in ALL)
+_BY_NAME = {quantity.name: quantity for quantity in ALL}
+
+
+def get(name: str) -> Quantity:
+    """The quantity of that name; raises InputError for an unknown one."""
+    if name not in _BY_NAME:
+        raise InputError(f"unknown quantity {name!r}; {nearest(name, NAMES)}")
+    return _BY_NAME[name]
+
+
+def given(inputs: int, backward: bool, sums: Iterable[int]) -> tuple[Quantity, ...]:
+    """Those that the columns ``sums`` make of so many inputs, with or without a backward pass."""
+    there = set(sums)
+    return tuple(
+        quantity
+        for quantity in ALL
+        if quantity.least_inputs <= inputs
+        and (backward or quantity.passes == "forward")
+        and there.issuperset(quantity.sums)
+    )

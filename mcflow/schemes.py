@@ -6,24 +6,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mcflow import distributions
 from mcflow.activations.registry import Activation
+from mcflow.distributions import NORMAL, ORTHOGONAL, RADEMACHER, TRUNCATED_NORMAL, UNIFORM, Distribution
 from mcflow.errors import InputError, nearest
 
 FanVariance = Callable[[int, int], float]
 
-DISTRIBUTIONS = ("normal", "uniform", "truncated_normal", "rademacher", "orthogonal")
 MODES = ("fan_in", "fan_out", "fan_avg")
-
-# Standard deviation of a standard normal cut at +-2: what a truncated draw must be divided by.
-TRUNCATED_STD = 0.87962566103423978
-
-EXCESS_KURTOSIS = {  # of one weight; orthogonal weights are not independent, so theory treats them apart
-    "normal": 0.0,
-    "uniform": -1.2,
-    "truncated_normal": -0.63446328287,
-    "rademacher": -2.0,
-    "orthogonal": 0.0,
-}
 
 
 @dataclass(frozen=True)
@@ -36,7 +26,7 @@ class Scheme:
     """
 
     name: str
-    distribution: str
+    distribution: Distribution
     variance: FanVariance
     textbook_gain: Callable[[Activation], float]
     takes_mode: bool = False
@@ -81,20 +71,20 @@ def _fan_in(fan_in: int, fan_out: int) -> float:
 
 def _builtin() -> dict[str, Scheme]:
     table: dict[str, Scheme] = {}
-    for distribution in ("normal", "uniform", "truncated_normal"):
+    for law in (NORMAL, UNIFORM, TRUNCATED_NORMAL):
         for family, variance, gain in (
             ("xavier", _fan_avg, _one),
             ("kaiming", _fan_in, kaiming_gain),
             ("lecun", _fan_in, _one),
         ):
-            name = f"{family}_{distribution}"
-            table[name] = Scheme(name, distribution, variance, gain, takes_mode=family == "kaiming")
-    table["orthogonal"] = Scheme("orthogonal", "orthogonal", lambda i, o: 1.0 / max(i, o), _one)
-    table["rademacher"] = Scheme("rademacher", "rademacher", _fan_in, _one)
+            name = f"{family}_{law}"
+            table[name] = Scheme(name, law, variance, gain, takes_mode=family == "kaiming")
+    table["orthogonal"] = Scheme("orthogonal", ORTHOGONAL, lambda i, o: 1.0 / max(i, o), _one)
+    table["rademacher"] = Scheme("rademacher", RADEMACHER, _fan_in, _one)
     table["torch_default"] = Scheme(
-        "torch_default", "uniform", lambda i, o: 1.0 / (3.0 * i), _one, uniform_bias=True
+        "torch_default", UNIFORM, lambda i, o: 1.0 / (3.0 * i), _one, uniform_bias=True
     )  # kaiming_uniform_ with a = sqrt(5)
-    table["keras_default"] = Scheme("keras_default", "uniform", _fan_avg, _one)  # glorot_uniform, zero biases
+    table["keras_default"] = Scheme("keras_default", UNIFORM, _fan_avg, _one)  # glorot_uniform, zero biases
     return table
 
 
@@ -134,26 +124,25 @@ def _plain(kind: str, text: str) -> Scheme:
         std = math.nan
     if not (math.isfinite(std) and std > 0):
         raise InputError(f"scheme '{kind}:{text}': the standard deviation must be a positive number, as in {kind}:0.05")
-    return Scheme(f"{kind}:{std!r}", kind, lambda i, o: std * std, _one)
+    return Scheme(f"{kind}:{std!r}", distributions.get(kind), lambda i, o: std * std, _one)
 
 
-def register(name: str, variance: FanVariance, distribution: str = "normal") -> Scheme:
+def register(name: str, variance: FanVariance, distribution: str | Distribution = "normal") -> Scheme:
     """Make a scheme of one's own known under ``name``.
 
     ``variance(fan_in, fan_out)`` returns the variance of one weight at gain 1; ``distribution`` is one of
-    DISTRIBUTIONS. Raises InputError where the name is built in, the distribution unknown, or the variance is not a
-    positive finite number at fan_in = fan_out = 64.
+    ``distributions.names()``, or that object. Raises InputError where the name is built in, the distribution unknown,
+    or the variance is not a positive finite number at fan_in = fan_out = 64.
     """
     if name in BUILTIN or ":" in name:
         raise InputError(f"scheme {name!r} is built in or has a colon; register yours under another name")
-    if distribution not in DISTRIBUTIONS:
-        raise InputError(f"unknown distribution {distribution!r}; {nearest(distribution, DISTRIBUTIONS)}")
+    law = distributions.get(distribution)
     try:
         value = float(variance(64, 64))
     except Exception as error:
         raise InputError(f"scheme {name!r}: variance(64, 64) raised {type(error).__name__}: {error}") from None
     if not (math.isfinite(value) and value > 0):
         raise InputError(f"scheme {name!r}: variance(64, 64) = {value}; it must be a positive finite number")
-    scheme = Scheme(name, distribution, variance, _one)
+    scheme = Scheme(name, law, variance, _one)
     _registered[name] = scheme
     return scheme

@@ -5,6 +5,7 @@ import oracle
 
 from mcflow import draw
 from mcflow.inputs.case_inputs import inputs_of
+from mcflow.quantities import get
 from mcflow.sampling import sample
 from mcflow.sampling.bins import Plan
 
@@ -47,14 +48,15 @@ def assert_same_rows(rows, truth, units, tolerance=1e-5):
     """
     for name, found in rows.items():
         expected = truth[name]
-        if name.endswith("fraction"):
+        quantity = get(name)
+        if quantity.kind == "fraction":
             assert (np.abs(found - expected) <= 1.01 / units).all(), name
-        elif name.endswith("correlation"):
+        elif not quantity.has_size:
             np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance, err_msg=name)
         else:
             size = np.abs(expected)
-            if name.endswith("_mean"):
-                size = np.maximum(size, np.sqrt(truth[name.replace("mean", "second_moment")]))
+            if quantity.scale:
+                size = np.maximum(size, np.sqrt(truth[quantity.scale]))
             beyond = np.isinf(expected)  # a fourth moment may leave float64 itself
             assert np.array_equal(found[beyond], expected[beyond]), name
             found, expected, size = found[~beyond], expected[~beyond], size[~beyond]

@@ -99,6 +99,8 @@ def propagate(weights, biases, inputs, output_gradient, phi, dphi, dphi_max, gro
                 "preactivation_fourth_moment": (h**4).mean(),
                 "activation_mean": x.mean(),
                 "activation_second_moment": (x**2).mean(),
+                "activation_absolute_mean": np.abs(x).mean(),
+                "participation_ratio": participation_ratio(x),
                 "active_fraction": (~zero).mean(),
                 "saturated_fraction": (np.abs(d) < 0.01 * dphi_max if math.isfinite(dphi_max) else zero).mean(),
                 "preactivation_correlation": mean_cosine(h, group),
@@ -110,7 +112,14 @@ def propagate(weights, biases, inputs, output_gradient, phi, dphi, dphi_max, gro
         rows[layer]["gradient_second_moment"] = (delta**2).mean()
         each = np.einsum("ki,kj->kij", delta, xs[layer]) ** 2
         rows[layer]["weight_gradient_second_moment"] = each.mean()
+        rows[layer]["gradient_correlation"] = mean_cosine(delta, group)
     return {name: np.array([r[name] for r in rows]) for name in rows[0]}
+
+
+def participation_ratio(x):
+    """The share of numbers that carries their squares: 1 where all are of one size, 1 / size where one is not 0."""
+    unit = x / np.abs(x).max()  # so that powers do not leave float64
+    return (unit**2).mean() ** 2 / (unit**4).mean()
 
 
 def mean_cosine(h, group=None):

@@ -43,7 +43,7 @@ def _cache_folder() -> Path | None:
     """
     here = Path(__file__).parents[1]
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted([*here.glob("body/*.py"), *here.glob("cpu/*.py")]):
+    for path in sorted([*here.glob("body/*.py"), *here.glob("cpu/*.py"), *here.glob("*.py")]):
         digest.update(path.relative_to(here).as_posix().encode() + path.read_bytes())
     if os.environ.get("NUMBA_CACHE_DIR"):
         root = Path(os.environ["NUMBA_CACHE_DIR"])

@@ -6,26 +6,32 @@ import numpy as np
 from numba import uint64
 
 from ..body.rng import BIASES, OUTPUT_GRADIENT
+from ..recorded import (
+    ACTIVE,
+    D_COSINES,
+    D_PRODUCT,
+    D_TWO,
+    H_COSINES,
+    SATURATED,
+    X_FOUR,
+    X_ONE,
+    X_SIZE,
+    X_TWO,
+)
 from ._compile import call, call_unit, inner, unit_for
 from .bodies import place_of
 from .nonlinearity import activate, active_and_saturated, carry_small_slopes
 from .sums import (
-    ACTIVATION_MEAN,
-    ACTIVATION_SECOND_MOMENT,
-    ACTIVE_FRACTION,
     D_EXPONENT,
-    GRADIENT_SECOND_MOMENT,
+    IN_EXPONENT,
     LAST_EXPONENT,
-    PREACTIVATION_CORRELATION,
-    SATURATED_FRACTION,
-    WEIGHT_GRADIENT_SECOND_MOMENT,
     X_EXPONENT,
     activation_statistics,
     count,
     exponent_of,
-    mean_cosine,
     preactivation_statistics,
     rescale,
+    squared_directions,
     sum_of_squares,
 )
 from .tuples import Space, Steps
@@ -65,8 +71,7 @@ def finish_backward(walk, layer, exponent, network, counts, row):
 @inner
 def record_backward(walk, layer, exponent, network, counts, row):
     """``record_backward_layer`` of delta in ``walk.space``, which carries ``exponent`` before that of phi'."""
-    batch = walk.inputs.values.shape[0]
-    arguments = (walk.space, layer, walk.architecture, batch, exponent, walk.counting, counts, network, row)
+    arguments = (walk.space, layer, walk.architecture, walk.inputs, exponent, walk.counting, counts, network, row)
     call_unit(walk.steps.backward, arguments)
 
 
@@ -132,21 +137,26 @@ def finish_forward_layer(
     length = batch * n
     mean_square = preactivation_statistics(row, layer, space.h, length)
     if batch > 1:
-        row[PREACTIVATION_CORRELATION, layer] = mean_cosine(space.h, batch, n, inputs.group, space.direction)
+        squares = space.delta_squares  # free until the backward pass
+        for k in range(batch):
+            squares[k] = sum_of_squares(space.h, k * n, n)
+        row[H_COSINES, layer] = squared_directions(space.h, squares, n, inputs.group, space.direction)
     if network < counting.networks:
         count(counts[0, layer], space.h, length, exponent, counting.preactivation_exponent[layer])
     slope = space.slope[layer if backward else 0]
     carried, x_exponent, slope_exponent = activate(space.h, space.x, slope, length, exponent, mean_square, nonlinearity)
     active, saturated = active_and_saturated(space.h, slope, length, carried, nonlinearity)
-    row[ACTIVE_FRACTION, layer], row[SATURATED_FRACTION, layer] = active / length, saturated / length
+    row[ACTIVE, layer], row[SATURATED, layer] = active, saturated
     total = activation_statistics(row, layer, space.x, length, exponent, x_exponent)
     if 0.0 < total < LEAST_SQUARE * length:
         shift = exponent_of(total / length)
         rescale(space.x, length, -shift)
         x_exponent += shift
         total = math.ldexp(total, -2 * shift)
-        row[ACTIVATION_MEAN, layer] = math.ldexp(row[ACTIVATION_MEAN, layer], -shift)
-        row[ACTIVATION_SECOND_MOMENT, layer] = math.ldexp(row[ACTIVATION_SECOND_MOMENT, layer], -2 * shift)
+        row[X_ONE, layer] = math.ldexp(row[X_ONE, layer], -shift)
+        row[X_TWO, layer] = math.ldexp(row[X_TWO, layer], -2 * shift)
+        row[X_SIZE, layer] = math.ldexp(row[X_SIZE, layer], -shift)
+        row[X_FOUR, layer] = math.ldexp(row[X_FOUR, layer], -4 * shift)
         row[X_EXPONENT, layer] = x_exponent
     space.x_exponent[layer + 1], space.slope_exponent[layer] = x_exponent, slope_exponent
     if backward and saturated == length and active > 0:
@@ -170,12 +180,12 @@ def start_backward(space, architecture, batch, network, key_0, key_1):
             space.delta[k * n + i] = space.bias[i]
 
 
-def record_backward_layer(space, layer, architecture, batch, exponent, counting, counts, network, row):
+def record_backward_layer(space, layer, architecture, inputs, exponent, counting, counts, network, row):
     """What is recorded of delta, whose ``delta_squares`` are known; it is rescaled where it left the middle of float32.
 
     Weight gradients: the mean over weights and inputs of (delta_i x_j)^2 is a product of two sums for each input.
     """
-    n, n_in = architecture.width[layer], architecture.fan_in[layer]
+    batch, n = inputs.values.shape[0], architecture.width[layer]
     delta, squares = space.delta, space.delta_squares
     exponent += space.slope_exponent[layer]
     exponent = max(-2 * LAST_EXPONENT, min(2 * LAST_EXPONENT, exponent))
@@ -183,9 +193,10 @@ def record_backward_layer(space, layer, architecture, batch, exponent, counting,
     for k in range(batch):
         total += squares[k]
         product += squares[k] * space.x_squares[layer, k]
-    row[GRADIENT_SECOND_MOMENT, layer] = total / (batch * n)
-    row[WEIGHT_GRADIENT_SECOND_MOMENT, layer] = product / (np.float64(batch * n) * n_in)
-    row[D_EXPONENT, layer] = exponent
+    row[D_TWO, layer], row[D_PRODUCT, layer] = total, product
+    if batch > 1:
+        row[D_COSINES, layer] = squared_directions(delta, squares, n, inputs.group, space.direction)
+    row[D_EXPONENT, layer], row[IN_EXPONENT, layer] = exponent, space.x_exponent[layer]
     if network < counting.networks:
         count(counts[1, layer], delta, batch * n, exponent, counting.gradient_exponent[layer])
     shift = exponent_of(total / (batch * n))
@@ -218,5 +229,5 @@ def steps_for(architecture, inputs, nonlinearity, counting):
     forward = (space, 0, 0, 0, 0, inputs, nonlinearity, True, counting, counts, 0, row)
     return Steps(
         unit_for(finish_forward_layer, *forward, lean=True),
-        unit_for(record_backward_layer, space, 0, architecture, 0, 0, counting, counts, 0, row, lean=True),
+        unit_for(record_backward_layer, space, 0, architecture, inputs, 0, counting, counts, 0, row, lean=True),
     )

@@ -8,28 +8,18 @@ import math
 
 import numpy as np
 
+from .. import recorded
+from ..recorded import BINS, H_FOUR, H_ONE, H_TWO, REACH, SUMS, X_FOUR, X_ONE, X_SIZE, X_TWO
 from ._compile import inner
+from .bodies import first_four, first_two, size_and_fourth
 
-# Rows of the statistics, in the order of mcflow.blocks.QUANTITIES.
-PREACTIVATION_MEAN = 0
-PREACTIVATION_SECOND_MOMENT = 1
-PREACTIVATION_FOURTH_MOMENT = 2
-ACTIVATION_MEAN = 3
-ACTIVATION_SECOND_MOMENT = 4
-ACTIVE_FRACTION = 5
-SATURATED_FRACTION = 6
-PREACTIVATION_CORRELATION = 7
-GRADIENT_SECOND_MOMENT = 8
-WEIGHT_GRADIENT_SECOND_MOMENT = 9
-QUANTITIES = 10
-# Rows behind them: the powers of two that the sums of h, x and d of a layer carry.
-H_EXPONENT, X_EXPONENT, D_EXPONENT = range(QUANTITIES, QUANTITIES + 3)
-RECORDED = QUANTITIES + 3
+# A row holds the sums of a layer in the order of ``recorded.py``, and behind them the powers of two that they carry.
+H_EXPONENT, X_EXPONENT = SUMS + recorded.H_EXPONENT, SUMS + recorded.X_EXPONENT
+D_EXPONENT, IN_EXPONENT = SUMS + recorded.D_EXPONENT, SUMS + recorded.IN_EXPONENT
+RECORDED = SUMS + recorded.EXPONENTS
 
 # Exponents end here (a squared ReLU doubles them in every layer), so that no sum of them leaves an int32.
 LAST_EXPONENT = 1 << 28
-BINS = 66
-REACH = 6.0
 BINS_PER_UNIT = np.float32((BINS - 2) / (2 * REACH))
 
 
@@ -54,11 +44,10 @@ def sum_of_squares(values, start, length):
 def _sums(values, length):
     one, two, four = 0.0, 0.0, 0.0
     for i in range(np.uint64(length)):
-        v = np.float64(values[i])
-        square = v * v
+        v, square, fourth = first_four(np.float64(values[i]))
         one += v
         two += square
-        four += square * square
+        four += fourth
     return one, two, four
 
 
@@ -66,10 +55,21 @@ def _sums(values, length):
 def _mean_sums(values, length):
     one, two = 0.0, 0.0
     for i in range(np.uint64(length)):
-        v = np.float64(values[i])
+        v, square = first_two(np.float64(values[i]))
         one += v
-        two += v * v
+        two += square
     return one, two
+
+
+@inner(sums=True)
+def _size_sums(values, length):
+    """Of |v| and v^4: a pass of its own, so that the sums of x and x^2 are added in the order that they always were."""
+    size, four = 0.0, 0.0
+    for i in range(np.uint64(length)):
+        of_one, fourth = size_and_fourth(np.float64(values[i]))
+        size += of_one
+        four += fourth
+    return size, four
 
 
 @inner
@@ -94,9 +94,7 @@ def exponent_of(mean_square):
 def preactivation_statistics(row, layer, h, length):
     """Sums of h into ``row[:, layer]`` (unscaled); returns the mean square."""
     one, two, four = _sums(h, length)
-    row[PREACTIVATION_MEAN, layer] = one / length
-    row[PREACTIVATION_SECOND_MOMENT, layer] = two / length
-    row[PREACTIVATION_FOURTH_MOMENT, layer] = four / length
+    row[H_ONE, layer], row[H_TWO, layer], row[H_FOUR, layer] = one, two, four
     return two / length
 
 
@@ -107,8 +105,8 @@ def activation_statistics(row, layer, x, length, h_exponent, x_exponent):
     Returns the sum of squares of x, unscaled.
     """
     one, two = _mean_sums(x, length)
-    row[ACTIVATION_MEAN, layer] = one / length
-    row[ACTIVATION_SECOND_MOMENT, layer] = two / length
+    row[X_ONE, layer], row[X_TWO, layer] = one, two
+    row[X_SIZE, layer], row[X_FOUR, layer] = _size_sums(x, length)
     row[H_EXPONENT, layer], row[X_EXPONENT, layer] = h_exponent, x_exponent
     return two
 
@@ -128,24 +126,23 @@ def _sum_squares_of_doubles(values, length):
 
 
 @inner
-def mean_cosine(h, inputs, n, group, direction):
-    """Mean cosine over all pairs within groups of ``group`` consecutive inputs; NaN where an input is zero.
+def squared_directions(h, squares, n, group, direction):
+    """Sum over groups of ``group`` consecutive inputs of |sum of h_k / |h_k||^2; NaN where an input is zero.
 
     |sum of g unit vectors|^2 = g + 2 (sum of the cosines of their pairs), so all pairs cost one pass over h.
-    ``direction`` is float64 scratch of n.
+    ``squares`` are the sums of squares of each input, ``direction`` is float64 scratch of n.
     """
     total = 0.0
-    groups = inputs // group
+    groups = len(squares) // group
     for first in range(0, groups * group, group):
         for i in range(n):
             direction[i] = 0.0
         for k in range(first, first + group):
-            square = sum_of_squares(h, k * n, n)
-            if not square > 0.0:
+            if not squares[k] > 0.0:
                 return np.nan
-            _add_scaled(direction, h, k * n, n, 1.0 / math.sqrt(square))
+            _add_scaled(direction, h, k * n, n, 1.0 / math.sqrt(squares[k]))
         total += _sum_squares_of_doubles(direction, n)
-    return (total - groups * group) / (groups * group * (group - 1))
+    return total
 
 
 @inner

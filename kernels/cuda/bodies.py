@@ -1,6 +1,6 @@
 """The scalar bodies compiled for the GPU, under their own names."""
 
-from ..body import activations, elementary, normal, rng, slopes, weights
+from ..body import activations, elementary, normal, rng, slopes, sums, weights
 from ..body.scalars import float32, int32
 from . import rng as own_rng
 from ._compile import SIMULATED, compile_body, cuda, device
@@ -11,6 +11,7 @@ MINUS_TWO_LN2 = float32(-1.3862943611198906)
 
 nonlinearities = compile_body(elementary, activations)
 log_slopes = compile_body(elementary, slopes)
+terms = compile_body(sums)
 power_of_two = nonlinearities.power_of_two
 
 
@@ -32,6 +33,7 @@ def _minus_two_log(x, scale):
 _replaced = {} if SIMULATED else {"square_root": device(_square_root), "minus_two_log": device(_minus_two_log)}
 scalars = compile_body(rng, elementary, normal, weights, **_replaced)
 
+first_four = terms.first_four
 key_of = scalars.key_of
 normal_pair = scalars.normal_pair
 philox = compile_body(own_rng).philox

@@ -9,6 +9,27 @@ import math
 
 from ..body.rng import BIASES, OUTPUT_GRADIENT
 from ..body.scalars import float32, int32
+from ..recorded import (
+    ACTIVE,
+    BINS,
+    D_COSINES,
+    D_EXPONENT,
+    D_PRODUCT,
+    D_TWO,
+    H_COSINES,
+    H_EXPONENT,
+    H_FOUR,
+    H_ONE,
+    H_TWO,
+    IN_EXPONENT,
+    REACH,
+    SATURATED,
+    X_EXPONENT,
+    X_FOUR,
+    X_ONE,
+    X_SIZE,
+    X_TWO,
+)
 from ._compile import cuda
 from .bodies import place_of, scalars, square_root
 from .fill import add_biases, fill_normals
@@ -25,23 +46,6 @@ from .nonlinearity import (
     side_of,
 )
 from .sums import LEAST, MOST, binary_exponent, column_squares, exponent_of, sum_four, sums_of_powers
-from .tuples import (
-    ACTIVE,
-    BINS,
-    COSINES,
-    D_EXPONENT,
-    D_PRODUCT,
-    D_TWO,
-    H_EXPONENT,
-    H_FOUR,
-    H_ONE,
-    H_TWO,
-    IN_EXPONENT,
-    SATURATED,
-    X_EXPONENT,
-    X_ONE,
-    X_TWO,
-)
 
 power_of_two = scalars.power_of_two
 
@@ -56,7 +60,7 @@ NOT_A_NUMBER = float32(math.nan)
 GRADIENT_EXPONENT = 10
 HIGHEST_BIAS = 39  # biases of up to about 2^40 times the scale are carried in it, as on the processor
 MOST_SHIFT = 120
-BINS_PER_UNIT = float32((BINS - 2) / 12.0)
+BINS_PER_UNIT = float32((BINS - 2) / (2.0 * REACH))
 LOWEST_BIN = float32(0.5)
 HIGHEST_BIN = float32(BINS - 0.5)
 MIDDLE_BIN = float32(BINS // 2)
@@ -85,7 +89,7 @@ def start_forward(network, layers, inputs, x):
     length = layers.fan_in[0] * BATCH
     for e in range(cuda.threadIdx.x, length, THREADS):
         x[e] = inputs.values[e]
-    _, two, _, exponent = sums_of_powers(x, length, int32(0), network.room)
+    _, two, _, _, exponent = sums_of_powers(x, length, int32(0), network.room)
     _keep_squares(network, 0, layers.fan_in[0], x, two, exponent)
     _carry(network, X_CARRIED, 0, inputs.exponent)
     cuda.syncthreads()
@@ -125,13 +129,13 @@ def _count(counts, values, length, exponent):
         cuda.atomic.add(counts, int32(place), int32(1))
 
 
-def _squared_directions(network, h, n, group, scale):
+def _squared_directions(network, h, n, scale):
     """Sum over units and groups of (sum over a group of h_k / |h_k|)^2; NaN where an input is zero.
 
+    ``network.norms`` holds the sums of squares of ``scale`` h of each input, and is scratch then.
     |sum of g unit vectors|^2 = g + 2 (sum of the cosines of their pairs).
     """
-    norms, t = network.norms, cuda.threadIdx.x
-    column_squares(h, n, scale, norms, network.room)
+    norms, group, t = network.norms, network.group, cuda.threadIdx.x
     for k in range(t, BATCH, THREADS):
         norms[k] = scale / square_root(norms[k]) if norms[k] > ZERO else NOT_A_NUMBER
     cuda.syncthreads()
@@ -156,15 +160,17 @@ def finish_forward(network, layers, layer, inputs, nonlinearity, counts, h, x, e
     room, t = network.room, cuda.threadIdx.x
     n = layers.width[layer]
     length = n * BATCH
-    one, two, four, e = sums_of_powers(h, length, guess, room)
+    one, two, four, _, e = sums_of_powers(h, length, guess, room)
     cosines = ZERO
     if BATCH > 1:
-        cosines = _squared_directions(network, h, n, inputs.group, power_of_two(int32(-e)))
+        scale = power_of_two(int32(-e))
+        column_squares(h, n, scale, network.norms, room)
+        cosines = _squared_directions(network, h, n, scale)
     if network.is_counted:
         _count(counts[0, layer], h, length, exponent - layers.units[0, layer])
     if t == 0:
         sums = network.sums[layer]
-        sums[H_ONE], sums[H_TWO], sums[H_FOUR], sums[COSINES] = one, two, four, cosines
+        sums[H_ONE], sums[H_TWO], sums[H_FOUR], sums[H_COSINES] = one, two, four, cosines
         network.exponents[layer, H_EXPONENT] = exponent + e
     slope = network.slopes[layer * network.column :]
     size = exponent + e + exponent_of(two / float32(length))
@@ -177,19 +183,22 @@ def finish_forward(network, layers, layer, inputs, nonlinearity, counts, h, x, e
     elif side != TRUE:
         degree = int32(nonlinearity.asymptotes[side, 2])
         shift, x_exponent, slope_exponent = exponent - size, size * degree, size * (degree - 1)
-    one, two, active, saturated = activate(h, x, slope, length, shift, side, size, x_exponent, nonlinearity, room)
+    one, two, four, total, active, saturated = activate(
+        h, x, slope, length, shift, side, size, x_exponent, nonlinearity, room
+    )
     if BACKWARD and HAS_SLOPES and saturated == float32(length) and active > ZERO:
         parameter = nonlinearity.parameter
         slope_exponent = carry_small_slopes(h, slope, length, exponent - size, size, parameter, room)
     scaled_by = int32(0)
     if not (two > LEAST and two < MOST):
-        one, two, _, scaled_by = sums_of_powers(x, length, int32(0), room)
+        one, two, four, total, scaled_by = sums_of_powers(x, length, int32(0), room)
     _keep_squares(network, layer + 1, n, x, two, scaled_by)
     _carry(network, SLOPE_CARRIED, layer, slope_exponent)
     _carry(network, X_CARRIED, layer + 1, x_exponent)
     if t == 0:
         sums = network.sums[layer]
-        sums[X_ONE], sums[X_TWO], sums[ACTIVE], sums[SATURATED] = one, two, active, saturated
+        sums[X_ONE], sums[X_TWO], sums[X_FOUR], sums[X_SIZE] = one, two, four, total
+        sums[ACTIVE], sums[SATURATED] = active, saturated
         network.exponents[layer, X_EXPONENT] = x_exponent + scaled_by
     cuda.syncthreads()
     return e
@@ -221,19 +230,22 @@ def finish_backward(network, layers, layer, counts, source, factor, exponent, de
     exponent = clipped(exponent + network.carried[SLOPE_CARRIED, layer], 2 * LAST_EXPONENT)
     e = int32(0)
     if not (total > LEAST and total < MOST):
-        _, total, _, e = sums_of_powers(delta, length, int32(0), room)
+        _, total, _, _, e = sums_of_powers(delta, length, int32(0), room)
     squares = network.squares[layer * BATCH :]
-    product = total * squares[0]
+    product, cosines = total * squares[0], ZERO
     if BATCH > 1:
-        column_squares(delta, n, power_of_two(int32(-e)), network.norms, room)
+        scale = power_of_two(int32(-e))
+        column_squares(delta, n, scale, network.norms, room)
         product = ZERO
         for k in range(t, BATCH, THREADS):
             product += network.norms[k] * squares[k]
         product, _, _, _ = sum_four(product, ZERO, ZERO, ZERO, room)
+        cosines = _squared_directions(network, delta, n, scale)
     if network.is_counted:
         _count(counts[1, layer], delta, length, exponent - layers.units[1, layer])
     if t == 0:
-        network.sums[layer, D_TWO], network.sums[layer, D_PRODUCT] = total, product
+        sums = network.sums[layer]
+        sums[D_TWO], sums[D_PRODUCT], sums[D_COSINES] = total, product, cosines
         network.exponents[layer, D_EXPONENT] = exponent + e
         network.exponents[layer, IN_EXPONENT] = (
             network.carried[X_CARRIED, layer] + network.carried[SQUARES_CARRIED, layer]

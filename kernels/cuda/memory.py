@@ -27,6 +27,7 @@ def begin(i, address, layers, inputs, results, scratch, room):
     return Network(
         number,
         number < address.counted,
+        inputs.group,
         key_0,
         key_1,
         column,

@@ -7,7 +7,7 @@ from ..body.scalars import float32, float64, int32
 from ..body.slopes import EXCESS_EXPONENT, LAST_LOG2
 from ._compile import cuda
 from .activations import function_of
-from .bodies import log_slopes, nonlinearities, scalars
+from .bodies import first_four, log_slopes, nonlinearities, scalars
 from .sums import largest_of, largest_size, sum_four
 
 absolute = scalars.absolute
@@ -106,7 +106,7 @@ def has_far_units(h, length, shift, size, nonlinearity, room):
 
 
 def activate(h, x, slope, length, shift, side, size, x_exponent, nonlinearity, room):
-    """x = phi 2^-x_exponent and phi' of h 2^shift, and the sums of x, x^2, active and saturated units.
+    """x = phi 2^-x_exponent and phi' of h 2^shift, and the sums of x, x^2, x^4, |x|, active and saturated units.
 
     ``side`` is what stands for phi. Where that is not phi at true values, h 2^shift still lacks 2^size.
     """
@@ -121,6 +121,7 @@ def activate(h, x, slope, length, shift, side, size, x_exponent, nonlinearity, r
         is_linear = nonlinearity.asymptotes[row, 2] == ONE
     is_bounded = nonlinearity.saturation > ZERO
     one, two, active, saturated = ZERO, ZERO, ZERO, ZERO
+    four, total = ZERO, ZERO
     for e in range(cuda.threadIdx.x, length, THREADS):
         v = _true_value(h[e], low, high, side == TRUE and size >= PERIODIC_EXPONENT)
         y, d, is_far = ZERO, ZERO, True
@@ -145,11 +146,16 @@ def activate(h, x, slope, length, shift, side, size, x_exponent, nonlinearity, r
             slope[e] = d
         is_flat = _is_flat(v, end_low, end_high, nonlinearity)
         is_small = absolute(d) < nonlinearity.saturation if is_bounded else is_flat
-        one += y
-        two += y * y
+        first, square, fourth = first_four(y)
+        one += first
+        two += square
+        four += fourth
+        total += absolute(y)
         active += ZERO if is_flat else ONE
         saturated += ONE if is_small else ZERO
-    return sum_four(one, two, active, saturated, room)
+    one, two, active, saturated = sum_four(one, two, active, saturated, room)
+    four, total, _, _ = sum_four(four, total, ZERO, ZERO, room)
+    return one, two, four, total, active, saturated
 
 
 def carry_small_slopes(h, slope, length, shift, size, parameter, room):

@@ -8,7 +8,7 @@ import math
 
 from ..body.scalars import float32, int32
 from ._compile import SIMULATED, cuda
-from .bodies import scalars
+from .bodies import first_four, scalars
 
 absolute = scalars.absolute
 power_of_two = scalars.power_of_two
@@ -188,20 +188,20 @@ def exponent_of_largest(values, length, room):
 
 
 def sums_of_powers(values, length, guess, room):
-    """Sums of v, v^2 and v^4 of v = values 2^-e, and e: the guess (int32), or the largest's exponent if that is bad."""
+    """Sums of v, v^2, v^4 and |v| of v = values 2^-e, and e: the guess (int32), or that of the largest if it is bad."""
     e = guess
     is_guess = True
     while True:
         scale = power_of_two(int32(-e))
-        one, two, four = ZERO, ZERO, ZERO
+        one, two, four, size = ZERO, ZERO, ZERO, ZERO
         for i in range(cuda.threadIdx.x, length, THREADS):
-            v = values[i] * scale
-            square = v * v
+            v, square, fourth = first_four(values[i] * scale)
             one += v
             two += square
-            four += square * square
-        one, two, four, _ = sum_four(one, two, four, ZERO, room)
+            four += fourth
+            size += absolute(v)
+        one, two, four, size = sum_four(one, two, four, size, room)
         if (two > LEAST and two < MOST) or not is_guess:
-            return one, two, four, e
+            return one, two, four, size, e
         e = exponent_of_largest(values, length, room)
         is_guess = False

@@ -2,18 +2,9 @@
 
 from typing import NamedTuple
 
-# Columns of ``Results.sums``: sums over a layer of h, h^2, h^4, x, x^2, phi' != 0, saturated, squared sums of unit
-# vectors, d^2, and of products of d^2 with the inputs' x^2. The host's reading of them stands in mcflow/cuda.py.
-H_ONE, H_TWO, H_FOUR, X_ONE, X_TWO, ACTIVE, SATURATED, COSINES, D_TWO, D_PRODUCT = range(10)
-SUMS = 10
-# Columns of ``Results.exponents``: powers of two that h, x, d and the layer's inputs were divided by for their sums.
-H_EXPONENT, X_EXPONENT, D_EXPONENT, IN_EXPONENT = range(4)
-EXPONENTS = 4
-BINS = 66
-
 
 class Layers(NamedTuple):
-    """Layers 1..L, arrays of (L,): int32 sizes and exponents, float32 standard deviations; see ``cpu/passes.py``.
+    """Layers 1..L, arrays of (L,): int32 sizes and exponents, float32 standard deviations; see ``cpu/tuples.py``.
 
     ``units`` is int32 (2, L): exponents of the units of the histograms, forward and backward.
     """
@@ -56,8 +47,23 @@ class Address(NamedTuple):
     counted: int
 
 
+class Work(NamedTuple):
+    """What all launches of a case share: the kernel and its plan (see ``build``), and the kernel's constant arguments.
+
+    ``counted``: networks below it go into histograms.
+    """
+
+    plan: object
+    kernel: object
+    layers: object
+    inputs: object
+    nonlinearity: object
+    seed: object
+    counted: int
+
+
 class Results(NamedTuple):
-    """float32 (networks, L, SUMS), int32 (networks, L, EXPONENTS), int32 (2, L, BINS)."""
+    """float32 (networks, L, SUMS), int32 (networks, L, EXPONENTS), int32 (2, L, BINS): see ``recorded.py``."""
 
     sums: object
     exponents: object
@@ -79,6 +85,7 @@ class Scratch(NamedTuple):
 class Network(NamedTuple):
     """One network on its way through a block of threads: network ``number`` of the study.
 
+    Cosines are within groups of ``group`` inputs.
     ``sums`` (L, SUMS) and ``exponents`` (L, EXPONENTS): its row. ``slopes``: phi', ``column`` numbers a layer.
     ``squares``: sums of squares of every layer's inputs, one for each input. ``norms`` (K,): scratch.
     ``carried``, int32 (3, L + 1): exponents of x, of phi', and of ``squares``. ``room``: shared, see ``sums.py``.
@@ -86,6 +93,7 @@ class Network(NamedTuple):
 
     number: int
     is_counted: bool
+    group: int
     key_0: object
     key_1: object
     column: int

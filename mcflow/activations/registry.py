@@ -24,6 +24,7 @@ from mcflow.activations.user_functions import (
     vectorize,
 )
 from mcflow.errors import InputError, nearest
+from mcflow.quantities import SATURATION
 
 ALIASES = {"linear": "identity", "swish": "silu", "logistic": "sigmoid", "hard_tanh": "hardtanh"}
 
@@ -58,6 +59,7 @@ class Activation:
 
     @property
     def is_builtin(self) -> bool:
+        """Whether its name says all of it: it is no function of the user's."""
         return self.scalar is None
 
     @property
@@ -88,6 +90,11 @@ class Activation:
 
 
 _registered: dict[str, Activation] = {}
+
+
+def registered(name: str) -> Activation | None:
+    """The user's own activation of that name; None where none was registered or loaded."""
+    return _registered.get(name)
 
 
 def names() -> list[str]:
@@ -158,7 +165,7 @@ def ends_of(activation: Activation) -> tuple[np.float32, NDArray[np.float32], bo
     The slope under which a unit is saturated (0 where phi' is unbounded), the asymptotes near zero and far out and
     whether they are phi itself, the period, and the intervals on which phi' is zero (one that holds nothing for none).
     """
-    threshold = 0.01 * activation.dphi_max if math.isfinite(activation.dphi_max) else 0.0
+    threshold = SATURATION * activation.dphi_max if math.isfinite(activation.dphi_max) else 0.0
     asymptotes = np.zeros((2, 3), np.float32)
     for i, asymptote in enumerate((activation.near_zero, activation.far)):
         if asymptote is not None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow import schemes, theory
+from mcflow import quantities, schemes, theory
 from mcflow.errors import InputError, nearest
 from mcflow.model.case import Case
-from mcflow.quantities import QUANTITIES
+from mcflow.quantities import NAMES
 from mcflow.statistics import magnitudes
 from mcflow.theory import stack
 from mcflow.theory.estimate import TIERS
@@ -101,11 +101,12 @@ def _predict(case: Case, functions: object, data: bytes, shape: tuple[int, ...],
     plain = trajectory.summarise(layers, path)
     if "preactivation_correlation" in found:
         cosine = correlation.mean_cosine(layers, path)
+        plain["gradient_correlation"] = np.zeros(layers.depth)
         plain["preactivation_correlation"] = np.full(layers.depth, np.nan) if cosine is None else cosine
     largest = np.argmax(layers.input_moment)  # the mean of several inputs scatters no more than one of them
     one = found if len(inputs) == 1 else theory.predict(case, inputs[[largest]], tier or "exact")
     out = Prediction({}, layers, _relative_std(one), [text for text in [str(found.attrs["left_out"])] if text])
-    for name in QUANTITIES:
+    for name in NAMES:
         if name in found:
             expected = _expected(name, found, layers, plain, tier)
             if not np.isnan(expected.mean).all():
@@ -116,9 +117,7 @@ def _predict(case: Case, functions: object, data: bytes, shape: tuple[int, ...],
 def _relative_std(found: xarray.Dataset) -> dict[str, Floats]:
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
-            name: found[f"{name}_std"].values / np.abs(found[name].values)
-            for name in QUANTITIES
-            if f"{name}_std" in found
+            name: found[f"{name}_std"].values / np.abs(found[name].values) for name in NAMES if f"{name}_std" in found
         }
 
 
@@ -154,10 +153,11 @@ def _expected(name: str, found: xarray.Dataset, layers: Stack, plain: dict[str, 
 
 def _cleaned(name: str, mean: Floats, plain: dict[str, Floats]) -> Floats:
     """Predictions that are 0, or 1 for a share, but for the round-off of theory's quadrature, are just that."""
-    if name.endswith("moment"):
+    kind = quantities.get(name).kind
+    if kind == "moment":
         return mean
     mean = np.where(np.abs(mean) < ROUND_OFF * _scale(name, plain), 0.0, mean)
-    if not name.endswith("fraction"):
+    if kind != "fraction":
         return mean
     return np.clip(np.where(np.abs(mean - 1.0) < ROUND_OFF, 1.0, mean), 0.0, 1.0)  # a first order may leave 0 .. 1
 
@@ -180,12 +180,12 @@ def _log2(values: Callable[[str], Floats]) -> Floats:
 
 def _exponent(name: str, found: xarray.Dataset, plain: dict[str, Floats]) -> NDArray[np.int64]:
     """(layer,) the power of two that a quantity is best compared in; of a mean, by the root mean square."""
-    if name.endswith("moment"):
+    quantity = quantities.get(name)
+    if quantity.kind == "moment":
         of = found[f"{name}_log10"].values if f"{name}_log10" in found else plain[f"{name}_log10"]
         return magnitudes.unit_of(np.where(np.isnan(of), plain[f"{name}_log10"], of) / magnitudes.LOG10_2)
-    if name.endswith("_mean"):
-        second = plain[f"{name.replace('mean', 'second_moment')}_log10"]
-        return magnitudes.unit_of(0.5 * second / magnitudes.LOG10_2)
+    if quantity.scale:
+        return magnitudes.unit_of(0.5 * plain[f"{quantity.scale}_log10"] / magnitudes.LOG10_2)
     return np.zeros(len(found["layer"]), np.int64)
 
 
@@ -193,8 +193,8 @@ def _carried(name: str, plain: dict[str, Floats], exponent: NDArray[np.int64]) -
     """Infinite width's predictions, with what the errors of a quantity are relative to as multiples of 2**exponent."""
     if not exponent.any():
         return plain
-    power = 1 if name.endswith("moment") else 2
-    second = name.replace("_mean", "_second_moment")
+    scale = quantities.get(name).scale
+    power, second = (2, scale) if scale else (1, name)
     logs = plain[f"{second}_log10"] / magnitudes.LOG10_2
     out = plain | {second: magnitudes.carried(plain[second], logs, power * exponent)}
     return out if power == 1 else out | {name: magnitudes.carried(plain[name], None, exponent)}
@@ -202,13 +202,13 @@ def _carried(name: str, plain: dict[str, Floats], exponent: NDArray[np.int64]) -
 
 def _allowance(name: str, tiers: NDArray[np.str_], mean: Floats, layers: Stack, plain: dict[str, Floats]) -> Floats:
     """(layer,) how far a prediction may err, in the quantity's unit; infinite where nothing can be said."""
-    if name == "preactivation_mean":  # h is symmetric at every width
+    if name in ("preactivation_mean", "gradient_correlation"):  # symmetric at every width
         return np.zeros(layers.depth)
     below = np.cumsum(1.0 / layers.width)
     if name == "preactivation_correlation":
         return _cosine_allowance(tiers, mean, layers, plain[name], below)
     scale = _scale(name, plain)
-    backward = name.endswith("gradient_second_moment")
+    backward = quantities.get(name).passes == "backward"
     total = np.full(layers.depth, below[-1]) if backward else below
     with np.errstate(invalid="ignore", divide="ignore"):
         shift = np.abs(mean - plain[name]) / scale
@@ -229,10 +229,10 @@ def _left_out_by_laws(name: str, layers: Stack) -> Floats:
     excess = 0.0 if first_layer.laws(layers) is not None else first_layer.excess(layers)
     out = np.full(layers.depth, (UNSEEN * excess) ** 2)
     atoms = sign_atoms.shares(layers)
-    if name.endswith("gradient_second_moment"):
+    if quantities.get(name).passes == "backward":
         return out + np.cumsum(atoms[::-1])[::-1]
     out = out + UNSEEN * (1.0 - layers.alive)
-    return out + atoms if name.endswith("fraction") else out
+    return out + atoms if quantities.get(name).kind == "fraction" else out
 
 
 def _cosine_allowance(tiers: NDArray[np.str_], mean: Floats, layers: Stack, plain: Floats, below: Floats) -> Floats:
@@ -249,8 +249,9 @@ def _cosine_allowance(tiers: NDArray[np.str_], mean: Floats, layers: Stack, plai
 
 def _scale(name: str, plain: dict[str, Floats]) -> Floats:
     """(layer,) the size that errors of a quantity are relative to: itself, a root mean square, or 1."""
-    if name.endswith("moment"):
+    quantity = quantities.get(name)
+    if quantity.kind == "moment":
         return np.abs(plain[name])
-    if name.endswith("_mean"):
-        return np.sqrt(plain[name.replace("mean", "second_moment")])
+    if quantity.scale:
+        return np.sqrt(plain[quantity.scale])
     return np.ones(len(plain["preactivation_second_moment"]))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.activations.registry import Activation
-from mcflow.schemes import TRUNCATED_STD
+from mcflow.distributions import TRUNCATED_STD
 
 Draw = Callable[[np.random.Generator, int, int], NDArray[np.float64]]
 Variance = Callable[[int, int], float]

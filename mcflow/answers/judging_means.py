@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import quantities
 from mcflow.answers.allowances import Expected
-from mcflow.answers.spreads import size_of
 from mcflow.answers.verdict_rows import FEW, NUMERICAL, RARE, RULED, Found, Row, row
 from mcflow.statistics import hypotheses
 
@@ -31,7 +31,7 @@ def means(
     error = np.hypot(drawn, NUMERICAL * scale)
     skewness = _skewness(quantity, found, of, units, wide)
     rare = np.full(len(scale), np.inf)  # units expected on the rarer side of a share
-    if quantity.endswith("fraction"):
+    if quantities.get(quantity).kind == "fraction":
         share = _rarer_side(of)
         total = np.maximum(found.count, 1.0) * units
         rare = np.where((share == 0) & (found.mean == of.mean), np.inf, share * total)
@@ -83,11 +83,11 @@ def _skewness(quantity: str, found: Found, of: Expected, units: Floats, wide: di
     if quantity in wide:
         return hypotheses.lognormal_skewness(wide[quantity])
     own = found.sample_skewness()
-    if quantity.endswith("fraction"):
+    if quantities.get(quantity).kind == "fraction":
         if np.isin(of.tier, "exact").all():  # of signs alone, whatever the sizes are
             return own
         own = np.fmax(own, _skewness_of_share(of, units))
-    size = wide.get(size_of(quantity))
+    size = wide.get(quantities.get(quantity).size)
     if size is None:
         return own
     carried = hypotheses.lognormal_skewness(size)

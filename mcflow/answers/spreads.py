@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import quantities
 from mcflow.answers.allowances import Prediction
 
 if TYPE_CHECKING:
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-# the moment of the same layer whose few large networks a quantity follows
-SIZES = {"activation_mean": "activation_second_moment"}
+SIZE, SQUARE = "activation_absolute_mean", "activation_second_moment"
 FORWARD, FOURTH = "preactivation_second_moment", "preactivation_fourth_moment"
 
 
@@ -25,22 +25,19 @@ def spreads(dataset: xarray.Dataset, prediction: Prediction) -> dict[str, Floats
     The measured one knows only networks that were drawn; theory's, which stands for those that were not, is that of a
     log-normal law of the predicted relative spread. Infinite where theory cannot reach the networks that make it.
     """
-    moments = [name for name in prediction.of if name.endswith("moment")]
+    moments = [name for name in prediction.of if quantities.get(name).kind == "moment"]
     wide = {name: _predicted(name, prediction) for name in moments}
     if FORWARD in wide:
         if FOURTH in wide:
             wide[FOURTH] = np.fmax(wide[FOURTH], 2.0 * wide[FORWARD])
+        if SIZE in wide and SQUARE in wide:  # |x| is one power of what x^2 is two of
+            wide[SIZE] = np.fmax(wide[SIZE], 0.5 * wide[SQUARE])
         # d^2 follows the sizes of every layer that it has come through: without a spread of its own, the widest
         widest = np.fmax.reduce(wide[FORWARD])
         for name in moments:
-            if "gradient" in name:
+            if quantities.get(name).passes == "backward":
                 wide[name] = np.where(np.isnan(wide[name]) & np.isfinite(prediction.of[name].mean), widest, wide[name])
     return {name: np.nan_to_num(_wider(wide[name], name, dataset), nan=0.0, posinf=np.inf) for name in moments}
-
-
-def size_of(quantity: str) -> str:
-    """The second moment of the same layer that says how few networks carry a signed mean, a share or a cosine."""
-    return SIZES.get(quantity, FORWARD)
 
 
 def _wider(predicted: Floats, name: str, dataset: xarray.Dataset) -> Floats:
@@ -54,5 +51,10 @@ def _predicted(name: str, prediction: Prediction) -> Floats:
     with np.errstate(over="ignore"):
         implied = np.sqrt(np.log1p(relative**2))
     # theory follows the law itself there, and yet has no spread: it comes from networks rarer than it resolves
-    lost = (np.array(of.tier) == "exact-law") & np.isnan(relative) & (name != FOURTH) & ("gradient" not in name)
+    lost = (
+        (np.array(of.tier) == "exact-law")
+        & np.isnan(relative)
+        & (name != FOURTH)
+        & (quantities.get(name).passes == "forward")
+    )
     return np.where(lost, np.inf, np.fmax(implied, of.log_std))

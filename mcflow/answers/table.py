@@ -16,8 +16,9 @@ import numpy as np
 
 from mcflow.errors import InputError
 from mcflow.files.atomic import TEMPORARY, behind_links
+from mcflow.files.result import refuse_path
 from mcflow.files.schema import STATISTICS
-from mcflow.quantities import QUANTITIES
+from mcflow.quantities import NAMES
 from mcflow.statistics import magnitudes
 from mcflow.statistics.magnitudes import Floats
 
@@ -32,13 +33,19 @@ LOGARITHM = "log2"
 BLOCK = 1 << 20  # rows of the table that are held at once
 
 
-def export(result: Result, path: Path, summary: bool = False) -> int:
-    """Write every value of a study to ``path`` (.csv or .parquet), and return the number of rows.
+def export(result: Result, path: str | Path, *, summary: bool = False, overwrite: bool = False) -> int:
+    """Write every value of a study to ``path`` (.csv or .parquet) as a tidy table, and return the number of rows.
 
-    ``summary``, and a study that kept no networks, give one row a statistic: case, layer, quantity, statistic, value.
-    Raises InputError for another suffix, Parquet without pyarrow, or a path that cannot be written.
+    Columns: case, network, layer, quantity, value. ``summary``, and a study that kept no networks, give one row a
+    statistic: case, layer, quantity, statistic, value; ``log2`` stands beside values that have left float64.
+    Raises InputError for a table that is there unless ``overwrite`` is set, another suffix, Parquet without pyarrow,
+    or a path that cannot be written.
     """
-    kept = all(any(quantity in result[name] for quantity in QUANTITIES) for name in result.names)
+    refuse_path(result, "export")
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists; give --overwrite (in Python overwrite=True) to replace it, or another name")
+    kept = all(any(quantity in result[name] for quantity in NAMES) for name in result.names)
     summary = summary or not kept
     blocks = _summaries(result) if summary else _rows(result)
     columns: tuple[str, ...] = SUMMARY_COLUMNS if summary else COLUMNS
@@ -66,7 +73,7 @@ def _rows(result: Result) -> Iterator[dict[str, Any]]:
         dataset = result[name]
         layer, network = dataset["layer"].values, dataset["network"].values
         step = max(1, BLOCK // len(layer))
-        for quantity in QUANTITIES:
+        for quantity in NAMES:
             if quantity not in dataset:
                 continue
             logs = dataset.get(quantity + magnitudes.SUFFIX)
@@ -87,7 +94,7 @@ def _rows(result: Result) -> Iterator[dict[str, Any]]:
 def _summaries(result: Result) -> Iterator[dict[str, Any]]:
     for name in result.names:
         dataset: xarray.Dataset = result[name]
-        for quantity in QUANTITIES:
+        for quantity in NAMES:
             for statistic in STATISTICS:
                 place = f"{quantity}_{statistic}"
                 if place in dataset:

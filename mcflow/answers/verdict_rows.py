@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import quantities
 from mcflow.files import kept_rows
 from mcflow.statistics import magnitudes
 
@@ -86,7 +87,7 @@ class Found:
         )
         self.log_mean, self.log_std = self["log_mean"], self["log_std"]
         self.zero = self["zero_fraction"]
-        self.is_positive = quantity.endswith("moment")
+        self.is_positive = quantities.get(quantity).kind == "moment"
 
     def __getitem__(self, statistic: str) -> Floats:
         return np.asarray(self.dataset[f"{self.quantity}_{statistic}"].values, dtype=np.float64)

@@ -19,7 +19,7 @@ Examples:
 @click.option("-o", "--output", metavar="PATH", help="A folder, or a file for one figure [default: beside FILE].")
 @click.option("--format", "kind", default="png", metavar="KIND", help="png (default), svg or pdf.")
 def command(file: str, figures: tuple[str, ...], output: str | None, kind: str) -> None:
-    """Draw FILE: flow, histograms, correlation, zscores, law, phase; all that it has something for, or those named."""
+    """Draw FILE: flow, histograms, correlation, participation, zscores, law, phase; all it can fill, or those named."""
     import sys
 
     from mcflow import plots
@@ -43,7 +43,7 @@ def command(file: str, figures: tuple[str, ...], output: str | None, kind: str) 
         for name in figures or plots.FIGURES:
             path = Path(str(output)) if one else folder / f"{stem.name}-{name}.{kind}"
             try:
-                drawn = plots.draw(name, result)
+                drawn = plots.plot(result, name)
             except plots.NothingToDraw as reason:
                 if figures:
                     raise

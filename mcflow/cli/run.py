@@ -95,7 +95,7 @@ def _announce(prepared: Any, path: Path, watch: Any, requested: str) -> None:
     count = len(prepared.jobs)
     watch.announce(
         f"{counted(count, 'case')} x {counted(study.networks, 'network')} on {sources} inputs, "
-        f"{methods}, {prepared.device}{devices.why_not_cuda(requested, prepared.device)} -> {path}"
+        f"{methods}, {prepared.device}{devices.why_not_preferred(requested, prepared.device)} -> {path}"
     )
     for note in dict.fromkeys(job.inputs_note for job in prepared.jobs):
         if note:

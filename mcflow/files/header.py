@@ -11,6 +11,7 @@ import numpy as np
 
 from mcflow.files.datasets import put, put_index
 from mcflow.files.schema import FORMAT, FORMAT_VERSION, entry
+from mcflow.methods import registry as methods
 from mcflow.model import definitions
 from mcflow.plan import Job, Prepared
 from mcflow.quantities import HISTOGRAM_BINS
@@ -30,7 +31,7 @@ def head_image(prepared: Prepared) -> bytes:
     longest = max(
         len(prepared.study.to_toml()),
         sum(len(job.name) + _REFERENCE for job in prepared.jobs),
-        max(8 * len(job.layers.width) for job in prepared.jobs),
+        max(8 * job.program.depth for job in prepared.jobs),
     )
     options: dict[str, Any] = {"libver": ("v108", "v108")} if longest > _OLDEST_FORMAT else {}
     with h5py.File.in_memory(**options) as file:
@@ -78,10 +79,10 @@ def _put_root(file: h5py.File, prepared: Prepared) -> None:
 def _put_case(file: h5py.File, job: Job, prepared: Prepared) -> None:
     case = job.case
     group = file.create_group(job.name)
-    bias_std = [float(np.sqrt(case.bias_variance(int(fan_in)))) for fan_in in job.layers.fan_in]
+    bias_std = job.program.bias_std.tolist()
     attributes: dict[str, Any] = {
         "scheme": case.scheme,
-        "distribution": case.rule.distribution,
+        "distribution": case.rule.distribution.name,
         "activation": case.activation,
         "gain": case.numeric_gain,
         "gain_rule": str(case.gain),
@@ -104,16 +105,16 @@ def _put_case(file: h5py.File, job: Job, prepared: Prepared) -> None:
         attributes["activation_sha256"] = definitions.values_sha256(case.nonlinearity)
     for key, value in attributes.items():
         group.attrs[key] = value
-    depth = len(job.layers.width)
+    depth = job.program.depth
     put_index(group, entry("CASE", "layer"), depth, first=1)
     for name in ("width", "fan_in", "fan_out", "weight_std"):
-        put(group, entry("CASE", name), getattr(job.layers, name))
+        put(group, entry("CASE", name), getattr(job.program, name))
     if job.inputs is not prepared.jobs[0].inputs:
         put_index(group, entry("CASE", "case_input"), job.inputs.shape[0])
         put_index(group, entry("CASE", "case_feature"), job.inputs.shape[1])
         put(group, entry("CASE", "inputs"), job.inputs)
-    if job.method == "chain":
-        return  # it follows norms, and has no numbers to count
+    if not methods.get(job.method).counts:
+        return
     counts = group.create_group("histogram")
     put_index(counts, entry("CASE/histogram", "layer"), depth, first=1)
     put_index(counts, entry("CASE/histogram", "bin"), HISTOGRAM_BINS)

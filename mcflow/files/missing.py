@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import quantities
 from mcflow.activations.registry import Activation
 
 COUNT = "_count"
-COSINES = "correlation"  # how the names of cosines end
+# They have no number in a network of which something died: whether x can, ``has_every_cosine`` knows;
+OF_LIVING = {quantity.name for quantity in quantities.ALL if quantity.kind in ("cosine", "ratio")}
+# d dies where all slopes of an input do, far out too, where float32 loses them.
+OF_GRADIENTS = {name for name in OF_LIVING if quantities.get(name).passes == "backward"}
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ def missing(summary: Mapping[Any, Any], networks: int, cosines: bool) -> list[Mi
     found = []
     for name in summary:
         quantity = str(name).removesuffix(COUNT)
-        if quantity == name or (quantity.endswith(COSINES) and not cosines):
+        if quantity == name or quantity in OF_GRADIENTS or (quantity in OF_LIVING and not cosines):
             continue
         lacking = networks - np.asarray(summary[name])
         if lacking.max(initial=0) > 0:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mcflow.quantities import POWERS, QUANTITIES
+from mcflow.quantities import ALL
 from mcflow.statistics.magnitudes import SUFFIX
 
 FORMAT = "mcflow-study"
 PART_FORMAT = "mcflow-part"
 SHARD_FORMAT = "mcflow-shard"
-FORMAT_VERSION = "1.1"  # readers refuse a higher first number
+FORMAT_VERSION = "1.2"  # readers refuse a higher first number
 
 STATISTICS = (
     "count",
@@ -65,22 +65,10 @@ OWN_INPUTS = (
 
 NETWORK = Entry("network", ("network",), "1", "index of the network: its address in the random stream")
 
-_DESCRIPTIONS = {
-    "preactivation_mean": "mean over units and inputs of the preactivation h",
-    "preactivation_second_moment": "mean over units and inputs of h^2",
-    "preactivation_fourth_moment": "mean over units and inputs of h^4",
-    "activation_mean": "mean over units and inputs of the activation x = phi(h)",
-    "activation_second_moment": "mean over units and inputs of x^2",
-    "active_fraction": "share of units with phi'(h) != 0",
-    "saturated_fraction": "share of units where phi'(h) is in size under 0.01 of its maximum",
-    "preactivation_correlation": "mean cosine between the preactivations of each pair of inputs",
-    "gradient_second_moment": "mean over units and inputs of d^2, d = d loss / d h",
-    "weight_gradient_second_moment": "mean over weights and inputs of the squared weight gradient (d x)^2",
-}
-
-ROWS = tuple(Entry(name, _PER_NETWORK, "1", _DESCRIPTIONS[name]) for name in QUANTITIES)
+ROWS = tuple(Entry(quantity.name, _PER_NETWORK, "1", quantity.long_name) for quantity in ALL)
+_CAN_LEAVE = tuple(quantity.name for quantity in ALL if quantity.has_size)
 _LOGARITHM = "logarithm to base 2 of the size of {}, where a value of that leaves float64"
-LOGARITHMS = tuple(Entry(name + SUFFIX, _PER_NETWORK, "1", _LOGARITHM.format(name)) for name in POWERS)
+LOGARITHMS = tuple(Entry(name + SUFFIX, _PER_NETWORK, "1", _LOGARITHM.format(name)) for name in _CAN_LEAVE)
 
 _STATISTIC_DESCRIPTIONS = {
     "count": "networks in which {} is a number",
@@ -97,18 +85,18 @@ _STATISTIC_DESCRIPTIONS = {
 
 SUMMARY = tuple(
     Entry(
-        f"{name}_{statistic}",
+        f"{quantity.name}_{statistic}",
         _PER_LAYER,
         "networks" if statistic == "count" else "1",
-        _STATISTIC_DESCRIPTIONS[statistic].format(name),
+        _STATISTIC_DESCRIPTIONS[statistic].format(quantity.name),
     )
-    for name in QUANTITIES
+    for quantity in ALL
     for statistic in STATISTICS
 )
 
 SUMMARY_LOGARITHMS = tuple(
     Entry(f"{name}_{statistic}{SUFFIX}", _PER_LAYER, "1", _LOGARITHM.format(f"{name}_{statistic}"))
-    for name in POWERS
+    for name in _CAN_LEAVE
     for statistic in MAGNITUDES
 )
 

@@ -19,7 +19,7 @@ from mcflow.files.header import head_image
 from mcflow.files.part_folder import HEAD, FolderParts, usable
 from mcflow.files.seal import Seal, case_names, difference, read_seal, seal_of
 from mcflow.plan import Prepared
-from mcflow.quantities import QUANTITIES
+from mcflow.quantities import NAMES
 from mcflow.sampling.part import Part
 from mcflow.statistics import magnitudes
 
@@ -238,7 +238,7 @@ def _parts_of_rows(group: h5py.Group) -> Iterator[tuple[int, Part]]:
     if "network" not in group:
         return
     size = int(group.attrs["part_networks"])
-    quantities = [name for name in group if name in QUANTITIES]
+    quantities = [name for name in group if name in NAMES]
     index = group["network"][()]
     for place in sorted({int(network) // size for network in index}):
         chosen = (index // size) == place

@@ -12,8 +12,8 @@ from mcflow.activations.slope_levels import Intervals, intervals_where, reach_of
 from mcflow.mean_field.evaluation import evaluate, slopes
 from mcflow.mean_field.quadrature import Array
 from mcflow.mean_field.refinement import resolve
+from mcflow.quantities import SATURATION
 
-SATURATED = 0.01  # of the largest slope: the definition in the file
 EDGE = 1e4  # beyond this |h| a unit is what it is at this |h|
 SEEN = 10.0  # standard deviations: as far as a user's function is searched
 
@@ -49,7 +49,7 @@ def saturated(activation: Activation, q: Array) -> Array:
 @lru_cache(maxsize=256)
 def _intervals(activation: Activation, scalar: object, reach: float) -> Intervals:
     """Where |phi'| < 0.01 max |phi'|, for |h| < reach."""
-    level = SATURATED * activation.dphi_max
+    level = SATURATION * activation.dphi_max
     fine = None
     if not activation.is_builtin:
         fine = _turns(activation, reach)
@@ -88,7 +88,7 @@ def _inside(intervals: Intervals, q: Array) -> Array:
 
 def _saturated_sin(q: Array) -> Array:
     """|cos h| < 0.01: an interval about every odd multiple of pi / 2; for large q the phase is uniform."""
-    half = math.asin(SATURATED)
+    half = math.asin(SATURATION)
     centres = (np.arange(-60, 60) + 0.5) * math.pi
     intervals = tuple((float(c - half), float(c + half)) for c in centres)
     q = np.asarray(q, dtype=np.float64)

@@ -10,7 +10,7 @@ import numpy as np
 
 from mcflow.activations.registry import Activation
 from mcflow.errors import InputError
-from mcflow.mean_field import closed_forms, quadrature, refinement
+from mcflow.mean_field import closed_forms, magnitude, quadrature, refinement
 from mcflow.mean_field.evaluation import evaluate
 from mcflow.mean_field.even_parts import even_part
 from mcflow.mean_field.quadrature import Array
@@ -23,12 +23,16 @@ ROUND_OFF = 4e-16  # E phi of an odd function comes out as this share of its roo
 TAIL = 1e-9  # share of E phi^2 that may come from beyond 7/8 of the reach
 
 
+LogMoments = tuple[float, float, float, float, float, float]
+
+
 @dataclass(frozen=True)
 class Moments:
     """Gaussian averages at one q; p = phi(h), d = phi'(h), h = sqrt(q) z, He_m the probabilists' Hermite polynomials.
 
-    ``second[m]`` = E[p^2 He_2m(z)], m = 0..4; ``fourth[m]`` = E[p^4 He_2m], m = 0..2; ``slope[m]`` = E[d^2 He_2m] and
-    ``mean[m]`` = E[p He_2m], m = 0..2. Derivatives in q follow without a derivative of phi (kinks allowed):
+    ``second[m]`` = E[p^2 He_2m(z)], m = 0..4; ``fourth[m]`` = E[p^4 He_2m], ``slope[m]`` = E[d^2 He_2m], ``mean[m]`` =
+    E[p He_2m] and ``size[m]`` = E[|p| He_2m], m = 0..2. Derivatives in q follow without a derivative of phi (kinks
+    allowed):
     d^m/dq^m E f = E[f He_2m] / (2 q)^m.
     """
 
@@ -37,6 +41,7 @@ class Moments:
     second: Array
     fourth: Array
     slope: Array
+    size: Array
     sixth: float  # E p^6
     slope_fourth: float  # E d^4
     mixed: float  # E[d^2 p^2]
@@ -52,7 +57,7 @@ def moments(activation: Activation, q: float) -> Moments:
 @lru_cache(maxsize=8192)
 def _moments(activation: Activation, scalar: object, q: float) -> Moments:
     inside = min(q, SIN_FLAT) if activation.kind == "sin" else q
-    z, w, p, d = _points(activation, inside)
+    z, w, p, d, edges = _points(activation, inside)
     z2 = z * z
     eighth = (((z2 - 28) * z2 + 210) * z2 - 420) * z2 + 105
     hermite = np.stack([np.ones_like(z), z2 - 1, (z2 - 6) * z2 + 3, ((z2 - 15) * z2 + 45) * z2 - 15, eighth])
@@ -71,23 +76,25 @@ def _moments(activation: Activation, scalar: object, q: float) -> Moments:
     exact = closed_forms.moments(activation, q)
     if exact is not None:
         table[0, 0], table[1, 0], table[3, 0] = exact
-    return Moments(q, table[0, :3], table[1], table[2, :3], table[3, :3], *(float(x) for x in single))
+    size = magnitude.averages(activation, math.sqrt(inside), edges, (z, w, p))
+    return Moments(q, table[0, :3], table[1], table[2, :3], table[3, :3], size, *(float(x) for x in single))
 
 
-def _points(activation: Activation, q: float) -> tuple[Array, Array, Array, Array]:
-    """z, w, phi and phi' at the nodes of a rule for h = sqrt(q) z."""
+def _points(activation: Activation, q: float) -> tuple[Array, Array, Array, Array, Array]:
+    """z, w, phi and phi' at the nodes of a rule for h = sqrt(q) z, and the edges of its panels."""
     if not activation.is_builtin:
         found = refinement.resolve(activation, activation.scalar, q)
-        return found.z, found.w, found.phi, found.dphi
+        return found.z, found.w, found.phi, found.dphi, found.edges
     # sin turns over |h| ~ 1 everywhere, not only near 0
     step = min(1.0, 3.0 / math.sqrt(q)) if activation.kind == "sin" else 1.0
     z, w = quadrature.gaussian(math.sqrt(q), activation.kinks, step=step)
-    return z, w, *evaluate(activation, math.sqrt(q) * z)
+    edges = quadrature.edges_of(math.sqrt(q), activation.kinks, step=step)
+    return z, w, *evaluate(activation, math.sqrt(q) * z), edges
 
 
 def mean_slope(activation: Activation, q: float) -> float:
     """E phi'(h), h ~ N(0, q)."""
-    _, w, _, d = _points(activation, q)
+    _, w, _, d, _ = _points(activation, q)
     return float(w @ d)
 
 
@@ -112,7 +119,7 @@ def _not_integrable(activation: Activation, what: str, q: float) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _at_log(activation: Activation, scalar: object, log_q: float) -> tuple[float, float, float, float, float]:
+def _at_log(activation: Activation, scalar: object, log_q: float) -> LogMoments:
     high = LOG_Q_HIGH if activation.is_builtin else USER_LOG_Q_HIGH
     bound = min(max(log_q, LOG_Q_LOW), high)
     here = _signed_logs(moments(activation, math.exp(bound)))
@@ -126,14 +133,17 @@ def _at_log(activation: Activation, scalar: object, log_q: float) -> tuple[float
     )
 
 
-def _signed_logs(m: Moments) -> tuple[float, float, float, float, float]:
+def _signed_logs(m: Moments) -> LogMoments:
     with np.errstate(divide="ignore"):
-        logs = np.log([m.second[0], m.slope[0], m.fourth[0], abs(m.mean[0])]).tolist()
-    return (*logs, math.copysign(math.inf, m.mean[0]))  # the sign rides along as an infinity: it is not extrapolated
+        second, slope, fourth, mean, size = np.log(
+            [m.second[0], m.slope[0], m.fourth[0], abs(m.mean[0]), m.size[0]]
+        ).tolist()
+    # the sign rides along as an infinity: it is not extrapolated
+    return second, slope, fourth, mean, math.copysign(math.inf, m.mean[0]), size
 
 
-def log_moments(activation: Activation, log_q: float) -> tuple[float, float, float, float, float]:
-    """log E phi^2, log E phi'^2, log E phi^4, log |E phi| and +-inf for the sign of E phi, at any log q.
+def log_moments(activation: Activation, log_q: float) -> LogMoments:
+    """log E phi^2, log E phi'^2, log E phi^4, log |E phi|, +-inf for the sign of E phi, and log E |phi|, at any log q.
 
     Beyond q = 1e-40 and 1e40 (1e12 for a user's function) every moment goes on as the power of q that it is there.
     """

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from mcflow import machine
+from mcflow import machine, quantities
 from mcflow.errors import InputError
+from mcflow.methods import registry
 from mcflow.model.case import Case
-from mcflow.quantities import BACKWARD, FORWARD
 
 _PROGRAM = 200 << 20  # the interpreter with Numba, SciPy and HDF5 loaded
-_KEPT_WEIGHTS = 64 << 20  # weights that a thread may keep between the passes
 _PER_INPUT = 16  # numbers that theory holds of one input
 _PAIRS = 1 << 14  # pairs of inputs that theory lists: more are counted in bins of their angle
 _PAIR_BYTES = 60  # of one of them, a layer
@@ -17,7 +16,8 @@ _COUNTING = 64 << 20  # while more are counted
 
 def row_bytes(case: Case, backward: bool) -> int:
     """Bytes of one network's rows."""
-    return len(case.widths) * 8 * (len(FORWARD) + (len(BACKWARD) if backward else 0))
+    recorded = [quantity for quantity in quantities.ALL if backward or quantity.passes == "forward"]
+    return len(case.widths) * 8 * len(recorded)
 
 
 def memory_needed(
@@ -29,20 +29,11 @@ def memory_needed(
     each thread's layers and weights.
     """
     pairs = case.batch * (case.batch - 1) // 2 if case.correlation is None else case.batch // 2
-    inputs = 8 * case.batch * (3 * features + _PER_INPUT) + _PAIR_BYTES * len(case.widths) * min(pairs, _PAIRS)
+    program = case.program_for(features)
+    inputs = 8 * case.batch * (3 * features + _PER_INPUT) + _PAIR_BYTES * program.depth * min(pairs, _PAIRS)
     inputs += _COUNTING if pairs > _PAIRS else 0
     rows = 3 * networks * row_bytes(case, backward)
-    widest = max(*case.widths, features)
-    if method == "direct":
-        layers = len(case.widths) if backward else 2
-        per_thread = 4 * case.batch * (sum(case.widths) if layers > 2 else 2 * widest)
-        fan_in = (features, *case.widths[:-1])
-        weights = 4 * sum(i * o for i, o in zip(fan_in, case.widths, strict=True))
-        per_thread += min(weights, _KEPT_WEIGHTS)
-        if case.rule.distribution == "orthogonal":
-            per_thread += 3 * 8 * widest * widest
-    else:
-        per_thread = 8 * 8 * case.batch * widest
+    per_thread = registry.get(method).thread_bytes(case, features, backward)
     return _PROGRAM + inputs + rows + threads * per_thread
 
 
@@ -66,19 +57,15 @@ def in_bytes(count: float) -> str:
 
 _WORK = 1 << 33  # weights drawn in one part: seconds of work, so that little is lost when it is
 _ROW_BYTES = 1 << 25  # rows of one part that are held in memory
-_QUANTITIES = 10
+# Numbers of a layer by which a part is measured: a constant of the format, ten since its first version. The size of a
+# part is part of a file's identity, and must not change with what is recorded.
+_NUMBERS_OF_A_LAYER = 10
 _LARGEST, _SMALLEST = 8192, 16
 
 
 def part_size(case: Case, features: int, method: str) -> int:
     """How many networks make a part: a power of two that depends on the case and method alone, never the machine."""
-    fan_in = [features, *case.widths[:-1]]
-    if method == "direct":
-        work = sum(i * o for i, o in zip(fan_in, case.widths, strict=True)) * (1 + case.batch / 32)
-        if case.rule.distribution == "orthogonal":
-            work *= max(case.widths) / 4  # orthogonalising is cubic in the width
-    else:
-        work = sum(case.widths) * case.batch * 16.0
+    work = registry.get(method).work(case, features)
     by_work = max(_SMALLEST, min(_LARGEST, int(_WORK / work)))
-    by_rows = max(1, _ROW_BYTES // (len(fan_in) * 8 * _QUANTITIES))
+    by_rows = max(1, _ROW_BYTES // (case.program_for(features).depth * 8 * _NUMBERS_OF_A_LAYER))
     return 1 << (min(by_work, by_rows).bit_length() - 1)

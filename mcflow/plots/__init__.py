@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcflow.errors import InputError, nearest
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 FIGURES = {
     "flow": "activation and gradient flow against depth, theory on top, a band over networks",
     "histograms": "preactivations and gradients layer by layer (Glorot & Bengio 2010, figures 6 and 7)",
-    "correlation": "what becomes of the correlation of two inputs",
+    "correlation": "what becomes of the correlation of two inputs, and of their gradients",
+    "participation": "the share of a layer that carries its activations",
     "zscores": "measured against predicted, in standard errors, for every quantity and layer",
     "law": "the second moment over networks against its exact density",
     "phase": "the plane of sigma_w and sigma_b: order, chaos, the edge between them, depth scales",
@@ -28,16 +30,29 @@ class NothingToDraw(InputError):
     """The study does not hold what this figure shows."""
 
 
-def draw(name: str, result: Result) -> Figure:
-    """Figure ``name`` of a study. Raises NothingToDraw, or InputError for an unknown figure or without matplotlib."""
-    if name not in FIGURES:
-        raise InputError(f"unknown figure {name!r}; {nearest(name, FIGURES)}")
+def plot(result: Result, figure: str = "flow", *, cases: str | Iterable[str] | None = None, ax: Any = None) -> Figure:
+    """A figure of a study, one of FIGURES: ``flow``, ``histograms``, ``correlation``, ``zscores`` and so on.
+
+    ``cases`` is one name or several, and None all; verdicts in ``zscores`` are those of the whole study whatever is
+    drawn. With ``ax`` the figure goes into given matplotlib axes, one for each of its panels (one axes, or an array
+    of them), and their figure is returned; without, into a figure of its own, which no window shows.
+
+    Raises NothingToDraw, an InputError, where the study has nothing for it, UnknownCase for a name that no case has,
+    and InputError for an unknown figure, another number of axes than there are panels, or without matplotlib.
+    """
+    from mcflow.files.result import refuse_path
     from mcflow.plots import style
 
+    refuse_path(result, "plot")
+    if figure not in FIGURES:
+        raise InputError(f"unknown figure {figure!r}; {nearest(str(figure), FIGURES)}")
     style.require_matplotlib()
+    names = list(result.names) if cases is None else [cases] if isinstance(cases, str) else list(cases)
+    for name in names:
+        result.require(name)
     with style.applied():
-        figure: Figure = importlib.import_module(f"mcflow.plots.{name}").figure(result)
-    return figure
+        drawn: Figure = importlib.import_module(f"mcflow.plots.{figure}").figure(result, names, ax)
+    return drawn
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -1,43 +1,32 @@
-"""Correlation flow: the cosine of two inputs' preactivations against depth."""
+"""Correlation flow: the cosine of two inputs' preactivations against depth, and that of their gradients."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from mcflow.answers import allowances
-from mcflow.plots import NothingToDraw, style
+from mcflow.plots import NothingToDraw, bands, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mcflow.files.result import Result
 
-QUANTITY = "preactivation_correlation"
+PANELS = {"preactivation_correlation": "h", "gradient_correlation": "d"}
 
 
-def figure(result: Result) -> Figure:
-    """Mean cosine with a band from the 5 % to the 95 % quantile over networks; theory dashed and black."""
-    names = [name for name in result.names if f"{QUANTITY}_mean" in result[name]]
-    if not names:
+def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
+    """Mean cosines with bands over networks, of h and, where there was a backward pass, of d; theory dashed."""
+    cases = {quantity: [name for name in names if f"{quantity}_mean" in result[name]] for quantity in PANELS}
+    cases = {quantity: own for quantity, own in cases.items() if own}
+    if not cases:
         raise NothingToDraw("no correlations: they need two inputs or more (mcflow run --batch 2)")
-    drawn = style.new_figure(6.4 if len(names) <= 4 else 8.4, 3.8)
-    axes = drawn.subplots()
-    for number, name in enumerate(names):
-        dataset = result[name]
-        layer = dataset["layer"].values
-        look = style.line(number)
-        low, high = (dataset[f"{QUANTITY}_{q}"].values for q in ("q05", "q95"))
-        axes.fill_between(layer, low, high, color=look["color"], alpha=0.12, linewidth=0)
-        mean = dataset[f"{QUANTITY}_mean"].values
-        axes.plot(layer, mean, label=name, markevery=style.marks(len(layer)), **look)
-        prediction = allowances.predict(result.case(name), result.inputs(name)).of.get(QUANTITY)
-        if prediction is not None:
-            axes.plot(layer, prediction.mean, label="theory" if number == len(names) - 1 else None, **style.THEORY)
-    axes.set_ylim(min(-0.05, axes.get_ylim()[0]), 1.02)
-    style.layer_axis(axes)
-    axes.set_ylabel("correlation of h, mean over pairs")
-    if len(names) > 4:
-        drawn.legend(loc="outside right upper")
-    else:
-        axes.legend(loc="best")
+    names = next(iter(cases.values()))
+    size = ((6.4 if len(names) <= 4 else 8.4) + 4.0 * (len(cases) - 1), 3.8)
+    drawn, grid = style.panels(len(cases), len(cases), size, ax)
+    for axes, (quantity, own) in zip(grid, cases.items(), strict=True):
+        bands.panel(axes, result, own, quantity)
+        axes.set_ylim(min(-0.05, axes.get_ylim()[0]), 1.02)
+        axes.set_ylabel(f"correlation of {PANELS[quantity]}, mean over pairs")
+    bands.legend(drawn, grid[0], names, ax is None)
     return drawn

@@ -11,16 +11,12 @@ from mcflow.files import part_image
 from mcflow.files.part_folder import Parts, usable
 from mcflow.plan import Prepared
 from mcflow.plural import counted
+from mcflow.quantities import ALL
 from mcflow.statistics import summaries
 from mcflow.statistics.summaries import Accumulator
 
 _FIRST_LOOK = 128  # under this many networks the standard error itself is a guess
-SECOND_MOMENTS = (
-    "preactivation_second_moment",
-    "activation_second_moment",
-    "gradient_second_moment",
-    "weight_gradient_second_moment",
-)
+SECOND_MOMENTS = tuple(quantity.name for quantity in ALL if quantity.is_second_moment)
 
 
 @dataclass(frozen=True)

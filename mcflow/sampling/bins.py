@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.quantities import HISTOGRAM_BINS, HISTOGRAM_REACH
+from mcflow.kernels.recorded import BINS, REACH
 
 COUNTED = 1 << 20  # numbers that are counted per layer: 0.1 % per cent-wide bin is plenty, and costs nothing
 # Not 0.5: He weights give a variance of exactly 2, and at a tie round-off of the theory would choose the unit.
@@ -61,8 +61,8 @@ def unit_exponent(log10_second_moment: NDArray[np.float64]) -> NDArray[np.int64]
 
 def edges(unit: NDArray[np.float64]) -> NDArray[np.float64]:
     """(layer, edge) edges of the bins for (layer,) units; the first is -inf and the last inf."""
-    inner = np.linspace(-HISTOGRAM_REACH, HISTOGRAM_REACH, HISTOGRAM_BINS - 1)
-    out = np.empty((len(unit), HISTOGRAM_BINS + 1))
+    inner = np.linspace(-REACH, REACH, BINS - 1)
+    out = np.empty((len(unit), BINS + 1))
     out[:, 0], out[:, -1] = -np.inf, np.inf
     with np.errstate(invalid="ignore", over="ignore"):
         out[:, 1:-1] = np.where(inner == 0.0, 0.0, inner * unit[:, np.newaxis])  # 0 times an infinite unit is 0 too

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.quantities import POWERS, QUANTITIES
+from mcflow.quantities import ALL, NAMES
 from mcflow.statistics import magnitudes
 
 Floats = NDArray[np.float64]
@@ -44,7 +44,7 @@ def scale(rows: dict[str, Floats], exponents: Sequence[Floats | None]) -> dict[s
     of d without a backward pass, is None.
     """
     log2: dict[str, Floats] = {}
-    for name, powers in POWERS.items():
+    for name, powers in ((quantity.name, quantity.powers) for quantity in ALL if quantity.has_size):
         pairs = zip(powers, exponents, strict=True)
         terms = [power * exponent for power, exponent in pairs if power and exponent is not None and exponent.any()]
         if name not in rows or not terms:
@@ -71,7 +71,7 @@ def join(blocks: Sequence[Block]) -> Block:
 
 
 def _far(blocks: Sequence[Block]) -> list[str]:
-    return [name for name in QUANTITIES if any(name in block.log2 for block in blocks)]
+    return [name for name in NAMES if any(name in block.log2 for block in blocks)]
 
 
 def logarithms(block: Any, name: str) -> Floats:

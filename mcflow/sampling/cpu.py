@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.errors import InputError
-from mcflow.quantities import BACKWARD, QUANTITIES
-from mcflow.sampling.arguments import PLAIN_EXPONENT, split
-from mcflow.sampling.blocks import Block, scale
+from mcflow.kernels.recorded import BINS, SUMS
+from mcflow.methods import registry as methods
+from mcflow.sampling.arguments import PLAIN_EXPONENT, group_of, split
+from mcflow.sampling.blocks import Block
 from mcflow.sampling.compiler import compiler
+from mcflow.sampling.rows import Sizes, block_of
 
 if TYPE_CHECKING:
     from mcflow.activations.registry import Activation
@@ -66,7 +68,8 @@ def simulate(
     from threadpoolctl import threadpool_limits
 
     from mcflow.kernels.cpu import chain, collapsed, direct, launch, one_input
-    from mcflow.kernels.cpu.sums import BINS, RECORDED
+    from mcflow.kernels.cpu.sums import RECORDED
+    from mcflow.kernels.cpu.tuples import Block as KernelBlock
     from mcflow.kernels.cpu.tuples import Memory
 
     layers = len(case.widths)
@@ -75,16 +78,20 @@ def simulate(
     counts = np.zeros((lanes, 2, layers, BINS), np.int64)
     arguments = kernel_arguments(case, inputs, seed, first, plan)
     size = 0
-    if method == "direct":
+    if methods.get(method).makes_weights:
         size = direct.floats_for(arguments[1], len(inputs), _kept_weights(case) if backward else 0)
     memory = Memory(backward, _lines(lanes, size), np.empty((0, 0, 0, 0), np.float32))
-    walk = {"direct": direct.walk, "collapsed": collapsed.walk, "chain": chain.walk}[method]
-    if method == "collapsed" and len(inputs) == 1 and case.rule.distribution == "normal":
-        walk = one_input.walk  # the same numbers, sooner
+    simple = len(inputs) == 1 and case.rule.distribution.is_gaussian
+    walk, filled, are_means = {
+        "direct": (direct.walk, range(SUMS), False),
+        # of one input and normal weights the same numbers, sooner
+        "collapsed": (one_input.walk if simple else collapsed.walk, range(SUMS), False),
+        "chain": (chain.walk, chain.FILLED, True),
+    }[method]
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
-        launch.simulate(walk, *arguments, memory, rows, counts)
-    absent = tuple(name for name in QUANTITIES if method == "chain" and not name.endswith("second_moment"))
-    return _block(first, rows, counts, case, backward, arguments[2].exponent, absent)
+        launch.simulate(walk, KernelBlock(*arguments, memory), rows, counts)
+    sizes = Sizes.of(case, inputs.shape[1], are_means)
+    return block_of(first, rows[:SUMS], rows[SUMS:], counts.sum(axis=0), sizes, filled, backward)
 
 
 def kernel_arguments(case: Case, inputs: NDArray[np.float64], seed: int, first: int, plan: Plan) -> Any:
@@ -102,12 +109,11 @@ def kernel_arguments(case: Case, inputs: NDArray[np.float64], seed: int, first: 
 
 def _kept_weights(case: Case) -> int:
     """How many weights a thread may keep for the backward pass: fewer where it is cheaper to make them again."""
-    distribution = case.rule.distribution
-    if distribution == "orthogonal":
+    if not case.rule.distribution.is_independent:
         return KEPT_DEAR
     if case.batch > FEW_INPUTS_TO_KEEP:
         return 0
-    return KEPT_DEAR if distribution in ("normal", "truncated_normal") else _kept_in_cache()
+    return KEPT_DEAR if case.rule.distribution.is_dear else _kept_in_cache()
 
 
 def _lines(rows: int, length: int) -> NDArray[np.float32]:
@@ -135,47 +141,27 @@ def _kept_in_cache() -> int:
     return min(KEPT_DEAR, max(KEPT_CHEAP, bytes_of_cache // (2 * 4 * (os.cpu_count() or 1))))
 
 
-def _block(
-    first: int,
-    rows: NDArray[np.float64],
-    counts: NDArray[np.int64],
-    case: Case,
-    backward: bool,
-    input_exponent: int,
-    absent: tuple[str, ...],
-) -> Block:
-    missing = set(absent) | set(() if backward else BACKWARD)
-    missing |= {"preactivation_correlation"} if case.batch < 2 else set()
-    kept = {name: rows[i] for i, name in enumerate(QUANTITIES) if name not in missing}
-    of_h, of_x, of_d = rows[len(QUANTITIES) :]
-    below = np.concatenate([np.full((len(of_x), 1), float(input_exponent)), of_x[:, :-1]], axis=1)
-    log2 = scale(kept, [of_h, of_x, of_d if backward else None, below])
-    total = counts.sum(axis=0)
-    return Block(first, kept, total[0], total[1] if backward else None, log2)
-
-
 def architecture_of(case: Case, features: int) -> Any:
     """The layers of a case as the processor's kernels take them."""
     from mcflow.kernels.cpu.fill import distribution
     from mcflow.kernels.cpu.tuples import Architecture
 
-    layers = case.layers(features)
-    bias = np.sqrt([case.bias_variance(int(n)) for n in layers.fan_in])
-    mantissa, exponent = split(layers.weight_std)
-    weights = distribution(case.rule.distribution)
+    program = case.program_for(features)
+    mantissa, exponent = split(program.weight_std)
+    weights = distribution(case.rule.distribution.name)
     normals = distribution("normal").address
-    biases = distribution("uniform").address if case.biases_are_uniform else normals
+    biases = distribution("uniform").address if program.biases_are_uniform else normals
     return Architecture(
         weights.address,
         weights.padding,
         weights.whole,
         biases,
         normals,
-        layers.fan_in,
-        layers.width,
+        program.fan_in,
+        program.width,
         mantissa.astype(np.float32),
         exponent,
-        bias.astype(np.float32),
+        program.bias_std.astype(np.float32),
     )
 
 
@@ -188,8 +174,7 @@ def _inputs(case: Case, inputs: NDArray[np.float64]) -> Any:
     exponent = math.frexp(size)[1]
     if abs(exponent) < PLAIN_EXPONENT:
         exponent = 0
-    group = 2 if case.correlation is not None else max(2, len(inputs))
-    return Inputs(np.ascontiguousarray(np.ldexp(inputs, -exponent), dtype=np.float32), exponent, group)
+    return Inputs(np.ascontiguousarray(np.ldexp(inputs, -exponent), dtype=np.float32), exponent, group_of(case))
 
 
 def _nonlinearity(activation: Activation) -> Any:
@@ -238,6 +223,25 @@ def _counting(plan: Plan) -> Any:
         np.asarray(plan.preactivation_exponent, np.int64),
         np.asarray(plan.gradient_exponent, np.int64),
     )
+
+
+def describe() -> dict[str, Any]:
+    """The processor, its threads and instruction sets, and the cache of compiled kernels."""
+    numba = compiler()
+    import llvmlite.binding as llvm
+
+    from mcflow.kernels.cpu import _compile
+
+    features = llvm.get_host_cpu_features()
+    simd = [name for name in ("avx512f", "avx2", "avx", "sse4.2", "neon") if features.get(name)]
+    return {
+        "cpu": llvm.get_host_cpu_name(),
+        "simd": simd,
+        "cores": os.cpu_count(),
+        "threads": numba.config.NUMBA_NUM_THREADS,
+        "threading_layer": "none: NUMBA_DISABLE_JIT is set" if numba.config.DISABLE_JIT else "threads of Python",
+        "kernel_cache": str(_compile.CACHE_FOLDER) if _compile.CACHE_FOLDER else None,
+    }
 
 
 def ceilings(rate: Callable[[Callable[[int], float]], tuple[float, float]]) -> dict[str, float]:

@@ -1,36 +1,30 @@
-"""Blocks of networks on one GPU: memory, launches and copies, and the rows that come back."""
+"""Blocks of networks on one GPU: what their kernel is told, and the rows that come back."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.errors import InputError, Unfinished
-from mcflow.quantities import BACKWARD, QUANTITIES
-from mcflow.sampling.blocks import Block, scale
+from mcflow.kernels.recorded import BINS, SUMS
+from mcflow.sampling.blocks import Block
+from mcflow.sampling.rows import Sizes, block_of
 
 if TYPE_CHECKING:
     from mcflow.activations.registry import Activation
     from mcflow.model.case import Case
     from mcflow.sampling.bins import Plan
 
-_LAUNCHES = 4  # of a block: while one computes, the rows of the one before are copied and read
-_LEAST_LAUNCH = 256  # networks; fewer are not worth a launch of their own
-_MEMORY_SHARE = 0.5  # of what is free, for the scratch of all blocks of threads
-_RESIDENT = 2048  # threads that a multiprocessor holds
-_SHARED_OF_MULTIPROCESSOR = 100 << 10  # bytes, of the smallest that count (compute capability 8.6)
+METHODS = ("direct", "collapsed")  # that the kernels know
 _SIMULATED_THREADS = 4
 
 
 def why_not(case: Case, method: str) -> str:
     """Why the GPU's kernels cannot simulate a case, or an empty string: the processor does it then."""
-    if method == "chain":
-        return "the chain of norms is a matter of milliseconds on the processor"
-    return ""
+    return "" if method in METHODS else f"method {method} has no kernel there, and is quick on the processor"
 
 
 def simulate(
@@ -49,16 +43,16 @@ def simulate(
 
     Where memory is short, fewer blocks of threads run at a time. Raises Unfinished where the device is lost.
     """
+    from mcflow.kernels.cuda import launch
     from mcflow.kernels.cuda._compile import cuda
-    from mcflow.kernels.cuda.tuples import BINS
 
-    job = _job(case, inputs, seed, method, backward, plan, threads)
+    work = work_of(case, inputs, seed, method, backward, plan, threads)
     layers = len(case.widths)
     counts = cuda.to_device(np.zeros((2, layers, BINS), np.int32))
-    blocks = min(count, _blocks_at_a_time(job.plan, layers))
+    blocks = min(count, launch.blocks_at_a_time(work.plan, layers))
     while True:
         try:
-            rows, exponents = _launch_all(job, first, count, layers, blocks, counts)
+            sums, exponents = launch.simulate(work, first, count, blocks, counts)
             total = counts.copy_to_host().astype(np.int64)
             break
         except Exception as error:
@@ -79,79 +73,54 @@ def simulate(
                 ) from None
             blocks //= 2
             counts = cuda.to_device(np.zeros((2, layers, BINS), np.int32))
-    missing = set() if backward else set(BACKWARD)
-    if case.batch < 2:
-        missing.add("preactivation_correlation")
-    kept = {name: rows[name] for name in QUANTITIES if name not in missing}
-    of_h, of_x, of_d, below = exponents
-    log2 = scale(kept, [of_h, of_x, of_d if backward else None, below])
-    return Block(first, kept, total[0], total[1] if backward else None, log2)
+    sizes = Sizes.of(case, inputs.shape[1])
+    return block_of(first, sums, exponents, total, sizes, range(SUMS), backward)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """A case as its kernel takes it: the kernel's plan, the kernel, and its constant arguments."""
-
-    plan: Any
-    kernel: Any
-    layers: Any
-    inputs: Any
-    nonlinearity: Any
-    seed: np.uint64
-    counted: int
-    width: NDArray[np.int64]
-    fan_in: NDArray[np.int64]
-    group: int
-
-
-def _job(
+def work_of(
     case: Case, values: NDArray[np.float64], seed: int, method: str, backward: bool, plan: Plan, threads: int | None
-) -> _Job:
+) -> Any:
+    """A case as its kernel takes it: the kernel, its plan, and the arguments that all launches share."""
     from mcflow.kernels.cuda import build
     from mcflow.kernels.cuda._compile import SIMULATED, cuda
-    from mcflow.kernels.cuda.tuples import Inputs, Layers
-    from mcflow.sampling.arguments import PLAIN_EXPONENT, split
+    from mcflow.kernels.cuda.tuples import Inputs, Layers, Work
+    from mcflow.sampling.arguments import PLAIN_EXPONENT, group_of, split
 
     if SIMULATED and threads is None:
         threads = _SIMULATED_THREADS
-    layers = case.layers(values.shape[1])
-    mantissa, exponent = split(layers.weight_std)
-    bias = np.sqrt([case.bias_variance(int(n)) for n in layers.fan_in])
+    program = case.program_for(values.shape[1])
+    mantissa, exponent = split(program.weight_std)
     units = np.stack([plan.preactivation_exponent, plan.gradient_exponent])
     batch = len(values)
     largest = float(np.abs(values).max())
     shift = math.frexp(largest)[1] if largest > 0 else 0
     shift = 0 if abs(shift) < PLAIN_EXPONENT else shift
-    group = 2 if case.correlation is not None else max(2, batch)
     kernel_plan = build.plan_for(
         method,
-        case.rule.distribution,
-        case.biases_are_uniform,
+        case.rule.distribution.name,
+        program.biases_are_uniform,
         batch,
         backward,
-        layers.width.tolist(),
-        layers.fan_in.tolist(),
+        program.width.tolist(),
+        program.fan_in.tolist(),
         threads,
     )
     key, code, nonlinearity = _nonlinearity(case.nonlinearity)
-    return _Job(
+    return Work(
         kernel_plan,
         build.kernel_for(kernel_plan, key, code),
         Layers(
-            cuda.to_device(layers.fan_in.astype(np.int32)),
-            cuda.to_device(layers.width.astype(np.int32)),
+            cuda.to_device(program.fan_in.astype(np.int32)),
+            cuda.to_device(program.width.astype(np.int32)),
             cuda.to_device(mantissa.astype(np.float32)),
             cuda.to_device(exponent.astype(np.int32)),
-            cuda.to_device(bias.astype(np.float32)),
+            cuda.to_device(program.bias_std.astype(np.float32)),
             cuda.to_device(units.astype(np.int32)),
         ),
-        Inputs(cuda.to_device(np.ldexp(values, -shift).T.astype(np.float32).ravel()), shift, group),
+        Inputs(cuda.to_device(np.ldexp(values, -shift).T.astype(np.float32).ravel()), shift, group_of(case)),
         nonlinearity,
         np.uint64(seed),
         plan.networks,
-        layers.width,
-        layers.fan_in,
-        group,
     )
 
 
@@ -177,114 +146,6 @@ def _nonlinearity(activation: Activation) -> tuple[str, Any, Any]:
 
 
 _user_code: dict[str, Any] = {}
-
-
-def _launch_all(
-    job: _Job, first: int, count: int, layers: int, blocks: int, counts: Any
-) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
-    """Rows and exponents of all networks: launches on two streams, each copied and read while the next computes."""
-    from mcflow.kernels.cuda._compile import cuda
-    from mcflow.kernels.cuda.tuples import EXPONENTS, SUMS
-
-    step = max(_LEAST_LAUNCH, blocks, -(-count // _LAUNCHES))
-    lanes = [_Lane(job, min(step, count), layers, blocks, cuda.stream()) for _ in range(1 if step >= count else 2)]
-    pieces = []
-    waiting: list[tuple[_Lane, int]] = []
-    for number, start in enumerate(range(0, count, step)):
-        lane = lanes[number % len(lanes)]
-        if len(waiting) == len(lanes):
-            pieces.append(_read(*waiting.pop(0), job, SUMS, EXPONENTS))
-        networks = min(step, count - start)
-        lane.launch(job, first + start, networks, counts)
-        waiting.append((lane, networks))
-    pieces += [_read(lane, networks, job, SUMS, EXPONENTS) for lane, networks in waiting]
-    rows = {name: np.concatenate([piece[name] for piece, _ in pieces]) for name in pieces[0][0]}
-    return rows, np.concatenate([exponents for _, exponents in pieces], axis=1)
-
-
-class _Lane:
-    """A stream with its own scratch and results, on the device and in memory that the device can copy to by itself."""
-
-    def __init__(self, job: _Job, networks: int, layers: int, blocks: int, stream: Any) -> None:
-        from mcflow.kernels.cuda import build
-        from mcflow.kernels.cuda._compile import cuda
-        from mcflow.kernels.cuda.tuples import EXPONENTS, SUMS
-
-        self.stream = stream
-        size, self.tape = build.scratch_floats(job.plan, layers)
-        self.blocks = blocks
-        self.floats = cuda.device_array((blocks, size), np.float32)
-        self.carried = cuda.device_array((blocks, 3, layers + 1), np.int32)
-        self.sums = cuda.to_device(np.zeros((networks, layers, SUMS), np.float32))
-        self.exponents = cuda.to_device(np.zeros((networks, layers, EXPONENTS), np.int32))
-        self.host_sums = cuda.pinned_array((networks, layers, SUMS), np.float32)
-        self.host_exponents = cuda.pinned_array((networks, layers, EXPONENTS), np.int32)
-
-    def launch(self, job: _Job, first: int, networks: int, counts: Any) -> None:
-        """Queue a launch and the copy of its rows; returns at once."""
-        from mcflow.kernels.cuda import build
-        from mcflow.kernels.cuda.tuples import Address, Results, Scratch
-
-        address = Address(job.seed, first, networks, job.counted)
-        results = Results(self.sums, self.exponents, counts)
-        scratch = Scratch(self.floats, self.carried, job.plan.longest, self.tape)
-        grid = min(self.blocks, networks)
-        kernel = job.kernel[grid, job.plan.threads, self.stream, build.dynamic_bytes(job.plan)]
-        kernel(address, job.layers, job.inputs, job.nonlinearity, results, scratch)
-        self.sums.copy_to_host(self.host_sums, stream=self.stream)
-        self.exponents.copy_to_host(self.host_exponents, stream=self.stream)
-
-
-def _read(
-    lane: _Lane, networks: int, job: _Job, sums: int, exponents: int
-) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
-    lane.stream.synchronize()
-    return rows_of(lane.host_sums[:networks], lane.host_exponents[:networks], job.width, job.fan_in, job)
-
-
-def rows_of(
-    sums: NDArray[np.float32], exponents: NDArray[np.int32], width: NDArray[Any], fan_in: NDArray[Any], job: _Job
-) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
-    """Every quantity (network, layer) in float64 without its power of two, and the exponents (kind, network, layer)."""
-    from mcflow.kernels.cuda import tuples as at
-
-    batch = job.plan.batch
-    s, e = np.moveaxis(sums.astype(np.float64), 2, 0), np.moveaxis(exponents.astype(np.float64), 2, 0)
-    length = (width * batch).astype(np.float64)
-    with np.errstate(all="ignore"):
-        rows = {
-            "preactivation_mean": s[at.H_ONE] / length,
-            "preactivation_second_moment": s[at.H_TWO] / length,
-            "preactivation_fourth_moment": s[at.H_FOUR] / length,
-            "activation_mean": s[at.X_ONE] / length,
-            "activation_second_moment": s[at.X_TWO] / length,
-            "active_fraction": s[at.ACTIVE] / length,
-            "saturated_fraction": s[at.SATURATED] / length,
-            "gradient_second_moment": s[at.D_TWO] / length,
-            "weight_gradient_second_moment": s[at.D_PRODUCT] / (length * fan_in),
-        }
-        group = job.group
-        pairs = batch // group * group
-        rows["preactivation_correlation"] = (s[at.COSINES] - pairs) / max(1, pairs * (group - 1))
-    kinds = [at.H_EXPONENT, at.X_EXPONENT, at.D_EXPONENT, at.IN_EXPONENT]
-    return {name: np.ascontiguousarray(values) for name, values in rows.items()}, np.ascontiguousarray(e[kinds])
-
-
-def _blocks_at_a_time(plan: Any, layers: int) -> int:
-    """Blocks of threads that fill the device, as far as their scratch fits its memory."""
-    from mcflow.kernels.cuda import build
-    from mcflow.kernels.cuda._compile import SIMULATED, cuda
-
-    if SIMULATED:
-        return 2
-    device = cuda.get_current_device()
-    resident = max(1, _RESIDENT // plan.threads)
-    if build.dynamic_bytes(plan):
-        resident = max(1, min(resident, _SHARED_OF_MULTIPROCESSOR // build.dynamic_bytes(plan)))
-    floats, _ = build.scratch_floats(plan, layers)
-    free = cuda.current_context().get_memory_info()[0]
-    fitting = int(_MEMORY_SHARE * free / (2 * 4 * floats))
-    return max(1, min(int(device.MULTIPROCESSOR_COUNT) * resident, fitting))
 
 
 def _is_a(error: Exception, *names: str) -> bool:

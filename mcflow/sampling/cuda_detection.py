@@ -77,6 +77,19 @@ def reason() -> str:
     return str(examine()["reason"])
 
 
+def count() -> int:
+    """How many GPUs this process sees, which numbers may name; under the simulator as many as are asked for."""
+    return 1000 if simulated() else len(examine()["devices"])
+
+
+def describe() -> dict[str, Any]:
+    """Whether GPUs work, which there are, and the version of numba-cuda, in words."""
+    found = examine()
+    devices = [", ".join(f"{key} {value}" for key, value in device.items()) for device in found["devices"]]
+    works = "yes" if not found["reason"] else f"no: {found['reason']}"
+    return {"works": works, "devices": devices, "numba_cuda": found["numba_cuda"]}
+
+
 def try_here() -> dict[str, Any]:
     """Try a kernel in this process, which is to be a child: importing, driver, device, toolkit, compiling, running."""
     try:

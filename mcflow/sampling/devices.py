@@ -1,48 +1,94 @@
-"""The devices there are: which one computes a case, why not another, and what this machine has."""
+"""The devices there are, as objects: which one computes a case, why not another, and what this machine has."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcflow.errors import InputError
-from mcflow.sampling.compiler import compiler, require_compiler
+from mcflow.errors import InputError, nearest
+from mcflow.sampling import cpu, cuda, cuda_detection
+from mcflow.sampling.compiler import require_compiler
 
 if TYPE_CHECKING:
     from mcflow.model.case import Case
-DEVICES = ("auto", "cpu", "cuda")
+    from mcflow.sampling.blocks import Block
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where networks are computed. Nothing of it is loaded before ``simulate``, ``reason`` or ``describe``.
+
+    ``simulate`` is ``sample.simulate`` there. ``quick_reason`` says why it cannot be used here, as far as that is seen
+    at once, and ``reason`` surely; ``why_not(case, method)`` why it has no kernel for a case: all are empty where it
+    does. ``describe`` is for ``mcflow doctor``. ``count`` is how many there are that can be named by number; None where
+    the device is one.
+    """
+
+    name: str
+    simulate: Callable[..., Block]
+    why_not: Callable[[Case, str], str]
+    quick_reason: Callable[[], str]
+    reason: Callable[[], str]
+    describe: Callable[[], dict[str, Any]]
+    count: Callable[[], int] | None = None
+
+
+def _never(*_: object) -> str:
+    return ""
+
+
+CPU = Device("cpu", cpu.simulate, _never, _never, _never, cpu.describe)
+CUDA = Device(
+    "cuda",
+    cuda.simulate,
+    cuda.why_not,
+    cuda_detection.quick_reason,
+    cuda_detection.reason,
+    cuda_detection.describe,
+    cuda_detection.count,
+)
+# In the order in which ``auto`` takes them; the last is always there, and has a kernel for every case.
+ALL = (CUDA, CPU)
+DEVICES = (AUTO, *sorted(device.name for device in ALL))
+
+
+def get(name: str) -> Device:
+    """The device called ``name``; InputError with the nearest names where there is none."""
+    for device in ALL:
+        if device.name == name:
+            return device
+    raise InputError(f"unknown device {name!r}; {nearest(str(name), DEVICES)}")
 
 
 def choose_device(requested: str) -> str:
-    """``cpu`` or ``cuda``; InputError with the reason where neither compiles, or CUDA is asked for and fails."""
-    from mcflow.sampling import cuda_detection
-
+    """The name of the device; InputError with the reason where none compiles, or the one asked for cannot be used."""
     require_compiler()
-    if requested == "cpu" or (requested == "auto" and cuda_detection.quick_reason()):
-        return "cpu"
-    reason = cuda_detection.reason()
-    if reason and requested == "cuda":
-        raise InputError(f"--device cuda: {reason}")
-    return "cpu" if reason else "cuda"
+    if requested != AUTO:
+        device = get(requested)
+        reason = device.reason()
+        if reason:
+            raise InputError(f"--device {device.name}: {reason}")
+        return device.name
+    return next(device.name for device in ALL if not (device.quick_reason() or device.reason()))
 
 
-def why_not_cuda(requested: str, device: str) -> str:
-    """Where ``auto`` came to the processor, the reason in brackets, for the line that announces a run."""
-    from mcflow.sampling import cuda_detection
-
-    if requested != "auto" or device != "cpu":
+def why_not_preferred(requested: str, device: str) -> str:
+    """Where ``auto`` came to another than the first, the reason in brackets, for the line that announces a run."""
+    preferred = ALL[0]
+    if requested != AUTO or device == preferred.name:
         return ""
-    return f" ({(cuda_detection.quick_reason() or cuda_detection.reason()).partition(' (')[0].partition(';')[0]})"
+    return f" ({(preferred.quick_reason() or preferred.reason()).partition(' (')[0].partition(';')[0]})"
 
 
 def device_for(case: Case, method: str, device: str) -> str:
-    """The device that computes a case: the one chosen, or the processor where the GPU has no kernel for it."""
-    from mcflow.sampling import cuda
-
-    return "cpu" if device == "cuda" and cuda.why_not(case, method) else device
+    """The device that computes a case: the one chosen, or the last where that has no kernel for it."""
+    return ALL[-1].name if get(device).why_not(case, method) else device
 
 
 def kernels_digest() -> str:
@@ -55,27 +101,6 @@ def kernels_digest() -> str:
 
 
 def describe() -> dict[str, Any]:
-    """What this machine has, for ``mcflow doctor``: processor, threads, instruction sets, cache of compiled kernels."""
-    numba = compiler()
-    import llvmlite.binding as llvm
-
-    from mcflow.kernels.cpu import _compile
-    from mcflow.sampling import cuda_detection
-
-    features = llvm.get_host_cpu_features()
-    simd = [name for name in ("avx512f", "avx2", "avx", "sse4.2", "neon") if features.get(name)]
-    return {
-        "cpu": llvm.get_host_cpu_name(),
-        "simd": simd,
-        "cores": os.cpu_count(),
-        "threads": numba.config.NUMBA_NUM_THREADS,
-        "threading_layer": "none: NUMBA_DISABLE_JIT is set" if numba.config.DISABLE_JIT else "threads of Python",
-        "kernel_cache": str(_compile.CACHE_FOLDER) if _compile.CACHE_FOLDER else None,
-        "cuda": _describe_cuda(cuda_detection.examine()),
-    }
-
-
-def _describe_cuda(found: dict[str, Any]) -> dict[str, Any]:
-    devices = [", ".join(f"{key} {value}" for key, value in device.items()) for device in found["devices"]]
-    works = "yes" if not found["reason"] else f"no: {found['reason']}"
-    return {"works": works, "devices": devices, "numba_cuda": found["numba_cuda"]}
+    """What this machine has, for ``mcflow doctor``: what the processor says, and every other device by its name."""
+    *others, processor = ALL
+    return processor.describe() | {device.name: device.describe() for device in others}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.errors import InputError, nearest
-from mcflow.methods import choice
+from mcflow.errors import InputError
+from mcflow.methods import choice, registry
 from mcflow.model.case import Case
 from mcflow.model.study import MAX_NETWORKS, MAX_SEED
 from mcflow.sampling import compiler, drawn
 
-METHODS = ("auto", "direct", "collapsed")
+_DRAWN = " or ".join(repr(method.name) for method in reversed(registry.ALL) if method.can_be_drawn)
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,8 @@ def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> N
 
     Raises InputError for a seed or network out of range, an unknown method, or inputs that cannot be had.
     """
-    if method == "chain":
-        raise InputError("a chain of norms has no weights to draw; draw the network by method 'collapsed' or 'direct'")
-    if method not in METHODS:
-        raise InputError(f"unknown method {method!r}; {nearest(str(method), METHODS)}")
+    if method != choice.AUTO and not registry.get(method).can_be_drawn:
+        raise InputError(f"a {method} of norms has no weights to draw; draw the network by method {_DRAWN}")
     if not 0 <= seed <= MAX_SEED:
         raise InputError(f"seed = {seed} is out of range; it must be between 0 and {MAX_SEED}")
     if not 0 <= network < MAX_NETWORKS:
@@ -51,11 +48,11 @@ def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> N
     from mcflow.inputs.case_inputs import inputs_of
 
     inputs = np.array(inputs_of(case, seed))
-    if method == "auto":
+    if method == choice.AUTO:
         method = choice.choose(case, inputs.shape[1], "auto").method
     shape = (case.batch, case.widths[-1])
     gradient = drawn.draw_numbers(seed, network, len(case.widths) - 1, "OUTPUT_GRADIENT", shape)
-    if method == "collapsed":
+    if not registry.get(method).makes_weights:
         from mcflow.sampling import collapsed_weights
 
         weights, biases = collapsed_weights.complete(case, inputs, gradient, seed, network)
@@ -66,9 +63,9 @@ def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> N
 
 def draw_biases(case: Case, features: int, seed: int, network: int) -> list[NDArray[np.float64]]:
     """The biases of every layer, (width_l,) float64; zeros where the case has none."""
-    law = "uniform" if case.biases_are_uniform else "normal"
+    program = case.program_for(features)
+    law = "uniform" if program.biases_are_uniform else "normal"
     biases = []
-    for layer, (n_in, n) in enumerate(zip((features, *case.widths[:-1]), case.widths, strict=True)):
-        std = float(np.float32(math.sqrt(case.bias_variance(n_in))))
+    for layer, (n, std) in enumerate(zip(program.widths, program.bias_std.astype(np.float32).tolist(), strict=True)):
         biases.append(std * drawn.draw_numbers(seed, network, layer, "BIASES", (1, n), law)[0])
     return biases

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow.sampling import devices
+
 if TYPE_CHECKING:
     from mcflow.model.case import Case
     from mcflow.sampling.bins import Plan
@@ -30,10 +32,5 @@ def simulate(
     ``inputs`` is (batch, features). The result depends on nothing but the arguments: not on threads or block sizes.
     Raises InputError for a method or device that cannot simulate the case.
     """
-    if device == "cuda":
-        from mcflow.sampling import cuda
-
-        return cuda.simulate(case, inputs, seed, first, count, method=method, backward=backward, plan=plan)
-    from mcflow.sampling import cpu
-
-    return cpu.simulate(case, inputs, seed, first, count, method=method, backward=backward, plan=plan)
+    found = devices.get(device)
+    return found.simulate(case, inputs, seed, first, count, method=method, backward=backward, plan=plan)

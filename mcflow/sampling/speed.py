@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mcflow.inputs.case_inputs import inputs_of
+from mcflow.methods import registry as methods
 from mcflow.model.case import Case
 from mcflow.plural import counted
 from mcflow.sampling import compiler, cpu, devices, sample
@@ -92,7 +93,7 @@ def _measure_case(method: str, case: Case, threads: int, ceilings: Ceilings) -> 
     n, batch = case.widths[0], case.batch
     weights = layers * n * n
     # what the work would take at the ceilings: numbers drawn once, products forward and backward
-    drawn = {"direct": layers * n * n, "collapsed": layers * 2 * n * batch}.get(method)
+    drawn = methods.get(method).normals(case, inputs.shape[1])
     flops = 4.0 * weights * batch
     source = ceilings.uniforms_per_second if "uniform" in case.scheme else ceilings.normals_per_second
     return Rate(
@@ -102,8 +103,8 @@ def _measure_case(method: str, case: Case, threads: int, ceilings: Ceilings) -> 
         layers,
         weights,
         spread,
-        drawn / source / threads if drawn is not None else None,
-        flops / ceilings.sgemm_flops / threads if method == "direct" else None,
+        median * drawn / source / threads if drawn is not None else None,
+        flops / ceilings.sgemm_flops / threads if methods.get(method).makes_weights else None,
     )
 
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcflow import quantities
 from mcflow.errors import InputError, nearest
 from mcflow.mean_field.quadrature import Array
 from mcflow.model.case import Case
-from mcflow.quantities import QUANTITIES
+from mcflow.quantities import NAMES
 from mcflow.theory import stability
 from mcflow.theory.estimate import TIERS, Estimate
-from mcflow.theory.finite_width import first_order, law_estimates, piecewise_linear
+from mcflow.theory.finite_width import first_order, gradient_cosine, law_estimates, piecewise_linear
 from mcflow.theory.finite_width.exact_law import Unresolved
 from mcflow.theory.infinite_width import correlation, first_layer, trajectory
 from mcflow.theory.stack import Stack, of_case
@@ -24,19 +25,6 @@ SEVERAL = (
     "spread over networks for several inputs, which share their weights, of fourth moments, fractions and gradients, "
     "and of other averages where 1/width is not small"
 )
-OF_SLOPE = ("active_fraction", "saturated_fraction", "gradient_second_moment", "weight_gradient_second_moment")
-LONG_NAMES = {
-    "preactivation_mean": "mean of h over units and inputs",
-    "preactivation_second_moment": "mean of h^2 over units and inputs",
-    "preactivation_fourth_moment": "mean of h^4 over units and inputs",
-    "preactivation_correlation": "mean cosine of h over pairs of inputs",
-    "activation_mean": "mean of phi(h) over units and inputs",
-    "activation_second_moment": "mean of phi(h)^2 over units and inputs",
-    "active_fraction": "share of units with phi'(h) != 0",
-    "saturated_fraction": "share of units with |phi'(h)| < 0.01 max |phi'|",
-    "gradient_second_moment": "mean of d^2 over units and inputs",
-    "weight_gradient_second_moment": "mean of (d x)^2 over weights and inputs",
-}
 
 
 def predict(case: Case, inputs: Array | None = None, tier: str = "exact") -> xarray.Dataset:
@@ -74,7 +62,7 @@ def _candidates(
     notes: list[str] = []
     exact: dict[str, Estimate] = {}
     if "exact" in allowed:
-        exact = piecewise_linear.estimates(stack)
+        exact = piecewise_linear.estimates(stack) | gradient_cosine.estimates(stack)
         found.append(exact)
         if path.first is not None:
             found.append(first_layer.estimates(stack, path.share, path.first))
@@ -97,7 +85,9 @@ def _candidates(
 def _without_slopes(estimates: dict[str, Estimate]) -> dict[str, Estimate]:
     """The same, with nothing said of what is made of phi'."""
     return {
-        name: estimate if name not in OF_SLOPE else Estimate(estimate.tier, np.full_like(estimate.mean, np.nan))
+        name: estimate
+        if not quantities.get(name).of_slope
+        else Estimate(estimate.tier, np.full_like(estimate.mean, np.nan))
         for name, estimate in estimates.items()
     }
 
@@ -117,7 +107,7 @@ def _infinite(stack: Stack, path: trajectory.Trajectory) -> dict[str, Estimate]:
     cosine = correlation.mean_cosine(stack, path)
     if cosine is not None:
         out["preactivation_correlation"] = Estimate("infinite-width", cosine)
-    return out
+    return out | gradient_cosine.estimates(stack, "infinite-width")
 
 
 def _dataset(
@@ -127,13 +117,13 @@ def _dataset(
 
     variables: dict[str, tuple[str, Array, dict[str, str]]] = {}
     tiers = []
-    names = [name for name in QUANTITIES if any(name in estimates for estimates in candidates)]
+    names = [name for name in NAMES if any(name in estimates for estimates in candidates)]
     for name in names:
         ranked = [estimates[name] for estimates in candidates if name in estimates]
         mean, tier = _highest(ranked, "mean", stack.depth)
         std, std_tier = _highest(ranked, "std", stack.depth)
         tiers.append(tier)
-        attributes = {"long_name": LONG_NAMES[name], "units": "1", "tier": _span(tier)}
+        attributes = {"long_name": quantities.get(name).long_name, "units": "1", "tier": _span(tier)}
         if np.isfinite(std).any():
             attributes["std_tier"] = _span(std_tier)
             variables[f"{name}_std"] = ("layer", std, {"long_name": f"standard deviation over networks of: {name}"})
@@ -200,7 +190,7 @@ def _left_out(stack: Stack, tier: Array, notes: list[str]) -> str:
     clauses = []
     if "first-order" in tier:
         clauses.append("terms of order 1/width^2")
-        if stack.distribution == "rademacher":
+        if not stack.distribution.is_continuous:
             clauses.append("the atoms of sign weights")
     if "infinite-width" in tier:
         clauses.append("all corrections of finite width")

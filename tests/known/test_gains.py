@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mcflow import schemes
+from mcflow import distributions, schemes
 from mcflow.activations import registry
 from mcflow.activations.formulas import SELU_ALPHA, SELU_SCALE
 from mcflow.errors import InputError
@@ -13,7 +13,7 @@ from mcflow.model.case import Case
 
 
 def weight_std(scheme, activation, fan_in, fan_out, **fields):
-    return Case(scheme, activation, width=[fan_out], **fields).layers(fan_in).weight_std[0]
+    return Case(scheme, activation, width=[fan_out], **fields).program_for(fan_in).weight_std[0]
 
 
 def test_xavier_is_glorot_and_bengios_equation_16():
@@ -41,15 +41,15 @@ def test_lecun_keeps_the_variance_of_a_sum():
 
 def test_torch_default_has_bound_one_over_root_fan_in_for_weights_and_biases():
     case = Case("torch_default", "relu", width=[30])
-    assert case.layers(75).weight_std[0] * math.sqrt(3.0) == pytest.approx(1 / math.sqrt(75), rel=1e-14)
-    assert math.sqrt(3.0 * case.bias_variance(75)) == pytest.approx(1 / math.sqrt(75), rel=1e-14)
-    assert case.biases_are_uniform
+    assert case.program_for(75).weight_std[0] * math.sqrt(3.0) == pytest.approx(1 / math.sqrt(75), rel=1e-14)
+    assert math.sqrt(3.0) * case.program_for(75).bias_std[0] == pytest.approx(1 / math.sqrt(75), rel=1e-14)
+    assert case.program_for(75).biases_are_uniform
 
 
 def test_keras_default_is_glorot_uniform_with_zero_biases():
     case = Case("keras_default", "relu", width=[30])
-    assert case.layers(75).weight_std[0] == weight_std("glorot_uniform", "relu", 75, 30)
-    assert case.bias_variance(75) == 0.0
+    assert case.program_for(75).weight_std[0] == weight_std("glorot_uniform", "relu", 75, 30)
+    assert case.program_for(75).bias_std[0] == 0.0
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_selu_has_its_fixed_point_at_mean_zero_and_variance_one():
 def test_truncated_normal_is_divided_by_the_std_of_a_normal_cut_at_two():
     density = math.exp(-2.0) / math.sqrt(2.0 * math.pi)
     mass = math.erf(math.sqrt(2.0))
-    assert pytest.approx(math.sqrt(1.0 - 4.0 * density / mass), rel=1e-12) == schemes.TRUNCATED_STD
+    assert pytest.approx(math.sqrt(1.0 - 4.0 * density / mass), rel=1e-12) == distributions.TRUNCATED_STD

@@ -8,6 +8,7 @@ import pytest
 
 from mcflow import theory
 from mcflow.activations import registry
+from mcflow.distributions import RADEMACHER, TRUNCATED_NORMAL, UNIFORM
 from mcflow.model.case import Case
 from mcflow.theory import stack
 from mcflow.theory.infinite_width import first_layer, first_pair
@@ -34,10 +35,10 @@ def integral(density, ends, breaks, f, panels=200):
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-@pytest.mark.parametrize("distribution", ["uniform", "truncated_normal"])
+@pytest.mark.parametrize("distribution", [UNIFORM, TRUNCATED_NORMAL])
 def test_one_weight_gives_integrals_over_its_density(distribution, name):
     activation, size = registry.get(name), 2.3
-    density, ends = TERM[distribution]
+    density, ends = TERM[distribution.name]
     found = first_layer.averages(first_layer.law(distribution, np.array([size]), 0.0, False), activation)
     slope = first_layer.moments(first_layer.law(distribution, np.array([size]), 0.0, False), activation).slope[0]
 
@@ -73,7 +74,7 @@ def test_sums_of_few_terms_are_sums_of_their_integrals(bias, uniform_bias):
         b_weight = b_weight / b_weight.sum()
     h = sizes[0] * ends * x[:, None, None] + sizes[1] * ends * x[None, :, None] + math.sqrt(bias) * b
     weight = 0.25 * w[:, None, None] * w[None, :, None] * b_weight
-    found = first_layer.law("uniform", np.array(sizes), bias, uniform_bias)
+    found = first_layer.law(UNIFORM, np.array(sizes), bias, uniform_bias)
     m = first_layer.moments(found, activation)
     phi, dphi = activation.phi(h), activation.dphi(h)
     for value, f in ((m.mean[0], phi), (m.second[0], phi**2), (m.fourth[0], phi**4), (m.slope[0], dphi**2)):
@@ -85,7 +86,7 @@ def test_sums_of_few_terms_are_sums_of_their_integrals(bias, uniform_bias):
 def test_signs_are_enumerated(name):
     sizes, activation = np.array([0.7, 1.3, 0.7, 0.4, 2.0]), registry.get(name)
     h = np.array([np.dot(signs, sizes) for signs in itertools.product((-1.0, 1.0), repeat=5)])
-    found = first_layer.averages(first_layer.law("rademacher", sizes, 0.0, False), activation)
+    found = first_layer.averages(first_layer.law(RADEMACHER, sizes, 0.0, False), activation)
     slope = np.abs(activation.dphi(h))
     expected = {
         "preactivation_second_moment": h**2,
@@ -119,7 +120,7 @@ def test_one_long_entry_counts_as_one_feature():
         assert many[name].values == pytest.approx(one[name].values, rel=1e-5, abs=1e-9), name
 
 
-@pytest.mark.parametrize("distribution", ["uniform", "truncated_normal"])
+@pytest.mark.parametrize("distribution", [UNIFORM, TRUNCATED_NORMAL])
 def test_many_equal_features_come_to_the_normal_law(distribution):
     activation, count = registry.get("gelu"), 400
     found = first_layer.law(distribution, np.full(count, 1.0 / math.sqrt(count)), 0.0, False)

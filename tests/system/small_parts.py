@@ -11,7 +11,7 @@ import numpy as np
 
 from mcflow.cli import main
 from mcflow.methods import cost
-from mcflow.quantities import BACKWARD, HISTOGRAM_BINS, QUANTITIES
+from mcflow.quantities import ALL, HISTOGRAM_BINS
 from mcflow.sampling import cpu, sample
 from mcflow.sampling.blocks import Block
 
@@ -19,7 +19,7 @@ from mcflow.sampling.blocks import Block
 def draw_rows(case, inputs, seed, first, count, *, method="direct", device="cpu", backward=True, plan=None):
     """Rows that depend on seed and network alone, as those of the kernels do."""
     layers = len(case.widths)
-    names = [name for name in QUANTITIES if backward or name not in BACKWARD]
+    names = [quantity.name for quantity in ALL if backward or quantity.passes == "forward"]
     drawn = [
         np.random.Generator(np.random.Philox(key=[seed, network])).lognormal(size=(len(names), layers))
         for network in range(first, first + count)

@@ -22,7 +22,7 @@ from mcflow.files.shards import Shard
 from mcflow.files.target import Target
 from mcflow.methods import cost
 from mcflow.plan import prepare
-from mcflow.quantities import POWERS
+from mcflow.quantities import ALL
 from mcflow.running import merging
 from mcflow.running.progress import Silent
 from mcflow.running.run import Options, run_to_file
@@ -36,6 +36,9 @@ OVER, UNDER = PLAIN * 2.0**STEP, PLAIN * 2.0**-STEP
 
 def case_of(std, batch=1, **fields):
     return Case(f"normal:{std!r}", "relu", **{"depth": DEPTH, "width": WIDTH, "batch": batch} | fields)
+
+
+POWERS = {quantity.name: quantity.powers for quantity in ALL if quantity.has_size}
 
 
 def shift_of(quantity, step):
@@ -93,7 +96,7 @@ def made(folder, std, keep, how, networks=40):
         shards = [folder / f"shard{number}.h5" for number in range(2)]
         for number, shard in enumerate(shards):
             write(shard, study, Shard(number, 2))
-        merging.merge_to_file(shards, path, partial=False, overwrite=False)
+        merging.merge(shards, path).close()
         return path
     if how == "resumed":
         write(path, Study(study.cases, networks=networks // 4, keep=keep))

@@ -10,9 +10,9 @@ import pytest
 from conftest import assert_same_bits
 
 import mcflow
-from mcflow import plan, schemes
-from mcflow.activations import registry
-from mcflow.answers import allowances
+from mcflow import plan, plots, schemes
+from mcflow.activations import registry, values
+from mcflow.answers import allowances, table
 from mcflow.errors import InputError
 from mcflow.files import atomic
 from mcflow.files.seal import difference, seal_of
@@ -73,7 +73,7 @@ def test_resume_shards_and_merge_refuse_another_law(tmp_path):
         shard(tmp_path / "0.h5", 0, resume=True)
     shard(tmp_path / "1.h5", 1)
     with pytest.raises(InputError, match="scheme 'm' gives"):
-        merging.merge_to_file([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "all.h5", False, False)
+        merging.merge([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "all.h5")
     assert (tmp_path / "a.h5").read_bytes() == before
     assert not (tmp_path / "all.h5").exists()
 
@@ -210,6 +210,32 @@ def test_a_file_of_the_format_before_opens_and_is_not_continued(tmp_path):
         mcflow.run(study(16, "kaiming_normal", "relu"), path, resume=True)
 
 
+def test_a_file_without_the_later_quantities_opens_and_is_judged_and_is_not_continued(tmp_path):
+    """Format 1.1 had no mean |x|, participation ratio or cosine of gradients."""
+    path, case = tmp_path / "a.h5", mcflow.Case("kaiming_normal", "tanh", depth=3, width=16, batch=2)
+    mcflow.run(mcflow.Study([case], 60, 3), path).close()
+    later = ("activation_absolute_mean", "participation_ratio", "gradient_correlation")
+    with h5py.File(path, "r+") as file:
+        file.attrs["format_version"] = "1.1"
+        (name,) = file.attrs["cases"]
+        for group in (file[name], file[name]["summary"]):
+            for dataset in [dataset for dataset in group if dataset.startswith(later)]:
+                del group[dataset]
+    resign(path)
+    with mcflow.open(path) as result:
+        assert not [name for name in result[result.names[0]] if str(name).startswith(later)]
+        found = mcflow.verify(result)
+        assert found.verdicts[0].consistent
+        assert not {row.quantity for row in found.tests} & set(later)
+        assert {row.quantity for row in found.tests} >= {"activation_mean", "gradient_second_moment"}
+        assert plots.plot(result, "correlation").axes
+        with pytest.raises(InputError, match=r"files of format 1\.1"):
+            plots.plot(result, "participation")
+        table.export(result, tmp_path / "a.csv")
+    with pytest.raises(InputError, match=r"its format is 1\.1"):
+        mcflow.run(mcflow.Study([case], 90, 3), path, resume=True)
+
+
 def resign(path):
     """Put the digest of the changed bytes behind them."""
     size = path.stat().st_size - atomic.TRAILER_SIZE
@@ -232,7 +258,7 @@ def test_kinks_are_no_part_of_a_definition():
 def test_a_formula_without_a_value_at_a_point_has_a_fingerprint():
     registry.register("mine", lambda x: x / (1.0 + abs(x)))
     first = definitions.values_sha256(registry.get("mine"))
-    probe = definitions._PROBES[100]
+    probe = values.PROBES[100]
     registry.register("mine", lambda x: x / (1.0 + abs(x)) if x != probe else 1.0 / (x - probe))
     assert definitions.values_sha256(registry.get("mine")) != first
 

@@ -14,7 +14,7 @@ from mcflow.activations import registry
 from mcflow.activations.formulas import PARAMETRIC, PLAIN
 from mcflow.inputs.case_inputs import inputs_of
 from mcflow.model.case import Case
-from mcflow.quantities import HISTOGRAM_BINS, QUANTITIES
+from mcflow.quantities import ALL, HISTOGRAM_BINS, NAMES
 from mcflow.sampling import cpu, sample
 from mcflow.sampling.bins import edges
 from mcflow.sampling.blocks import join
@@ -35,12 +35,13 @@ def test_every_scheme_draws_the_oracles_weights_biases_and_output_gradient(schem
     case = Case(scheme, "tanh", bias_std=None if scheme == "torch_default" else 0.1, **UNEVEN)
     seed, network = (5 << 32) | 3, (1 << 33) + 3
     drawn = draw(case, seed, network, "direct")
-    std = case.layers(50).weight_std
+    program = case.program_for(50)
+    std = program.weight_std
     for layer, (n, n_in) in enumerate([(37, 50), (20, 37), (130, 20), (12, 130)]):
-        unit = oracle.matrix(case.rule.distribution, n, n_in, seed, network, layer)
+        unit = oracle.matrix(case.rule.distribution.name, n, n_in, seed, network, layer)
         np.testing.assert_allclose(drawn.weights[layer], std[layer] * unit, atol=1e-5 * std[layer])
         law = "uniform" if scheme == "torch_default" else "normal"
-        bias = oracle.row(law, n, seed, network, layer, oracle.BIASES, 0) * math.sqrt(case.bias_variance(n_in))
+        bias = oracle.row(law, n, seed, network, layer, oracle.BIASES, 0) * program.bias_std[layer]
         np.testing.assert_allclose(drawn.biases[layer], bias, atol=1e-6)
     for k in range(3):
         v = oracle.row("normal", 12, seed, network, 3, oracle.OUTPUT_GRADIENT, k)
@@ -82,7 +83,7 @@ def test_pairs_of_inputs_keep_the_cosine_they_were_given():
 
 def test_a_single_input_has_no_correlation():
     assert "preactivation_correlation" not in simulated(Case(width=8, depth=2)).rows
-    assert set(simulated(Case(width=8, depth=2, batch=2)).rows) == set(QUANTITIES)
+    assert set(simulated(Case(width=8, depth=2, batch=2)).rows) == set(NAMES)
 
 
 @pytest.mark.parametrize("derivative", [True, False])
@@ -95,7 +96,8 @@ def test_a_users_activation_is_the_oracle(derivative):
 def test_without_backward_pass_the_forward_rows_are_the_same_bits():
     case = Case("kaiming_normal", "gelu", depth=3, width=40, batch=2)
     both, forward = simulated(case, count=4), simulated(case, count=4, backward=False)
-    assert set(both.rows) - set(forward.rows) == {"gradient_second_moment", "weight_gradient_second_moment"}
+    backward = {quantity.name for quantity in ALL if quantity.passes == "backward"}
+    assert set(both.rows) - set(forward.rows) == backward
     assert all(np.array_equal(both.rows[name], row) for name, row in forward.rows.items())
     assert forward.gradient_counts is None
 

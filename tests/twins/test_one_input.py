@@ -5,7 +5,7 @@ import pytest
 from mcflow.kernels.cpu import collapsed, launch, one_input
 
 from mcflow.model.case import Case
-from mcflow.quantities import QUANTITIES
+from mcflow.quantities import NAMES
 from mcflow.sampling import sample
 from mcflow.sampling.bins import Plan
 
@@ -62,7 +62,7 @@ def test_both_walks_give_the_same_networks(name, backward, walks, monkeypatch):
     monkeypatch.setattr(one_input, "walk", collapsed.walk)
     general = simulated(name, backward)
     assert walks == [quick_walk, collapsed.walk]
-    for quantity in QUANTITIES:
+    for quantity in NAMES:
         if quantity not in general.rows:
             assert quantity not in quick.rows
             continue

@@ -11,16 +11,16 @@ from mcflow.activations import registry
 from mcflow.cli import call
 from mcflow.errors import InputError
 from mcflow.model.case import Case
-from mcflow.quantities import QUANTITIES
+from mcflow.quantities import NAMES
 from mcflow.theory.estimate import TIERS
 from mcflow.theory.infinite_width import trajectory
 
 
 def test_names_are_those_of_the_file_and_every_value_has_a_tier():
     found = theory.predict(Case("kaiming_normal", "gelu", depth=5, width=32, batch=2, correlation=0.5))
-    assert list(found["quantity"].values) == list(QUANTITIES)
+    assert list(found["quantity"].values) == list(NAMES)
     assert set(found["tier"].values.ravel()) <= set(TIERS)
-    for name in QUANTITIES:
+    for name in NAMES:
         assert found[name].dims == ("layer",)
         assert np.isfinite(found[name].values).all(), name
     assert "several inputs" in found.attrs["left_out"]

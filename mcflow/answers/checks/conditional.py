@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import quantities
 from mcflow.answers.checks.recorded import FEWEST, Floats, Recorded, average_row, extreme_rows
 from mcflow.answers.verdict_rows import NUMERICAL, RARE, Row
 from mcflow.errors import InputError
@@ -33,8 +34,8 @@ def rows(recorded: Recorded) -> Iterable[Row]:
         return
     stack = recorded.stack
     single = recorded.inputs == 1
-    spherical = single and stack.distribution in ("normal", "orthogonal") and recorded.has_normal_biases
-    normal = single and stack.distribution == "normal" and recorded.has_normal_biases
+    spherical = single and stack.distribution.is_rotation_invariant and recorded.has_normal_biases
+    normal = single and stack.distribution.is_gaussian and recorded.has_normal_biases
     for layer in recorded.layers:
         variance = recorded.variance(layer)
         square = recorded.column(SECOND, layer)
@@ -97,7 +98,7 @@ def _averages(recorded: Recorded, layer: int, variance: Floats) -> Iterable[Row]
 def _scores(recorded: Recorded, layer: int, quantity: str, mean: Floats, variance: Floats) -> Iterable[Row]:
     values = recorded.column(quantity, layer)
     with np.errstate(invalid="ignore", divide="ignore"):
-        if quantity.endswith("fraction"):
+        if quantities.get(quantity).kind == "fraction":
             rarer = np.minimum(mean, 1.0 - mean) * recorded.stack.width[layer]
             if not np.nansum(rarer) > RARE or np.nanmin(rarer) < FEWEST_UNITS:
                 return

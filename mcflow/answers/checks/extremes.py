@@ -54,7 +54,7 @@ def _gradients(recorded: Recorded) -> Iterable[Row]:
     """|d_l| <= b |W| |d_(l+1)|, and P(|W| > s (sqrt n + sqrt m + t)) <= exp(-t^2 / 2) (Davidson & Szarek 2001)."""
     stack = recorded.stack
     bound = stack.activation.dphi_max
-    if stack.distribution != "normal" or not (math.isfinite(bound) and bound > 0):
+    if not stack.distribution.is_gaussian or not (math.isfinite(bound) and bound > 0):
         return
     for layer in recorded.layers[:-1]:
         n, above = float(stack.width[layer]), float(stack.width[layer + 1])

@@ -62,7 +62,7 @@ def _is_smooth(recorded: Recorded, layer: int) -> bool:
     """Whether densities have no jumps: sums of normal weights, or of enough others."""
     stack = recorded.stack
     terms = min(stack.fan_in[layer], stack.width[layer], stack.width[min(layer + 1, stack.depth - 1)])
-    return stack.distribution == "normal" or bool(terms >= ENOUGH)
+    return stack.distribution.is_gaussian or bool(terms >= ENOUGH)
 
 
 def _total(recorded: Recorded, layer: int, quantity: str, counted: Counted) -> Iterable[Row]:
@@ -140,7 +140,7 @@ def _bins(recorded: Recorded, layer: int, counted: Counted) -> Iterable[Row]:
     from scipy.special import chdtrc, ndtr
 
     stack = recorded.stack
-    normal = stack.distribution == "normal" and recorded.has_normal_biases and recorded.inputs == 1
+    normal = stack.distribution.is_gaussian and recorded.has_normal_biases and recorded.inputs == 1
     if not normal or (layer > 0 and not recorded.has("activation_second_moment")):
         return
     counts, edges, networks = counted

@@ -8,12 +8,13 @@ import numpy as np
 
 from mcflow.answers.checks.recorded import LARGEST, SMALLEST, Floats, Recorded
 from mcflow.answers.verdict_rows import Row
-from mcflow.quantities import QUANTITIES
+from mcflow.quantities import NAMES
 
 TOLERANCE = 1e-5  # relative: rows come from float32 numbers and float64 sums
 EQUAL, BELOW = "equals", "at_most"
 H, H2, H4 = "preactivation_mean", "preactivation_second_moment", "preactivation_fourth_moment"
 X, X2 = "activation_mean", "activation_second_moment"
+SIZE, RATIO = "activation_absolute_mean", "participation_ratio"
 ON, FLAT = "active_fraction", "saturated_fraction"
 D2, W2 = "gradient_second_moment", "weight_gradient_second_moment"
 SUMMARY_TOLERANCE = 1e-6
@@ -39,7 +40,8 @@ def rows(recorded: Recorded) -> Iterable[Row]:
 def _excesses(recorded: Recorded, layer: int) -> Iterator[tuple[str, str, Floats]]:
     """(network,) by how much each relation is broken, relative to its right side."""
     stack = recorded.stack
-    columns = {q: recorded.column(q, layer) for q in (H, H2, H4, X, X2, ON, FLAT, D2, W2) if recorded.has(q)}
+    known = (H, H2, H4, X, X2, SIZE, RATIO, ON, FLAT, D2, W2)
+    columns = {quantity: recorded.column(quantity, layer) for quantity in known if recorded.has(quantity)}
     units = recorded.units(layer)
 
     def excess(quantity: str, relation: str, left: Floats, right: Floats) -> tuple[str, str, Floats]:
@@ -56,6 +58,13 @@ def _excesses(recorded: Recorded, layer: int) -> Iterator[tuple[str, str, Floats
             yield excess(H, f"{BELOW}_root_mean_square", np.abs(columns[H]), np.sqrt(columns[H2]))
         if {X, X2} <= columns.keys():
             yield excess(X, f"{BELOW}_root_mean_square", np.abs(columns[X]), np.sqrt(columns[X2]))
+        if {X, X2, SIZE} <= columns.keys():
+            yield excess(X, f"{BELOW}_absolute_mean", np.abs(columns[X]), columns[SIZE])
+            yield excess(SIZE, f"{BELOW}_root_mean_square", columns[SIZE], np.sqrt(columns[X2]))
+        if RATIO in columns:
+            ones = np.ones(len(columns[RATIO]))
+            yield excess(RATIO, f"{BELOW}_one", columns[RATIO], ones)
+            yield excess(RATIO, f"{BELOW}_units_times_itself", ones, units * columns[RATIO])
         if ON in columns and not stack.activation.flat:
             yield excess(ON, f"{EQUAL}_all_units", columns[ON], np.ones(len(columns[ON])))
         slope = stack.activation.negative_slope
@@ -66,6 +75,8 @@ def _excesses(recorded: Recorded, layer: int) -> Iterator[tuple[str, str, Floats
                 yield excess(H2, f"{BELOW}_activation_over_slope", least, columns[X2])
         if slope == 0.0 and {ON, FLAT} <= columns.keys():
             yield excess(FLAT, f"{EQUAL}_what_is_not_active", 1.0 + columns[FLAT], 2.0 - columns[ON])
+        if slope == 0.0 and {X, SIZE} <= columns.keys():
+            yield excess(SIZE, f"{EQUAL}_mean", columns[SIZE], columns[X])
         if {X, X2, ON} <= columns.keys() and slope == 0.0:
             yield excess(X, f"{BELOW}_root_of_active_share", columns[X], np.sqrt(columns[X2] * columns[ON]))
         if recorded.inputs == 1 and {D2, W2} <= columns.keys() and (layer == 0 or recorded.has(X2)):
@@ -77,7 +88,7 @@ def _excesses(recorded: Recorded, layer: int) -> Iterator[tuple[str, str, Floats
 
 def _summaries(recorded: Recorded) -> Iterable[Row]:
     """The summary's mean against that of the rows it was made from."""
-    for quantity in QUANTITIES:
+    for quantity in NAMES:
         if not recorded.has(quantity):
             continue
         stated_means = np.asarray(recorded.dataset[f"{quantity}_mean"].values, dtype=np.float64)

@@ -9,9 +9,10 @@ import numpy as np
 
 from mcflow.answers.checks.recorded import FEWEST, Floats, Recorded
 from mcflow.answers.verdict_rows import Row
+from mcflow.quantities import ALL
 from mcflow.statistics import hypotheses
 
-QUANTITIES = ("preactivation_second_moment", "activation_second_moment", "gradient_second_moment")
+QUANTITIES = tuple(quantity.name for quantity in ALL if quantity.is_second_moment and quantity.divisor == "units")
 RESOLUTION = 2.0**-23  # of the values at worst, relative: two may agree by chance
 
 

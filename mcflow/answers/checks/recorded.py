@@ -44,7 +44,7 @@ class Recorded:
     @property
     def has_atoms(self) -> bool:
         """Whether sums of weights may be exactly 0: those of signs, without biases."""
-        return self.stack.distribution == "rademacher" and not self.stack.has_bias
+        return not self.stack.distribution.is_continuous and not self.stack.has_bias
 
     @cached_property
     def columns(self) -> Columns:

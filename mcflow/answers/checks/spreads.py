@@ -7,8 +7,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from mcflow import quantities
 from mcflow.answers.checks.recorded import Floats, Recorded
-from mcflow.answers.spreads import size_of, spreads
+from mcflow.answers.spreads import spreads
 from mcflow.answers.verdict_rows import NUMERICAL, Row
 from mcflow.statistics import hypotheses
 from mcflow.theory.finite_width.output_gradient import variance_bounds
@@ -29,18 +30,19 @@ def rows(recorded: Recorded) -> Iterable[Row]:
     for quantity, of in recorded.prediction.of.items():
         if not recorded.has(quantity) or quantity == "preactivation_fourth_moment":
             continue  # of h^4 the tail is too heavy; its mean given the size of h says more
+        kind = quantities.get(quantity).kind
         for layer in recorded.layers:  # none of which carries an exponent
             predicted, allowance = float(of.std[layer]), float(of.std_allowance[layer])
             scale = abs(float(of.mean[layer]))
             if not (math.isfinite(predicted) and predicted > 100.0 * NUMERICAL * scale and predicted > 0):
                 continue
-            if quantity.endswith("fraction") and min(scale, 1.0 - scale) * recorded.units(layer) < RARE:
+            if kind == "fraction" and min(scale, 1.0 - scale) * recorded.units(layer) < RARE:
                 continue  # most networks have no such unit
-            if quantity.endswith("_mean") and predicted < LEAST * _smallest_spread(recorded, quantity, layer):
+            if kind == "mean" and predicted < LEAST * _smallest_spread(recorded, quantity, layer):
                 continue  # inputs that cancel each other leave nothing but round-off
             tier = of.tier[layer] if allowance == 0 else "first-order"
             low, high = predicted - allowance, predicted + allowance
-            heavy = wide[quantity if quantity in wide else size_of(quantity)][layer]
+            heavy = wide[quantity if quantity in wide else quantities.get(quantity).size][layer]
             yield from _row(recorded, layer, quantity, (low, predicted, high), tier, float(heavy))
     last = recorded.stack.depth - 1
     if recorded.inputs > 1 and recorded.is_plain(last) and D2 in recorded.prediction.of and recorded.has(D2):
@@ -81,7 +83,7 @@ def _row(
 
 def _smallest_spread(recorded: Recorded, quantity: str, layer: int) -> float:
     """Of the mean of as many independent numbers as a network has in a layer."""
-    square = recorded.prediction.of.get(quantity.replace("_mean", "_second_moment"))
+    square = recorded.prediction.of.get(quantities.get(quantity).scale)
     return 0.0 if square is None else math.sqrt(max(float(square.mean[layer]), 0.0) / recorded.units(layer))
 
 
@@ -94,5 +96,5 @@ def _kurtosis(values: Floats, spread: float, heavy: float, quantity: str) -> flo
     if heavy > HOPELESS:
         return math.inf
     w = math.exp(heavy**2)
-    implied = w**4 + 2.0 * w**3 + 3.0 * w**2 - 3.0 if quantity.endswith("moment") else 3.0 * w
+    implied = w**4 + 2.0 * w**3 + 3.0 * w**2 - 3.0 if quantities.get(quantity).kind == "moment" else 3.0 * w
     return max(found, implied, 1.8)

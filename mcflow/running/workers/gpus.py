@@ -13,7 +13,7 @@ from typing import Any
 
 from mcflow.errors import InputError
 from mcflow.running.workers.executor import Workers
-from mcflow.sampling import cuda_detection
+from mcflow.sampling import devices
 
 
 @contextlib.contextmanager
@@ -38,15 +38,16 @@ def crew(numbers: str | None, device: str) -> Iterator[Workers | None]:
 
 
 def _parse(numbers: str, device: str) -> list[int]:
-    if device != "cuda":
+    seen = devices.get(device).count
+    if seen is None:
         raise InputError(f"--gpus {numbers}: this run is on the {device}; give --device cuda")
     if not re.fullmatch(r"\d{1,3}(,\d{1,3})*", numbers):
         raise InputError(f"--gpus {numbers}: give numbers as nvidia-smi counts them, as in 0,1")
     chosen = [int(word) for word in numbers.split(",")]
     if len(set(chosen)) < len(chosen):
         raise InputError(f"--gpus {numbers}: name each GPU once")
-    there = len(cuda_detection.examine()["devices"])
-    if max(chosen) >= there and not cuda_detection.simulated():
+    there = seen()
+    if max(chosen) >= there:
         raise InputError(f"--gpus {numbers}: this process sees {there} GPUs, 0 to {there - 1}")
     return chosen
 

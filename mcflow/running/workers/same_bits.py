@@ -36,8 +36,7 @@ class Agreement:
                 raise InputError(f"a worker has {name} {here} and this process {there}; install the same there")
         stated = dict(self.cases)
         for job in jobs:
-            if job.device == "cuda":
-                devices.choose_device("cuda")
+            devices.choose_device(job.device)
             try:
                 found = _definition(job)
             except InputError as error:
@@ -71,4 +70,4 @@ def _versions() -> tuple[tuple[str, str], ...]:
 
 def _definition(job: Job) -> Definition:
     """What the functions of this process make of a case's scheme and activation."""
-    return definitions.definition_of(job.case, job.case.layers(job.inputs.shape[1]))
+    return definitions.definition_of(job.case, job.case.program_for(job.inputs.shape[1]))

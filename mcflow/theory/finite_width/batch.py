@@ -44,7 +44,7 @@ def pairs(stack: Stack, path: Trajectory, responses: Mapping[str, Array]) -> Pai
     None for one input, orthogonal weights, uniform biases (h is not Gaussian then), inputs of many different norms,
     a user's function that the rules in the plane do not resolve.
     """
-    if len(stack.pairs) == 0 or stack.distribution == "orthogonal" or (stack.uniform_bias and stack.has_bias):
+    if len(stack.pairs) == 0 or not stack.distribution.is_independent or (stack.uniform_bias and stack.has_bias):
         return None
     rows = np.sort(path.row[stack.pairs.index], axis=1)
     norms, group = np.unique(rows, axis=0, return_inverse=True)
@@ -131,5 +131,5 @@ def estimates(stack: Stack, found: Pairs, own: Mapping[str, Array]) -> tuple[dic
     for name, covariance in found.covariance.items():
         variance = own[name] / batch + (1.0 - 1.0 / batch) * covariance
         std[name] = np.sqrt(np.maximum(variance, 0.0))
-    mean = found.cosine if stack.distribution == "normal" else np.full(stack.depth, np.nan)
+    mean = found.cosine if stack.distribution.is_gaussian else np.full(stack.depth, np.nan)
     return std, Estimate("first-order", mean, found.cosine_std)

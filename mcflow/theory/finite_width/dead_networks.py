@@ -87,7 +87,7 @@ def _continuous(stack: Stack) -> bool:
     """Whether h has no atom at 0 unless the layer below is dead."""
     if not (stack.forward > 0).all():
         return False
-    return stack.distribution != "rademacher" or bool((stack.bias_variance > 0).all())
+    return stack.distribution.is_continuous or bool((stack.bias_variance > 0).all())
 
 
 def _layers(off: Off, half: Array, share: Array | None) -> Array | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import quantities
 from mcflow.activations.registry import Activation
 from mcflow.mean_field import fractions
 from mcflow.mean_field.moments import LOG_Q_HIGH, LOG_Q_LOW, USER_LOG_Q_HIGH, Moments, moments
@@ -69,7 +70,7 @@ def estimates(stack: Stack, path: Trajectory) -> dict[str, Estimate]:
     single = len(stack.input_moment) == 1
     found: dict[str, tuple[Array, Array]] = {}  # (row, layer) means and variances
     for name, observable in OBSERVABLES.items():
-        values = [_forward(stack, row, observable, name.endswith("fraction")) for row in expansions]
+        values = [_forward(stack, row, observable, quantities.get(name).kind == "fraction") for row in expansions]
         found[name] = np.array([value[0] for value in values]), np.array([value[1] for value in values])
     q = np.array([np.exp(row.log_k) * (1.0 + row.shift) for row in expansions])
     trusted = np.array([row.trusted for row in expansions])
@@ -78,10 +79,11 @@ def estimates(stack: Stack, path: Trajectory) -> dict[str, Estimate]:
     out: dict[str, Estimate] = {}
     for name, (means, variances) in found.items():
         mean = path.share @ means
-        if name.endswith("fraction"):  # a dead layer is one of h = 0
-            mean = stack.alive * mean + (1.0 - stack.alive) * float(name.startswith("saturated"))
+        kind = quantities.get(name).kind
+        if kind == "fraction":  # a dead layer is one of h = 0
+            mean = stack.alive * mean + (1.0 - stack.alive) * float(name == "saturated_fraction")
         spread = np.sqrt(np.maximum(variances[0], 0.0)) if single else std.get(name)
-        out[name] = Estimate("first-order", mean, spread, _log10(mean) if name.endswith("moment") else None)
+        out[name] = Estimate("first-order", mean, spread, _log10(mean) if kind == "moment" else None)
     if cosine is not None:
         out["preactivation_correlation"] = cosine
     return out | _gradients(stack, path, expansions, single)
@@ -144,7 +146,7 @@ def expand(stack: Stack, path: Trajectory, row: int) -> Expansion | None:
 
 def _rigidity(stack: Stack, layer: int) -> float:
     """What orthogonal weights take off the spread: |h|^2 = |W x|^2 is fixed, or Beta, instead of chi^2."""
-    if stack.distribution != "orthogonal":
+    if stack.distribution.is_independent:
         return 0.0
     n, n_in = stack.width[layer], stack.fan_in[layer]
     return 2.0 * max(0.0, 1.0 / n - 1.0 / n_in) - 2.0 / n
@@ -206,6 +208,11 @@ def _activation_mean(activation: Activation, m: Moments) -> tuple[float, float, 
     return float(p[0]), float(p[1]) / 2, float(p[2]) / 4, float(m.second[0] - p[0] ** 2)
 
 
+def _activation_size(activation: Activation, m: Moments) -> tuple[float, float, float, float]:
+    p = m.size
+    return float(p[0]), float(p[1]) / 2, float(p[2]) / 4, float(m.second[0] - p[0] ** 2)
+
+
 def _probability(of: Callable[[Activation, Array], Array]) -> Observable:
     def observe(activation: Activation, m: Moments) -> tuple[float, float, float, float]:
         low, p, high = of(activation, m.q * np.array([1.0 - DIFFERENCE, 1.0, 1.0 + DIFFERENCE])).tolist()
@@ -220,6 +227,7 @@ OBSERVABLES: dict[str, Observable] = {
     "preactivation_fourth_moment": _fourth,
     "activation_second_moment": _activation_second,
     "activation_mean": _activation_mean,
+    "activation_absolute_mean": _activation_size,
     "active_fraction": _probability(fractions.active),
     "saturated_fraction": _probability(fractions.saturated),
 }
@@ -289,7 +297,7 @@ def _backward(stack: Stack, e: Expansion) -> tuple[Array, Array, Array]:
         if layer + 1 < depth:
             tilt = ratio[layer] * mixed[layer] / slope[layer, 0] / n
             local += tilt * ((aligned - 1.0) + stack.kurtosis * c1[layer + 1])
-            if stack.distribution == "orthogonal":
+            if not stack.distribution.is_independent:
                 big = max(n, width[layer + 1])
                 local -= (aligned - 1.0) / big
                 fluctuation += n * 2.0 * max(0.0, 1.0 / n - 1.0 / width[layer + 1]) - 2.0

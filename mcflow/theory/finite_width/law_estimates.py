@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mcflow import quantities
 from mcflow.mean_field.moments import moments
 from mcflow.mean_field.quadrature import Array
+from mcflow.quantities import SATURATION
 from mcflow.theory.estimate import Estimate, from_logs
 from mcflow.theory.finite_width import exact_gradient, exact_law
 from mcflow.theory.finite_width.exact_law import Chain
@@ -48,7 +50,7 @@ class _Tables:
 
 def chains(stack: Stack, path: Trajectory) -> list[Chain]:
     """The chain of each distinct input norm. Raises Unresolved where theory has no exact law for the case."""
-    if stack.distribution != "normal":
+    if not stack.distribution.is_gaussian:
         raise exact_law.Unresolved(f"{stack.distribution} weights: the variance alone is not a Markov chain")
     flat = bool((stack.activation.phi(np.array([-1.0, 1.0])) == 0.0).any())
     least = NARROWEST_FLAT if flat else NARROWEST
@@ -82,7 +84,7 @@ def estimates(stack: Stack, path: Trajectory, laws: list[Chain]) -> dict[str, Es
     out = {}
     for i, name in enumerate(NAMES):
         with np.errstate(divide="ignore", invalid="ignore"):
-            log10 = np.log10(mean[:, i]) if name.endswith("moment") else None
+            log10 = np.log10(mean[:, i]) if quantities.get(name).kind == "moment" else None
         logs = _log_law(stack, laws[0], name) if single else (None, None)
         out[name] = Estimate("exact-law", mean[:, i], deviation[:, i] if single else None, log10, *logs)
     variance = mean[:, NAMES.index("preactivation_second_moment")]
@@ -127,10 +129,10 @@ def _at_zero(stack: Stack) -> Array:
     """Every quantity of a layer whose preactivations are all 0 because the layer before it is off."""
     p, d = (float(value[0]) for value in (stack.activation.phi(np.zeros(1)), stack.activation.dphi(np.zeros(1))))
     limit = stack.activation.dphi_max
-    low = abs(d) < 0.01 * limit if math.isfinite(limit) else d == 0.0
+    low = abs(d) < SATURATION * limit if math.isfinite(limit) else d == 0.0
     active = not any(a <= 0.0 <= b for a, b in stack.activation.flat)
-    known = {"activation_second_moment": p * p, "activation_mean": p, "active_fraction": active}
-    known["saturated_fraction"] = low
+    known = {"activation_second_moment": p * p, "activation_mean": p, "activation_absolute_mean": abs(p)}
+    known |= {"active_fraction": active, "saturated_fraction": low}
     return np.array([float(known.get(name, 0.0)) for name in NAMES])
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mcflow.distributions import UNIFORM
 from mcflow.mean_field.quadrature import Array
+from mcflow.quantities import SATURATION
 from mcflow.theory.estimate import LN10, Estimate, from_logs
 from mcflow.theory.finite_width import products
 from mcflow.theory.stack import Stack, log_mean
-
-UNIFORM_KURTOSIS = -1.2
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def estimates(stack: Stack) -> dict[str, Estimate]:
     m2 = 0.5 * (1.0 + slope * slope)
     ratio = 0.5 * (1.0 + slope**4) / (m2 * m2)  # m4 / m2^2; kappa_a of the theory note is 3 ratio - 1
     single = len(stack.input_moment) == 1
-    known = not (stack.distribution == "orthogonal" and stack.has_bias)
+    known = stack.distribution.is_independent or not stack.has_bias
     log_q, log_x = _means(stack, m2)
     h, x = _forward(stack, ratio, 0) if single and known else (None, None)
     law = products.log_laws(stack) if single else {}
@@ -54,6 +54,8 @@ def estimates(stack: Stack) -> dict[str, Estimate]:
     out |= _gradients(stack, m2, ratio, x, log_x, law)
     out |= _fractions(stack, slope)
     magnitude = products.log_mean_magnitude(stack)
+    if magnitude is not None:  # |x| is |h| above zero and |slope| |h| below
+        out["activation_absolute_mean"] = from_logs("exact", math.log(0.5 * (1.0 + abs(slope))) + magnitude)
     if slope == 1.0:
         out["activation_mean"] = Estimate("exact", np.zeros(stack.depth))
     elif magnitude is not None:
@@ -102,14 +104,14 @@ def _forward(stack: Stack, ratio: float, which: int) -> tuple[_Moments, _Moments
     log_x = math.log(stack.input_moment[which])
     h = np.empty((3, stack.depth))
     x = np.empty((3, stack.depth))
-    bias_kurtosis = UNIFORM_KURTOSIS if stack.uniform_bias else 0.0
+    bias_kurtosis = UNIFORM.excess_kurtosis if stack.uniform_bias else 0.0
     m2 = 0.5 * (1.0 + (stack.activation.negative_slope or 0.0) ** 2)
     for layer in range(stack.depth):
         n, n_in = stack.width[layer], stack.fan_in[layer]
         log_weights = math.log(stack.forward[layer]) + log_x
         log_h = float(np.logaddexp(log_weights, math.log(b))) if (b := stack.bias_variance[layer]) > 0 else log_weights
         share = math.exp(log_weights - log_h)  # of the weights in E h^2
-        if stack.distribution == "orthogonal":
+        if not stack.distribution.is_independent:
             big = max(n, n_in)
             whole = square * (n + 2.0) / n * big / (big + 2.0)
             entry = 3.0 * whole / (n * (n + 2.0))
@@ -146,7 +148,7 @@ def _backward(stack: Stack, ratio: float) -> Array:
     for layer in range(stack.depth - 1, -1, -1):
         n = stack.width[layer]
         if layer < stack.depth - 1:
-            if stack.distribution == "orthogonal":
+            if not stack.distribution.is_independent:
                 big = max(n, stack.width[layer + 1])
                 whole = square * n * (n + 2.0) / (big * (big + 2.0)) * (big / n) ** 2
                 entry, cross = 3.0 * whole * n / (n + 2.0), whole * n / (n + 2.0)
@@ -192,7 +194,7 @@ def _fractions(stack: Stack, slope: float) -> dict[str, Estimate]:
             "active_fraction": Estimate("exact", 0.5 * alive, spread),
             "saturated_fraction": Estimate("exact", 1.0 - 0.5 * alive, spread),
         }
-    flat = 0.5 if abs(slope) < 0.01 * stack.activation.dphi_max else 0.0
+    flat = 0.5 if abs(slope) < SATURATION * stack.activation.dphi_max else 0.0
     spread = np.sqrt(flat * 0.5 / n) if single else None
     return {
         "active_fraction": Estimate("exact", np.ones(stack.depth), np.zeros(stack.depth) if single else None),

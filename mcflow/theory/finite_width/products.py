@@ -49,15 +49,15 @@ def coins_are_fair(stack: Stack) -> bool:
 
     A row of W_l and its bias may change sign together. h must have no atom at 0: sign weights need a bias.
     """
-    return stack.activation.negative_slope == 1.0 or stack.distribution != "rademacher" or stack.has_bias
+    return stack.activation.negative_slope == 1.0 or stack.distribution.is_continuous or stack.has_bias
 
 
 def products(stack: Stack) -> dict[str, Product]:
     """By quantity; empty where second moments are not such products: another activation, other weights."""
     slope = stack.activation.negative_slope
-    if slope is None or stack.distribution not in ("normal", "orthogonal"):
+    if slope is None or not stack.distribution.is_rotation_invariant:
         return {}
-    orthogonal = stack.distribution == "orthogonal"
+    orthogonal = not stack.distribution.is_independent
     width, fan_in = stack.width.astype(int).tolist(), stack.fan_in.astype(int).tolist()
     kept = [Share(n, slope) for n in width]
     # |W^T d|: n_l of max(n_l, n_(l+1)) columns; the cotangent above the last layer is normal

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow.quantities import ALL
 from mcflow.theory.finite_width import products
 from mcflow.theory.finite_width.factors import Length
 from mcflow.theory.stack import Stack
@@ -46,7 +47,7 @@ class Law:
         return np.where((logs > self.logs[0]) & (logs < self.logs[-1]), np.maximum(found, 0.0), 0.0)
 
 
-QUANTITIES = ("preactivation_second_moment", "activation_second_moment", "gradient_second_moment")
+QUANTITIES = tuple(quantity.name for quantity in ALL if quantity.is_second_moment and quantity.divisor == "units")
 
 
 def laws(stack: Stack, layers: Sequence[int]) -> dict[str, dict[int, Law]]:
@@ -60,7 +61,7 @@ def laws(stack: Stack, layers: Sequence[int]) -> dict[str, dict[int, Law]]:
     if len(stack.input_moment) != 1 or stack.input_moment[0] == 0:
         return {}
     out = _products(stack, layers)
-    if QUANTITIES[0] in out or stack.distribution != "normal" or (stack.has_bias and stack.uniform_bias):
+    if QUANTITIES[0] in out or not stack.distribution.is_gaussian or (stack.has_bias and stack.uniform_bias):
         return out
     from mcflow.theory.finite_width import exact_law, law_estimates
     from mcflow.theory.infinite_width import trajectory

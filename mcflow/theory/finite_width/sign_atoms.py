@@ -21,7 +21,7 @@ def shares(stack: Stack) -> Array:
     the layer below saw the same signs, or sums of few values. 0 where h has a density.
     """
     out = np.zeros(stack.depth)
-    if stack.distribution != "rademacher" or stack.has_bias:
+    if stack.distribution.is_continuous or stack.has_bias:
         return out
     half = stack.is_off_below_zero
     found = first_layer.laws(stack)

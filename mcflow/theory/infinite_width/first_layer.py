@@ -14,13 +14,15 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import quantities
 from mcflow.activations.registry import Activation
-from mcflow.mean_field import fractions
-from mcflow.mean_field.evaluation import evaluate
+from mcflow.distributions import NORMAL, UNIFORM, Distribution
+from mcflow.mean_field import magnitude
+from mcflow.mean_field.evaluation import evaluate, values
 from mcflow.mean_field.even_parts import even_part
-from mcflow.mean_field.moments import LOG_Q_HIGH, LOG_Q_LOW, ROUND_OFF, Moments
+from mcflow.mean_field.moments import LOG_Q_HIGH, LOG_Q_LOW, ROUND_OFF, LogMoments, Moments
 from mcflow.mean_field.quadrature import Array
-from mcflow.schemes import EXCESS_KURTOSIS, TRUNCATED_STD
+from mcflow.quantities import SATURATION
 from mcflow.theory.estimate import LN10, Estimate
 from mcflow.theory.input_pairs import Index
 from mcflow.theory.stack import Stack, log_or_minus_infinity
@@ -97,22 +99,22 @@ class FirstLaw:
         return total + float(np.where(inside[change], -moved, moved).sum())
 
 
-def law(distribution: str, amplitudes: Array, bias_variance: float, uniform_bias: bool) -> FirstLaw:
+def law(distribution: Distribution, amplitudes: Array, bias_variance: float, uniform_bias: bool) -> FirstLaw:
     """The law of sum_j a_j w_j + b for (feature,) ``amplitudes`` a_j >= 0 and independent w_j of variance 1."""
     kept = np.sort(amplitudes[amplitudes > 0])[::-1]
     return _law(distribution, kept.tobytes(), bias_variance, uniform_bias)
 
 
 @lru_cache(maxsize=128)
-def _law(distribution: str, data: bytes, bias_variance: float, uniform_bias: bool) -> FirstLaw:
+def _law(distribution: Distribution, data: bytes, bias_variance: float, uniform_bias: bool) -> FirstLaw:
     amplitudes = np.frombuffer(data)
     variance = float(np.sum(amplitudes**2)) + bias_variance
-    excess = EXCESS_KURTOSIS[distribution] * float(np.sum(amplitudes**4))
-    excess += EXCESS_KURTOSIS["uniform"] * bias_variance**2 if uniform_bias else 0.0
-    terms = [(float(a), *TERMS[distribution]) for a in amplitudes]
+    excess = distribution.excess_kurtosis * float(np.sum(amplitudes**4))
+    excess += UNIFORM.excess_kurtosis * bias_variance**2 if uniform_bias else 0.0
+    terms = [(float(a), *term(distribution)) for a in amplitudes]
     if bias_variance > 0:
-        terms.append((math.sqrt(bias_variance), *TERMS["uniform" if uniform_bias else "normal"]))
-    atoms = _atoms(amplitudes) if distribution == "rademacher" and bias_variance == 0 else None
+        terms.append((math.sqrt(bias_variance), *term(UNIFORM if uniform_bias else NORMAL)))
+    atoms = _atoms(amplitudes) if not distribution.is_continuous and bias_variance == 0 else None
     rule = (*atoms, 0.0) if atoms is not None else _grid(terms, math.sqrt(variance))
     return FirstLaw(*rule, variance, 3.0 * variance**2 + excess)
 
@@ -158,30 +160,10 @@ def window(u: Array) -> Array:
     return np.asarray((2.0 - noise) * noise)
 
 
-def _uniform_wave(u: Array) -> Array:
-    return np.asarray(np.sinc(math.sqrt(3.0) / math.pi * u))
-
-
-def _truncated_wave(u: Array) -> Array:
-    """exp(-v^2/2) Re erf((2 + i v) / sqrt(2)) / erf(sqrt(2)), v = u / TRUNCATED_STD; by Faddeeva's function."""
-    from scipy.special import wofz
-
-    v = u / TRUNCATED_STD
-    cut = np.exp(-2.0 - 2.0j * v) * wofz((2.0j - v) / math.sqrt(2.0))
-    return np.asarray((np.exp(-0.5 * v * v) - cut.real) / math.erf(math.sqrt(2.0)))
-
-
-def _normal_wave(u: Array) -> Array:
-    return np.exp(-0.5 * u * u)
-
-
-# characteristic function of one term of variance 1, and the largest value it takes
-TERMS: dict[str, tuple[Wave, float]] = {
-    "uniform": (_uniform_wave, math.sqrt(3.0)),
-    "truncated_normal": (_truncated_wave, 2.0 / TRUNCATED_STD),
-    "rademacher": (np.cos, 1.0),
-    "normal": (_normal_wave, REACH),
-}
+def term(distribution: Distribution) -> tuple[Wave, float]:
+    """Characteristic function of one term of variance 1, and the largest value that it takes on the grid."""
+    assert distribution.wave is not None, f"{distribution} weights are no sum of independent terms"
+    return distribution.wave, min(distribution.largest, REACH)
 
 
 def laws(stack: Stack) -> tuple[Index, tuple[FirstLaw, ...]] | None:
@@ -211,7 +193,7 @@ def laws(stack: Stack) -> tuple[Index, tuple[FirstLaw, ...]] | None:
 def _is_lattice(stack: Stack, sizes: Array) -> bool:
     """Whether sums of signs take few values for an input, (batch, feature) ``sizes`` in order."""
     steps = np.count_nonzero(np.diff(sizes, axis=1) > MERGED, axis=1)
-    return stack.distribution == "rademacher" and not stack.has_bias and bool((steps < FEW).any())
+    return not stack.distribution.is_continuous and not stack.has_bias and bool((steps < FEW).any())
 
 
 def excess(stack: Stack) -> float:
@@ -221,7 +203,7 @@ def excess(stack: Stack) -> float:
     variance = stack.forward[0] * stack.input_moment + stack.bias_variance[0]
     fourth = stack.kurtosis * stack.weight_variance[0] ** 2 * stack.fan_in[0] * stack.input_fourth
     if stack.uniform_bias:
-        fourth = fourth + EXCESS_KURTOSIS["uniform"] * stack.bias_variance[0] ** 2
+        fourth = fourth + UNIFORM.excess_kurtosis * stack.bias_variance[0] ** 2
     return float(np.abs(fourth / np.where(variance > 0, variance, math.inf) ** 2).max())
 
 
@@ -249,14 +231,26 @@ def _moments(of: FirstLaw, activation: Activation, scalar: object) -> Moments:
     def alone(value: float, count: int) -> Array:
         return np.array([value] + [0.0] * (count - 1))
 
-    return Moments(of.variance, alone(mean, 3), alone(second, 5), alone(fourth, 3), alone(slope, 3), *rest)
+    size = alone(_size(of, activation, h, w, p), 3)
+    return Moments(of.variance, alone(mean, 3), alone(second, 5), alone(fourth, 3), alone(slope, 3), size, *rest)
 
 
-def log_moments(of: FirstLaw, activation: Activation) -> tuple[float, float, float, float, float]:
-    """As ``expectations.log_moments``: log E phi^2, E phi'^2, E phi^4, |E phi|, and +-inf for the sign of E phi."""
+def _size(of: FirstLaw, activation: Activation, h: Array, w: Array, phi: Array) -> float:
+    """E |phi| under this law; where phi, given at the nodes ``h``, changes its sign, panels are cut."""
+    order = np.argsort(h)
+    zeros = magnitude.zeros_between(activation, h[order], phi[order])
+    if len(zeros):
+        h, w = of.nodes((*activation.kinks, *zeros.tolist()))
+        phi = values(activation, h)
+    return float(w @ np.abs(phi))
+
+
+def log_moments(of: FirstLaw, activation: Activation) -> LogMoments:
+    """As ``mean_field.moments.log_moments``: log E phi^2, E phi'^2, E phi^4, |E phi|, its sign, and log E |phi|."""
     m = moments(of, activation)
-    logs = log_or_minus_infinity(np.array([m.second[0], m.slope[0], m.fourth[0], abs(m.mean[0])])).tolist()
-    return (*logs, math.copysign(math.inf, m.mean[0]))
+    parts = np.array([m.second[0], m.slope[0], m.fourth[0], abs(m.mean[0]), m.size[0]])
+    second, slope, fourth, mean, size = log_or_minus_infinity(parts).tolist()
+    return second, slope, fourth, mean, math.copysign(math.inf, m.mean[0]), size
 
 
 def estimates(stack: Stack, share: Array, first: tuple[FirstLaw, ...]) -> dict[str, Estimate]:
@@ -266,13 +260,13 @@ def estimates(stack: Stack, share: Array, first: tuple[FirstLaw, ...]) -> dict[s
     """
     found = [averages(each, stack.activation) for each in first]
     if any(each.spacing == 0.0 and stack.fan_in[0] > EXACT and each.at(stack.activation.kinks) > 0 for each in first):
-        found = [{name: each[name] for name in each if not name.endswith("fraction")} for each in found]
+        found = [{name: each[name] for name in each if quantities.get(name).kind != "fraction"} for each in found]
     beyond = np.full(stack.depth - 1, np.nan)
     out = {}
     for name in found[0]:
         mean = float(share @ np.array([each[name][0] for each in found]))
         log10 = None
-        if name.endswith("moment"):
+        if quantities.get(name).kind == "moment":
             log10 = np.concatenate([log_or_minus_infinity(np.array([mean])) / LN10, beyond])
         spread = None
         if len(stack.input_moment) == 1:
@@ -291,7 +285,7 @@ def averages(of: FirstLaw, activation: Activation) -> dict[str, tuple[float, flo
         return np.logical_or.reduce([np.zeros(h.shape, dtype=bool), *inside])
 
     def is_low(h: Array) -> NDArray[np.bool_]:
-        return np.abs(evaluate(activation, h)[1]) < fractions.SATURATED * activation.dphi_max
+        return np.abs(evaluate(activation, h)[1]) < SATURATION * activation.dphi_max
 
     active = 1.0 - of.share(is_flat) if activation.flat else 1.0
     saturated = of.share(is_low) if math.isfinite(activation.dphi_max) else 1.0 - active
@@ -299,6 +293,7 @@ def averages(of: FirstLaw, activation: Activation) -> dict[str, tuple[float, flo
         "preactivation_second_moment": (of.variance, of.fourth - of.variance**2),
         "preactivation_fourth_moment": (of.fourth, eighth - of.fourth**2),
         "activation_mean": (float(m.mean[0]), float(m.second[0] - m.mean[0] ** 2)),
+        "activation_absolute_mean": (float(m.size[0]), float(m.second[0] - m.size[0] ** 2)),
         "activation_second_moment": (float(m.second[0]), float(m.fourth[0] - m.second[0] ** 2)),
         "active_fraction": (active, active * (1.0 - active)),
         "saturated_fraction": (saturated, saturated * (1.0 - saturated)),

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mcflow.distributions import NORMAL, UNIFORM
 from mcflow.mean_field.evaluation import evaluate
 from mcflow.mean_field.quadrature import Array
 from mcflow.theory.infinite_width import first_layer
-from mcflow.theory.infinite_width.first_layer import TERMS, window
+from mcflow.theory.infinite_width.first_layer import term, window
 from mcflow.theory.stack import Stack
 
 POINTS = 512  # of the grid in each direction
@@ -39,10 +40,10 @@ def _product(stack: Stack, a: int, b: int) -> float:
         scale = math.copysign(math.sqrt(size[1] / size[0]), cosine)
         return float(weights @ (evaluate(stack.activation, h)[0] * evaluate(stack.activation, scale * h)[0]))
     sizes = np.stack([left, right])
-    waves = [TERMS[stack.distribution]] * sizes.shape[1]
+    waves = [term(stack.distribution)] * sizes.shape[1]
     if bias > 0:
         sizes = np.concatenate([sizes, np.full((2, 1), math.sqrt(bias))], axis=1)
-        waves.append(TERMS["uniform" if stack.uniform_bias else "normal"])
+        waves.append(term(UNIFORM if stack.uniform_bias else NORMAL))
     joint, h_a, h_b = _joint(sizes, waves)
     return float(evaluate(stack.activation, h_a)[0] @ joint @ evaluate(stack.activation, h_b)[0])
 

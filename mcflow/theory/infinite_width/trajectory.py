@@ -28,8 +28,8 @@ class Trajectory:
 
     ``share`` (input,) is the share of the batch that a row stands for, ``row`` (batch,) the row of each input.
     ``preactivation`` log q_l, ``activation`` log E phi^2, ``slope`` log E phi'^2, ``fourth`` log E phi^4,
-    ``gradient`` log E d_l^2; ``mean`` is E phi itself. ``first`` holds the laws of h_1, one a row, where they are not
-    Gaussian; the widths alone are infinite, not the number of features.
+    ``size`` log E |phi|, ``gradient`` log E d_l^2; ``mean`` is E phi itself. ``first`` holds the laws of h_1, one a
+    row, where they are not Gaussian; the widths alone are infinite, not the number of features.
     """
 
     share: Array
@@ -40,6 +40,7 @@ class Trajectory:
     fourth: Array
     gradient: Array
     mean: Array
+    size: Array
     input: Array  # (input,) log M_0
     first: tuple[FirstLaw, ...] | None = None
 
@@ -58,7 +59,7 @@ def trajectory(stack: Stack) -> Trajectory:
     start = log_input[which]
     log_forward = np.log(stack.forward)
     shape = (len(start), stack.depth)
-    q, phi, slope, fourth, mean = (np.empty(shape) for _ in range(5))
+    q, phi, slope, fourth, mean, size = (np.empty(shape) for _ in range(6))
     x = start
     for layer in range(stack.depth):
         q[:, layer] = log_add(log_forward[layer] + x, float(stack.bias_variance[layer]))
@@ -66,11 +67,11 @@ def trajectory(stack: Stack) -> Trajectory:
             parts = _signed(np.array([first_layer.log_moments(each, stack.activation) for each in own[1]]))
         else:
             parts = _moments(stack.activation, q[:, layer])
-        phi[:, layer], slope[:, layer], fourth[:, layer], mean[:, layer] = parts
+        phi[:, layer], slope[:, layer], fourth[:, layer], mean[:, layer], size[:, layer] = parts
         x = phi[:, layer]
     gradient = np.cumsum((slope + np.log(stack.backward))[:, ::-1], axis=1)[:, ::-1]
     laws = None if own is None else own[1]
-    return Trajectory(count / len(row), row.astype(np.int64), q, phi, slope, fourth, gradient, mean, start, laws)
+    return Trajectory(count / len(row), row.astype(np.int64), q, phi, slope, fourth, gradient, mean, size, start, laws)
 
 
 def _moments(activation: Activation, log_q: Array) -> tuple[Array, ...]:
@@ -85,25 +86,25 @@ def _moments(activation: Activation, log_q: Array) -> tuple[Array, ...]:
     return tuple(across @ np.where(np.isfinite(part), part, -1e4) for part in parts)
 
 
-def _one(activation: Activation, log_q: float) -> tuple[float, float, float, float, float]:
+def _one(activation: Activation, log_q: float) -> moments.LogMoments:
     if log_q == -math.inf:  # a zero input without biases: every unit sits at phi(0)
         p, d = (float(value[0]) for value in evaluate(activation, np.zeros(1)))
         a, b, c, e = log_or_minus_infinity(np.array([p * p, d * d, p**4, abs(p)])).tolist()
-        return a, b, c, e, math.copysign(math.inf, p)
+        return a, b, c, e, math.copysign(math.inf, p), e
     return moments.log_moments(activation, log_q)
 
 
 def _signed(table: Array) -> tuple[Array, ...]:
     with np.errstate(over="ignore"):
         mean = np.exp(table[:, 3]) * np.sign(table[:, 4])
-    return table[:, 0], table[:, 1], table[:, 2], mean
+    return table[:, 0], table[:, 1], table[:, 2], mean, table[:, 5]
 
 
 def propagate(case: Case, inputs: Array | None = None) -> dict[str, Array]:
     """Infinite-width predictions of a case, (layer,) each, by the file's quantity names.
 
     Means over the inputs of the batch (inputs None: of second moment 1). Values beyond float64 come out as 0 or inf;
-    ``QUANTITY_log10`` of the second moments holds their decimal logarithm. Correlations are in ``correlation.py``.
+    ``QUANTITY_log10`` of the second moments holds their decimal logarithm.
     Raises InputError for an activation that is not square-integrable.
     """
     return summarise(of_case(case, inputs))
@@ -118,6 +119,7 @@ def summarise(stack: Stack, path: Trajectory | None = None) -> dict[str, Array]:
     logs = {
         "preactivation_second_moment": log_mean(q + log_share),
         "preactivation_fourth_moment": math.log(3.0) + log_mean(2.0 * q + log_share),
+        "activation_absolute_mean": log_mean(path.size + log_share),
         "activation_second_moment": log_mean(path.activation + log_share),
         "gradient_second_moment": log_mean(path.gradient + log_share),
         "weight_gradient_second_moment": log_mean(path.gradient + previous + log_share),
@@ -125,10 +127,13 @@ def summarise(stack: Stack, path: Trajectory | None = None) -> dict[str, Array]:
     with np.errstate(over="ignore", under="ignore"):
         linear = {name: np.exp(value) for name, value in logs.items()}
         variance = np.exp(q)
+    with np.errstate(invalid="ignore"):  # of activations that are 0 for certain there is none
+        ratio = np.exp(2.0 * logs["activation_second_moment"] - log_mean(path.fourth + log_share))
     out = {
         "preactivation_mean": np.zeros(stack.depth),
         **linear,
         "activation_mean": path.share @ path.mean,
+        "participation_ratio": ratio,
         "active_fraction": path.share @ fractions.active(stack.activation, variance),
         "saturated_fraction": path.share @ fractions.saturated(stack.activation, variance),
     }

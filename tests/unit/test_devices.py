@@ -1,0 +1,77 @@
+"""Devices as objects of one registry: a further one is chosen, used and described without a line elsewhere."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mcflow.errors import InputError
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.methods import registry as methods
+from mcflow.model.case import Case
+from mcflow.running.workers import gpus
+from mcflow.sampling import cuda, devices, sample
+from mcflow.sampling.bins import Plan
+
+CASE = Case("kaiming_normal", "relu", depth=2, width=8)
+NOTHING = np.zeros(2, np.int64)
+
+
+@pytest.fixture
+def next_one(monkeypatch):
+    """A third device, which works here and is taken first; it computes as the processor does and says so."""
+    asked = []
+
+    def simulate(*arguments, **more):
+        asked.append(more["method"])
+        return devices.CPU.simulate(*arguments, **more)
+
+    why_not = lambda case, method: "" if method in ("direct",) else "no kernel"  # noqa: E731
+    new = replace(devices.CPU, name="next", simulate=simulate, why_not=why_not, describe=lambda: {"works": "yes"})
+    monkeypatch.setattr(devices, "ALL", (new, *devices.ALL))
+    return asked
+
+
+def test_a_new_device_is_chosen_used_and_described(next_one):
+    assert devices.choose_device("auto") == "next"
+    assert devices.device_for(CASE, "direct", "next") == "next"
+    assert devices.device_for(CASE, "collapsed", "next") == "cpu"
+    plan = Plan(0, NOTHING, NOTHING)
+    block = sample.simulate(CASE, inputs_of(CASE, 0), 0, 0, 2, device="next", plan=plan)
+    same = sample.simulate(CASE, inputs_of(CASE, 0), 0, 0, 2, device="cpu", plan=plan)
+    assert next_one == ["direct"]
+    assert all(np.array_equal(block.rows[name], same.rows[name]) for name in same.rows)
+    assert devices.describe()["next"] == {"works": "yes"}
+
+
+def test_a_device_that_does_not_work_is_passed_over_and_refused_with_its_reason(monkeypatch, next_one):
+    broken = replace(devices.ALL[0], reason=lambda: "it is broken; mend it")
+    monkeypatch.setattr(devices, "ALL", (broken, devices.CPU))
+    assert devices.choose_device("auto") == "cpu"
+    assert devices.why_not_preferred("auto", "cpu") == " (it is broken)"
+    assert devices.why_not_preferred("cpu", "cpu") == ""
+    with pytest.raises(InputError, match="--device next: it is broken; mend it"):
+        devices.choose_device("next")
+    with pytest.raises(InputError, match=r"unknown device 'cdua'.*cuda"):
+        devices.get("cdua")
+
+
+def test_every_device_says_of_every_method_whether_it_has_its_kernel():
+    assert [name for name in methods.names() if devices.CUDA.why_not(CASE, name)] == ["chain"]
+    assert set(cuda.METHODS) < set(methods.names())
+    assert not any(devices.CPU.why_not(CASE, name) for name in methods.names())
+
+
+def test_numbers_name_devices_of_which_there_are_several(monkeypatch):
+    with pytest.raises(InputError, match="this run is on the cpu; give --device cuda"), gpus.crew("0", "cpu"):
+        pass
+    monkeypatch.setattr(devices, "ALL", (replace(devices.CUDA, count=lambda: 2), devices.CPU))
+    with pytest.raises(InputError, match="this process sees 2 GPUs, 0 to 1"), gpus.crew("0,2", "cuda"):
+        pass
+
+
+def test_the_registry_loads_no_compiler():
+    text = "import sys, mcflow.sampling.devices as d; assert not {'numba', 'llvmlite', 'h5py'} & set(sys.modules), d"
+    subprocess.run([sys.executable, "-c", text], check=True, timeout=60)
