@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from mcflow import markup
 from mcflow.answers.document import plain
 from mcflow.answers.signal import BACKWARD, FORWARD, KEPT
 from mcflow.errors import InputError
-from mcflow.files.result import Result, refuse_path
+from mcflow.files.result import Result, require_result
 from mcflow.plural import counted
 from mcflow.statistics import magnitudes
 
@@ -150,12 +151,11 @@ def compare(results: Result | Iterable[Result], notes: Sequence[str] = ()) -> Co
     their difference are then those of the mean paired difference. ``notes`` are passed on. Raises InputError where
     nothing can be compared: one network, one layer, no second moments.
     """
-    refuse_path(results, "compare")
-    if isinstance(results, Result):
-        results = [results]
+    if isinstance(results, (str, Path, Result)) or not isinstance(results, Iterable):
+        results = cast("list[Result]", [results])
     entries: dict[str, list[tuple[Entry, Floats | None, Any]]] = {}
     for result in results:
-        refuse_path(result, "compare")
+        require_result(result, "compare")
         for name in result.names:
             dataset, case = result[name], result.case(name)
             if f"{FORWARD}_mean" not in dataset:
