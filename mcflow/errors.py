@@ -10,6 +10,12 @@ class InputError(ValueError):
     """Bad usage or bad input: the command line ends with exit code 2 and this sentence."""
 
 
+class UnknownCase(InputError, KeyError):
+    """A name that no case of a result has: for ``result.get`` and the like it is the KeyError of a mapping."""
+
+    __str__ = Exception.__str__  # a KeyError would put the sentence into quotes
+
+
 class Unfinished(RuntimeError):
     """The work could not be finished; what was written is whole and ``--resume`` continues it: exit code 3."""
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 def available_memory() -> int:
-    """Bytes of memory this process may still take: the least of the system's, its control group's and its limit's."""
-    found = [_system_memory(), *_control_group()]
+    """Bytes of memory this process may still take: the least of the system's, its control groups' and its limit's."""
+    found = [_system_memory(), *_control_groups()]
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit != resource.RLIM_INFINITY:
         found.append(max(0, limit - _used_address_space()))
@@ -41,13 +41,46 @@ def _system_memory() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _control_group() -> list[int]:
+def _control_groups(system: Path = Path("/")) -> list[int]:
+    """Bytes left under each memory limit above this process: its own control group's and those of all groups above.
+
+    ``system`` is the root of the file system. Pages of files that the kernel can drop are not counted as used.
+    """
     try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
-        return [] if limit == "max" else [max(0, int(limit) - int(used))]
-    except (OSError, ValueError):
+        lines = (system / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
         return []
+    found = []
+    for line in lines:  # NUMBER:CONTROLLERS:PATH, of version 2 without controllers
+        _, controllers, place = (*line.split(":", 2), "", "")[:3]
+        if not controllers:
+            roots = [system / "sys/fs/cgroup", system / "sys/fs/cgroup/unified"]
+            names = ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            roots = [system / "sys/fs/cgroup/memory"]
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        parts = [part for part in place.split("/") if part not in ("", "..")]
+        for root in roots:
+            # inside a container the path may be that of the host: what is not there is passed by, up to the root
+            folders = [root.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]
+            found += [left for folder in folders if (left := _left_in(folder, *names)) is not None]
+    return found
+
+
+def _left_in(group: Path, limit: str, used: str, droppable: str) -> int | None:
+    """Bytes left in one control group; None where it has no limit or is not there."""
+    try:
+        most, taken = int((group / limit).read_text()), int((group / used).read_text())
+    except (OSError, ValueError):  # of version 2, no limit is the word max
+        return None
+    try:
+        pairs = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        taken -= min(taken, int(pairs.get(droppable, 0)))
+    except (OSError, ValueError):
+        pass
+    return max(0, most - taken)
 
 
 def _used_address_space() -> int:

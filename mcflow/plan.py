@@ -1,4 +1,4 @@
-"""A study made ready to run: each case with its inputs, layers, method, part size and histograms' plan."""
+"""A study made ready to run: each case with its inputs, program, method, part size and histograms' plan."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from mcflow.methods import cost
 from mcflow.methods.choice import METHODS, Choice
 from mcflow.methods.cost import part_size
 from mcflow.model import definitions
-from mcflow.model.case import Case, Layers
+from mcflow.model.case import Case
+from mcflow.model.program import Program
 from mcflow.model.study import Study
 from mcflow.sampling import bins, cpu, devices
 from mcflow.sampling.bins import Plan
@@ -39,7 +40,7 @@ class Job:
     name: str
     case: Case
     inputs: NDArray[np.float64]
-    layers: Layers
+    program: Program
     method: str
     reason: str
     device: str
@@ -85,7 +86,7 @@ class Prepared:
             exponents = [job.plan.preactivation_exponent.tolist(), job.plan.gradient_exponent.tolist()]
             chosen.append([job.method, job.part, job.plan.networks, exponents])
             if definitions.is_own(job.case):
-                chosen.append(definitions.definition_of(job.case, job.layers).text())
+                chosen.append(definitions.definition_of(job.case, job.program).text())
         return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()
 
     def with_networks(self, networks: int) -> Prepared:
@@ -110,10 +111,10 @@ def prepare(
     read: dict[tuple[Any, ...], tuple[NDArray[np.float64], str]] = {}
     jobs = []
     for name, case in zip(study.names, study.cases, strict=True):
-        source = (case.inputs, case.batch, case.features or case.widths[0], case.correlation, case.raw)
+        source = (case.inputs, case.batch, case.features_or_width, case.correlation, case.raw)
         if source not in read and case.inputs not in case_inputs.DRAWN:
             read[source] = case_inputs.read(case, study.seed)
-        features = read[source][0].shape[1] if source in read else case.features or case.widths[0]
+        features = read[source][0].shape[1] if source in read else case.features_or_width
         asked = (begun or {}).get(name, method) if method == methods.AUTO else method
         choice = methods.choose(case, features, asked)
         part = part_size(case, features, choice.method)
@@ -135,13 +136,13 @@ def _predicted(case: Case, values: NDArray[np.float64]) -> dict[str, NDArray[np.
 def _job(name: str, case: Case, found: tuple[NDArray[np.float64], str], choice: Choice, part: int, device: str) -> Job:
     values, note = found
     cpu.compile_activation(case.nonlinearity)
-    layers = case.layers(values.shape[1])
+    program = case.program_for(values.shape[1])
     on = devices.device_for(case, choice.method, device)
     predicted = _predicted(case, values)
-    unknown = np.full(len(layers.width), np.nan)
+    unknown = np.full(program.depth, np.nan)
     plan = Plan(
-        bins.counted_networks(max(case.widths), case.batch, part),
+        bins.counted_networks(max(program.widths), case.batch, part),
         bins.unit_exponent(predicted.get("preactivation_second_moment_log10", unknown)),
         bins.unit_exponent(predicted.get("gradient_second_moment_log10", unknown)),
     )
-    return Job(name, case, values, layers, choice.method, choice.reason, on, part, plan, predicted, note)
+    return Job(name, case, values, program, choice.method, choice.reason, on, part, plan, predicted, note)

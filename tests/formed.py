@@ -40,15 +40,15 @@ def _weights(rng, distribution, count, n, m):
 
 def _chunk(case, inputs, count, rng):
     phi, dphi = case.nonlinearity.phi, case.nonlinearity.dphi
-    std = case.layers(inputs.shape[1]).weight_std
+    program = case.program_for(inputs.shape[1])
+    std = program.weight_std
     x = [np.broadcast_to(inputs.T, (count, *inputs.T.shape))]
     weights, h = [], []
-    for n, s in zip(case.widths, std, strict=True):
+    for n, s, bias_std in zip(case.widths, std, program.bias_std, strict=True):
         m = x[-1].shape[1]
-        bias_std = np.sqrt(case.bias_variance(m))
         noise = (
             np.sqrt(3.0) * rng.uniform(-1, 1, (count, n))
-            if case.biases_are_uniform
+            if program.biases_are_uniform
             else rng.standard_normal((count, n))
         )
         weights.append(s * _weights(rng, case.rule.distribution.name, count, n, m))

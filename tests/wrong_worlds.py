@@ -15,7 +15,8 @@ from mcflow.statistics import summaries
 
 CHUNK = 500  # networks that are propagated at once
 Rows = dict[str, np.ndarray[Any, Any]]
-BACKWARD = [quantity.name for quantity in ALL if quantity.passes == "backward"]
+# those with a size
+BACKWARD = [quantity.name for quantity in ALL if quantity.passes == "backward" and quantity.has_size]
 
 
 @dataclass
@@ -97,14 +98,14 @@ def simulated(case: Case, networks: int, seed: int, fault: Fault) -> World:
 
 def _propagate(world: World, case: Case, count: int, rng: np.random.Generator, fault: Fault) -> tuple[Rows, Rows]:
     x0 = world.given
-    layers = case.layers(x0.shape[1])
+    layers = case.program_for(x0.shape[1])
     activation, depth, batch = case.nonlinearity, len(layers.width), len(x0)
     x = np.broadcast_to(x0.T, (count, x0.shape[1], batch))
     weights, hs, xs = [], [], [x]
     for k in range(depth):
         shape = (count, int(layers.width[k]), int(layers.fan_in[k]))
         w = _drawn(rng, shape, fault.weights) * layers.weight_std[k] if fault.shared != k else weights[-1]
-        b = rng.standard_normal((count, shape[1], 1)) * np.sqrt(case.bias_variance(shape[2]))
+        b = rng.standard_normal((count, shape[1], 1)) * layers.bias_std[k]
         weights.append(w)
         hs.append(w @ xs[-1] + b)
         xs.append(activation.phi(hs[-1]))
@@ -141,6 +142,8 @@ def _rows(activation: Any, hs: list[Any], xs: list[Any], d: list[Any]) -> Rows:
         "preactivation_fourth_moment": mean([h**4 for h in hs]),
         "activation_mean": mean(xs[1:]),
         "activation_second_moment": mean([x**2 for x in xs[1:]]),
+        "activation_absolute_mean": mean([np.abs(x) for x in xs[1:]]),
+        "participation_ratio": mean([x**2 for x in xs[1:]]) ** 2 / mean([x**4 for x in xs[1:]]),
         "active_fraction": mean([s != 0 for s in slopes]),
         "saturated_fraction": mean([np.abs(s) < 0.01 * activation.dphi_max for s in slopes]),
         "gradient_second_moment": mean([g**2 for g in d]),
@@ -149,9 +152,14 @@ def _rows(activation: Any, hs: list[Any], xs: list[Any], d: list[Any]) -> Rows:
         ),
     }
     if hs[0].shape[2] == 2:
-        cosines = [(h[:, :, 0] * h[:, :, 1]).sum(axis=1) / np.sqrt((h**2).sum(axis=1).prod(axis=1)) for h in hs]
-        rows["preactivation_correlation"] = np.stack(cosines, axis=1)
+        rows["preactivation_correlation"], rows["gradient_correlation"] = _cosines(hs), _cosines(d)
     return rows
+
+
+def _cosines(of: list[Any]) -> np.ndarray[Any, Any]:
+    """(network, layer) cosines of two inputs."""
+    found = [(h[:, :, 0] * h[:, :, 1]).sum(axis=1) / np.sqrt((h**2).sum(axis=1).prod(axis=1)) for h in of]
+    return np.stack(found, axis=1)
 
 
 Maker = Callable[[Case, int, int], World]

@@ -1,7 +1,7 @@
 """The built-in activations in float32: each returns phi(h) and phi'(h), sharing the exponential where there is one.
 
 ``a`` is the activation's parameter (unused by most). The float64 definitions stand in
-``mcflow/activation_formulas.py``.
+``mcflow/activations/formulas.py``.
 """
 
 from .elementary import ONE, ZERO, absolute, erf, erfcx, exp, exp_and_expm1, log1p_unit, sincos, tanh

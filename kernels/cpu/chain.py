@@ -10,6 +10,7 @@ Squares carry an even power of two, which changes only where they leave the midd
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +20,9 @@ from ..body.rng import CHAIN
 from ..recorded import D_PRODUCT, D_TWO, H_TWO, X_TWO
 from ._compile import compile_body, inner
 from .bodies import key_of, place_of
+from .launch import walk_of
 from .sums import D_EXPONENT, H_EXPONENT, IN_EXPONENT, X_EXPONENT
-from .turns import clear, first_turn, next_turn, store
+from .tuples import Architecture
 
 _compiled = compile_body(rng, body)
 chi_square, fair_coins, normal_deviate = _compiled.chi_square, _compiled.fair_coins, _compiled.normal_deviate
@@ -45,12 +47,34 @@ def _shifted(value, exponent):
     return value if exponent == 0 else math.ldexp(value, max(-4000, min(4000, exponent)))
 
 
-@inner
-def _forward(network, architecture, squares, exponents, slope, above, below, heads, key_0, key_1, row):
-    """Sums of squares of h and x of every layer.
+class Chain(NamedTuple):
+    """What stays the same over the networks of a block; ``slope`` is that of phi below zero."""
 
-    ``squares[l]`` is |x_l|^2 and ``above`` and ``below`` its two parts, all times 4**exponents[l].
+    architecture: Architecture
+    slope: float
+    key_0: np.uint64
+    key_1: np.uint64
+
+
+class Norms(NamedTuple):
+    """What the forward pass leaves for the backward pass.
+
+    ``squares[l]`` (L + 1,) is |x_l|^2 and ``above`` and ``below`` (L,) its two parts, all times 4**exponents[l];
+    ``heads`` (L,) counts the units above zero.
     """
+
+    squares: np.ndarray
+    exponents: np.ndarray
+    above: np.ndarray
+    below: np.ndarray
+    heads: np.ndarray
+
+
+@inner
+def _forward(chain, norms, network, counts, row):
+    """Sums of squares of h and x of every layer."""
+    architecture, slope, key_0, key_1 = chain
+    squares, exponents, above, below, heads = norms
     for layer in range(len(architecture.width)):
         n = architecture.width[layer]
         place, low = place_of(network, layer, CHAIN)
@@ -71,7 +95,9 @@ def _forward(network, architecture, squares, exponents, slope, above, below, hea
 
 
 @inner
-def _backward(network, architecture, squares, exponents, slope, above, below, heads, key_0, key_1, row):
+def _backward(chain, norms, network, counts, row):
+    architecture, slope, key_0, key_1 = chain
+    squares, exponents, above, below, heads = norms
     last = len(architecture.width) - 1
     # |delta_(l+1)|^2 times 4**exponent, and delta . h, the same for all layers, times 2**exponents[L]
     gradient, exponent, along = 0.0, 0, 0.0
@@ -108,27 +134,19 @@ def _backward(network, architecture, squares, exponents, slope, above, below, he
         exponent += shift
 
 
-def walk(lane, counter, share, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
-    """The networks of a block that this thread takes, one after the other (see ``lanes.simulate``).
+@inner(allocates=True)
+def _start(steps, block, lane):
+    architecture, layers = block.architecture, len(block.architecture.width)
+    key_0, key_1 = key_of(block.address.seed)
+    slope = -np.float64(block.nonlinearity.asymptotes[0, 0])
+    squares, exponents = np.empty(layers + 1), np.empty(layers + 1, np.int64)
+    norms = Norms(squares, exponents, np.empty(layers), np.empty(layers), np.empty(layers, np.int64))
+    norms.squares[0] = 0.0
+    for value in block.inputs.values[0]:
+        norms.squares[0] += np.float64(value) ** 2
+    norms.exponents[0] = block.inputs.exponent
+    return Chain(architecture, slope, key_0, key_1), norms
 
-    One input, no biases, normal weights, phi with one slope on each side; only second moments are filled.
-    """
-    layers = len(architecture.width)
-    key_0, key_1 = key_of(address.seed)
-    slope = -np.float64(nonlinearity.asymptotes[0, 0])
-    squares, above, below = np.empty(layers + 1), np.empty(layers), np.empty(layers)
-    heads, exponents = np.empty(layers, np.int64), np.empty(layers + 1, np.int64)
-    squares[0] = 0.0
-    for value in inputs.values[0]:
-        squares[0] += np.float64(value) ** 2
-    exponents[0] = inputs.exponent
-    row = np.empty((rows.shape[0], rows.shape[2]))
-    i = first_turn(counter, share)
-    while i < rows.shape[1]:
-        network = address.first + i
-        clear(row)
-        _forward(network, architecture, squares, exponents, slope, above, below, heads, key_0, key_1, row)
-        if memory.backward:
-            _backward(network, architecture, squares, exponents, slope, above, below, heads, key_0, key_1, row)
-        store(row, rows, i)
-        i = next_turn(i, counter, share)
+
+# One input, no biases, normal weights, phi with one slope on each side; only second moments are filled.
+walk = walk_of("chain", _start, _forward, _backward)

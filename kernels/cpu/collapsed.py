@@ -16,18 +16,17 @@ from numba import uint64
 
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
 from ._compile import call, inner
-from .bodies import key_of, place_of
+from .bodies import place_of
 from .fill import padded
+from .launch import walk_of
 from .layer import finish_backward, finish_forward, make_biases, scale_of, start_backward, start_forward
-from .memory import empty_floats, make_space, whole_lines
+from .memory import empty_floats, make_walk, whole_lines
 from .reflectors import NEGLIGIBLE, combine, factor, orthonormalize, project, unreflect
 from .sums import sum_of_squares
-from .tuples import Walk
-from .turns import clear, first_turn, next_turn, store
 from .vectors import add, dot
 
-# What a layer leaves for its completion (mcflow/completion.py), each for every input: the reflections of its inputs and
-# of its gradients, h, and W^T delta; at the end of each a reflection's tau, and the exponent of what carries one.
+# What a layer leaves for its completion to weights, each for every input: the reflections of its inputs and of its
+# gradients, h, and W^T delta; at the end of each a reflection's tau, and the exponent of what carries one.
 INPUTS, GRADIENTS, PREACTIVATIONS, BACK = range(4)
 PLANES = 4
 TAU, EXPONENT = -2, -1
@@ -280,24 +279,12 @@ def _backward(walk, tape, network, counts, row):
         finish_backward(walk, layer - 1, exponent, network, counts, row)
 
 
-def walk(lane, counter, share, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
-    """The networks of a block that this thread takes, one after the other (see ``lanes.simulate``).
+@inner(allocates=True)
+def _start(steps, block, lane):
+    this = make_walk(steps, block)
+    return this, _make_tape(block.architecture, block.inputs.values.shape[0], this.backward, block.memory.record)
 
-    Normal or orthogonal weights only, and for the latter at most half as many inputs as the narrowest layer is wide.
-    For one input and normal weights ``one_input`` gives the same numbers in less time.
-    """
-    backward = memory.backward
-    key_0, key_1 = key_of(address.seed)
-    space = make_space(architecture, inputs, backward)
-    this = Walk(steps, architecture, inputs, nonlinearity, counting, backward, key_0, key_1, space)
-    tape = _make_tape(architecture, inputs.values.shape[0], backward, memory.record)
-    row = np.empty((rows.shape[0], rows.shape[2]))
-    i = first_turn(counter, share)
-    while i < rows.shape[1]:
-        network = address.first + i
-        clear(row)
-        _forward(this, tape, network, counts[lane], row)
-        if backward:
-            _backward(this, tape, network, counts[lane], row)
-        store(row, rows, i)
-        i = next_turn(i, counter, share)
+
+# Normal or orthogonal weights only, and for the latter at most half as many inputs as the narrowest layer is wide. For
+# one input and normal weights ``one_input`` gives the same numbers in less time.
+walk = walk_of("collapsed", _start, _forward, _backward)

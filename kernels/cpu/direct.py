@@ -13,11 +13,10 @@ from ..body.rng import WEIGHTS
 from ._compile import call, inner, kernel
 from .bodies import key_of, place_of
 from .fill import padded
+from .launch import walk_of
 from .layer import finish_backward, finish_forward, scale_and_shift, start_backward, start_forward
-from .memory import empty_floats, make_space, whole_lines
+from .memory import empty_floats, make_walk, whole_lines
 from .products import multiply, multiply_transposed
-from .tuples import Walk
-from .turns import clear, first_turn, next_turn, store
 
 PANEL = 1 << 15  # floats of a panel: 128 KiB, a fraction of a second-level cache
 LEAST_ROWS = 32
@@ -151,23 +150,14 @@ def _backward(walk, panels, network, counts, row):
         finish_backward(walk, layer - 1, exponent, network, counts, row)
 
 
-def walk(lane, counter, share, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
-    """The networks of a block that this thread takes, one after the other (see ``lanes.simulate``)."""
-    backward = memory.backward
-    key_0, key_1 = key_of(address.seed)
-    space = make_space(architecture, inputs, backward)
-    this = Walk(steps, architecture, inputs, nonlinearity, counting, backward, key_0, key_1, space)
-    panels = _make_panels(architecture, inputs.values.shape[0], memory.weights[lane], len(space.h))
-    row = np.empty((rows.shape[0], rows.shape[2]))
-    i = first_turn(counter, share)
-    while i < rows.shape[1]:
-        network = address.first + i
-        clear(row)
-        _forward(this, panels, network, counts[lane], row)
-        if backward:
-            _backward(this, panels, network, counts[lane], row)
-        store(row, rows, i)
-        i = next_turn(i, counter, share)
+@inner(allocates=True)
+def _start(steps, block, lane):
+    this = make_walk(steps, block)
+    batch, longest = block.inputs.values.shape[0], len(this.space.h)
+    return this, _make_panels(block.architecture, batch, block.memory.weights[lane], longest)
+
+
+walk = walk_of("direct", _start, _forward, _backward)
 
 
 @kernel()

@@ -5,15 +5,14 @@ words of a counter go to four contiguous stretches. Signs take one bit each: wor
 columns b W + w for its bits b = 0 .. 31. Numbers beyond column n are random too: multiply them by zero.
 """
 
-import math
 from typing import NamedTuple
 
 import numba
-import numpy as np
-from numba import carray, int64, uint64
+from numba import int64, uint64
 
 from ._compile import copy_with, inner, loop
 from .bodies import normal_pair, philox, sign_weight, truncated_pair, uniform_pair
+from .haar import fill_orthogonal
 
 FLOATS = numba.types.CPointer(numba.float32)
 # out, n, first row, rows, counter words of place_of, key words of key_of
@@ -70,38 +69,6 @@ def _rademacher(out, n, first, rows, place, network, key_0, key_1):
                 out[p + 2 * groups], out[p + 3 * groups] = sign_weight(c, bit), sign_weight(d, bit)
 
 
-def _orthogonal(out, n, first, rows, place, network, key_0, key_1):
-    """A whole Haar matrix of ``rows`` x n times sqrt(max(rows, n)): entries of variance 1. O(n^3).
-
-    Householder QR of the same normals that the Gaussian schemes use. The columns of Q are multiplied by the signs of
-    the diagonal of R: without that the law is not Haar's (Mezzadri 2007, "How to generate random matrices from the
-    classical compact groups", section 5).
-    """
-    groups = (n + 3) // 4
-    stride = 4 * groups
-    matrix = carray(out, (rows, stride))
-    for r in range(rows):
-        for g in range(groups):
-            a, b, c, d = philox(uint64(g), uint64(r), place, network, key_0, key_1)
-            matrix[r, g], matrix[r, g + groups] = normal_pair(a, b)
-            matrix[r, g + 2 * groups], matrix[r, g + 3 * groups] = normal_pair(c, d)
-    tall = rows >= n
-    long, short = max(rows, n), min(rows, n)
-    gaussian = np.empty((long, short), np.float32)
-    for i in range(long):
-        for j in range(short):
-            gaussian[i, j] = matrix[i, j] if tall else matrix[j, i]
-    q, r_factor = np.linalg.qr(gaussian)
-    scale = np.float32(math.sqrt(long))
-    for j in range(short):
-        factor = scale if r_factor[j, j] >= np.float32(0.0) else -scale
-        for i in range(long):
-            if tall:
-                matrix[i, j] = factor * q[i, j]
-            else:
-                matrix[j, i] = factor * q[i, j]
-
-
 # How each distribution makes rows: the loop, or the pair that a copy of the loop of independent numbers is made with;
 # to how many numbers a row is padded; whether a matrix is made whole.
 LAWS = {
@@ -109,9 +76,9 @@ LAWS = {
     "uniform": (uniform_pair, 4, False),
     "truncated_normal": (truncated_pair, 4, False),
     "rademacher": (_rademacher, 128, False),
-    "orthogonal": (_orthogonal, 4, True),
+    "orthogonal": (fill_orthogonal, 4, True),
 }
-_LOOPS = (_rademacher, _orthogonal)
+_LOOPS = (_rademacher, fill_orthogonal)
 _compiled: dict = {}
 
 

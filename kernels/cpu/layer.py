@@ -137,7 +137,10 @@ def finish_forward_layer(
     length = batch * n
     mean_square = preactivation_statistics(row, layer, space.h, length)
     if batch > 1:
-        row[H_COSINES, layer] = squared_directions(space.h, batch, n, inputs.group, space.direction)
+        squares = space.delta_squares  # free until the backward pass
+        for k in range(batch):
+            squares[k] = sum_of_squares(space.h, k * n, n)
+        row[H_COSINES, layer] = squared_directions(space.h, squares, n, inputs.group, space.direction)
     if network < counting.networks:
         count(counts[0, layer], space.h, length, exponent, counting.preactivation_exponent[layer])
     slope = space.slope[layer if backward else 0]
@@ -192,7 +195,7 @@ def record_backward_layer(space, layer, architecture, inputs, exponent, counting
         product += squares[k] * space.x_squares[layer, k]
     row[D_TWO, layer], row[D_PRODUCT, layer] = total, product
     if batch > 1:
-        row[D_COSINES, layer] = squared_directions(delta, batch, n, inputs.group, space.direction)
+        row[D_COSINES, layer] = squared_directions(delta, squares, n, inputs.group, space.direction)
     row[D_EXPONENT, layer], row[IN_EXPONENT, layer] = exponent, space.x_exponent[layer]
     if network < counting.networks:
         count(counts[1, layer], delta, batch * n, exponent, counting.gradient_exponent[layer])

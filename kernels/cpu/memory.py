@@ -1,10 +1,11 @@
-"""Arrays that begin where a cache line does: a vector that straddles two lines costs twice to load or store."""
+"""The memory of one walk. Its arrays begin where a cache line does: a vector that straddles two costs twice."""
 
 import numpy as np
 
 from ._compile import inner
+from .bodies import key_of
 from .fill import padded
-from .tuples import Space
+from .tuples import Space, Walk
 
 LINE = 16  # float32 numbers of a cache line of 64 bytes
 
@@ -47,3 +48,14 @@ def make_space(architecture, inputs, backward):
         empty_floats(longest + 4),
         np.empty(widest, np.float64),
     )
+
+
+@inner(allocates=True)
+def make_walk(steps, block):
+    """What stays the same while one thread walks through the networks of a block."""
+    key_0, key_1 = key_of(block.address.seed)
+    space = make_space(block.architecture, block.inputs, block.memory.backward)
+    return Walk(
+        steps, block.architecture, block.inputs, block.nonlinearity, block.counting, block.memory.backward,
+        key_0, key_1, space,
+    )  # fmt: skip

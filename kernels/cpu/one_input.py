@@ -14,13 +14,13 @@ from numba import uint64
 
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
 from ._compile import call, inner
-from .bodies import key_of, place_of
+from .bodies import place_of
+from .launch import walk_of
 from .layer import finish_backward, finish_forward, record_backward, scale_of, start_backward, start_forward
-from .memory import empty_floats, make_space, whole_lines
+from .memory import empty_floats, make_walk, whole_lines
 from .reflectors import reflection_of
 from .sums import sum_of_squares
-from .tuples import Space, Walk
-from .turns import clear, first_turn, next_turn, store
+from .tuples import Space
 from .vectors import dot
 
 
@@ -154,22 +154,10 @@ def _backward(walk, tape, network, counts, row):
         record_backward(walk, layer - 1, exponent, network, counts, row)
 
 
-def walk(lane, counter, share, steps, address, architecture, inputs, nonlinearity, counting, memory, rows, counts):
-    """The networks of a block that this thread takes, one after the other (see ``lanes.simulate``).
+@inner(allocates=True)
+def _start(steps, block, lane):
+    this = make_walk(steps, block)
+    return this, _make_tape(block.architecture, this.backward)
 
-    One input and normal weights only.
-    """
-    key_0, key_1 = key_of(address.seed)
-    space = make_space(architecture, inputs, memory.backward)
-    this = Walk(steps, architecture, inputs, nonlinearity, counting, memory.backward, key_0, key_1, space)
-    tape = _make_tape(architecture, memory.backward)
-    row = np.empty((rows.shape[0], rows.shape[2]))
-    i = first_turn(counter, share)
-    while i < rows.shape[1]:
-        network = address.first + i
-        clear(row)
-        _forward(this, tape, network, counts[lane], row)
-        if memory.backward:
-            _backward(this, tape, network, counts[lane], row)
-        store(row, rows, i)
-        i = next_turn(i, counter, share)
+
+walk = walk_of("one_input", _start, _forward, _backward)  # one input and normal weights only

@@ -126,22 +126,21 @@ def _sum_squares_of_doubles(values, length):
 
 
 @inner
-def squared_directions(h, inputs, n, group, direction):
+def squared_directions(h, squares, n, group, direction):
     """Sum over groups of ``group`` consecutive inputs of |sum of h_k / |h_k||^2; NaN where an input is zero.
 
     |sum of g unit vectors|^2 = g + 2 (sum of the cosines of their pairs), so all pairs cost one pass over h.
-    ``direction`` is float64 scratch of n.
+    ``squares`` are the sums of squares of each input, ``direction`` is float64 scratch of n.
     """
     total = 0.0
-    groups = inputs // group
+    groups = len(squares) // group
     for first in range(0, groups * group, group):
         for i in range(n):
             direction[i] = 0.0
         for k in range(first, first + group):
-            square = sum_of_squares(h, k * n, n)
-            if not square > 0.0:
+            if not squares[k] > 0.0:
                 return np.nan
-            _add_scaled(direction, h, k * n, n, 1.0 / math.sqrt(square))
+            _add_scaled(direction, h, k * n, n, 1.0 / math.sqrt(squares[k]))
         total += _sum_squares_of_doubles(direction, n)
     return total
 

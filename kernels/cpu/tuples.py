@@ -62,6 +62,32 @@ class Address(NamedTuple):
     first: int
 
 
+class Block(NamedTuple):
+    """All that a walk is told of the networks that it takes."""
+
+    address: Address
+    architecture: Architecture
+    inputs: Inputs
+    nonlinearity: Nonlinearity
+    counting: Counting
+    memory: Memory
+
+
+class Turns(NamedTuple):
+    """One lane of a block, and how it comes by its networks: ``counter`` int64 (1,) is shared by all."""
+
+    lane: int
+    counter: np.ndarray
+    share: int
+
+
+class Results(NamedTuple):
+    """What a block fills: rows float64 (RECORDED, networks, L), and counts int64 (lanes, 2, L, BINS)."""
+
+    rows: np.ndarray
+    counts: np.ndarray
+
+
 class Space(NamedTuple):
     """What one network needs while it is walked through; flat float32 arrays are inputs major.
 

@@ -67,7 +67,7 @@ def _functions_of(module):
 
 
 def compile_body(*modules, **replacements):
-    """The plain functions of body modules compiled for the GPU, by name (see ``kernels/_jit.py`` for the twin).
+    """The plain functions of body modules compiled for the GPU, by name (see ``kernels/cpu/_compile.py`` for the twin).
 
     The two bit casts become instructions; the simulator keeps those of ``body/scalars.py``, which look at NumPy's bits.
     """
@@ -81,18 +81,42 @@ def compile_body(*modules, **replacements):
     return types.SimpleNamespace(**compiled)
 
 
+def _together(modules, replaced):
+    """The names of all modules as one namespace; ValueError where two modules mean different things by one name.
+
+    Placeholders may differ where ``replaced`` has the name.
+    """
+    namespace, homes = {}, {}
+    for module in modules:
+        for name, value in vars(module).items():
+            if name.startswith("__") or name in replaced:
+                continue
+            if name in homes and not _is_same(namespace[name], value):
+                raise ValueError(
+                    f"{homes[name].__name__} and {module.__name__} each have their own {name!r}: a kernel sees one; "
+                    "rename one of them, or import it"
+                )
+            namespace[name] = value
+            homes.setdefault(name, module)
+    return namespace
+
+
+def _is_same(one, other):
+    """Whether it makes no difference which of the two a kernel sees: one object, or equal numbers of one type."""
+    numbers = (bool, int, float, numpy.number)
+    return one is other or (isinstance(one, numbers) and type(one) is type(other) and one == other)
+
+
 def assemble(kernel, registers, *modules, **names):
     """A kernel of its own from templates: the functions of ``modules`` see each other and ``names`` as globals.
 
     ``registers`` is how many a thread may have: what they do not hold spills.
 
     ``names`` may hold plain functions, which are compiled like the modules' own, and replace theirs. One namespace
-    for all: the simulator puts its threads into the globals of the kernel alone.
+    for all: the simulator puts its threads into the globals of the kernel alone. ValueError where two modules mean
+    different things by one name that ``names`` does not give.
     """
-    namespace = {}
-    for module in modules:
-        namespace |= vars(module)
-    namespace |= names
+    namespace = _together(modules, names) | names
     own = {name: f for module in modules for name, f in _functions_of(module).items() if name not in names}
     own |= {name: f for name, f in names.items() if isinstance(f, types.FunctionType) and "cuda" in f.__globals__}
     for name, function in own.items():

@@ -1,6 +1,6 @@
 """Products with a layer's orthogonal weights, which are never written out: the reflections that make them are kept.
 
-The twin of ``_orthogonal`` in ``kernels/cpu/fill.py``. W (n x n_in) is sqrt(long) Q D, or its transpose where n < n_in:
+The twin of ``kernels/cpu/haar.py``. W (n x n_in) is sqrt(long) Q D, or its transpose where n < n_in:
 G = Q R by Householder reflections, G (long x short) of the same normals at the same addresses, D the signs of R's
 diagonal. A product with W is D and the reflections, one after the other.
 

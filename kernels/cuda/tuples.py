@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Layers(NamedTuple):
-    """Layers 1..L, arrays of (L,): int32 sizes and exponents, float32 standard deviations; see ``cpu/passes.py``.
+    """Layers 1..L, arrays of (L,): int32 sizes and exponents, float32 standard deviations; see ``cpu/tuples.py``.
 
     ``units`` is int32 (2, L): exponents of the units of the histograms, forward and backward.
     """
@@ -44,6 +44,21 @@ class Address(NamedTuple):
     seed: object
     first: int
     networks: int
+    counted: int
+
+
+class Work(NamedTuple):
+    """What all launches of a case share: the kernel and its plan (see ``build``), and the kernel's constant arguments.
+
+    ``counted``: networks below it go into histograms.
+    """
+
+    plan: object
+    kernel: object
+    layers: object
+    inputs: object
+    nonlinearity: object
+    seed: object
     counted: int
 
 

@@ -48,6 +48,7 @@ class Activation(Formula):
 
     @property
     def is_builtin(self) -> bool:
+        """Whether its name says all of it: it is no function of the user's."""
         return self.scalar is None
 
     @property
@@ -77,6 +78,11 @@ class Activation(Formula):
 
 
 _registered: dict[str, Activation] = {}
+
+
+def registered(name: str) -> Activation | None:
+    """The user's own activation of that name; None where none was registered or loaded."""
+    return _registered.get(name)
 
 
 def names() -> list[str]:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import markup
 from mcflow.activations import registry
 from mcflow.answers.document import plain
 from mcflow.answers.signal import BACKWARD, FORWARD, KEPT
 from mcflow.errors import InputError
+from mcflow.files.result import Result, refuse_path
 from mcflow.plural import counted
 from mcflow.statistics import magnitudes
 
 if TYPE_CHECKING:
     import xarray
-
-    from mcflow.files.result import Result
 
 Floats = NDArray[np.float64]
 
@@ -52,6 +52,7 @@ class Growth:
 
     @property
     def kept(self) -> bool:
+        """Whether the typical size changes, over all layers, by less than what counts as kept."""
         return abs(self.overall_log10) <= math.log10(KEPT)
 
 
@@ -75,6 +76,15 @@ class Entry:
     correlation: tuple[float, float] | None
     behind: tuple[float, float, float] | None = None
 
+    @property
+    def sentence(self) -> str:
+        """How it stands to the first of its ranking, in percent a layer."""
+        if self.behind is None:
+            return "not paired with it"
+        mean, low, high = (100 * math.expm1(max(-50.0, min(50.0, value))) for value in self.behind)
+        sure = "as good" if low <= 0.0 <= high else "worse" if low > 0 else "better"
+        return f"{sure}, {mean:+.3g} % a layer, paired 95 % interval {low:+.3g} to {high:+.3g} %"
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -85,6 +95,11 @@ class Rule:
     verdict: str
     number: str
 
+    @property
+    def sentence(self) -> str:
+        """The rule, the verdict and the numbers."""
+        return f"{self.rule}: {self.verdict} ({self.number})"
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -93,6 +108,25 @@ class Comparison:
     rankings: dict[str, list[Entry]]
     rules: list[Rule]
     notes: list[str]
+
+    def sentences(self, activation: str) -> list[str]:
+        """The best case of an activation, and how the others stand to it."""
+        first, *others = self.rankings[activation]
+        best = f"best: {first.case}, at most {100 * math.expm1(min(first.score, 50.0)):.3g} % a layer"
+        return [best, *(f"  {entry.case}: {entry.sentence}" for entry in others)]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a ranking for each activation, the rules of thumb, notes."""
+        head = ("case", "activations, factor per layer", "gradients, factor per layer", "dead", "beside the first")
+        found = ""
+        for activation, entries in self.rankings.items():
+            rows = [
+                [entry.case, *(_interval(each) for each in (entry.activations, entry.gradients)),
+                 f"{100 * entry.dead:.3g} %", "" if number == 0 else entry.sentence]
+                for number, entry in enumerate(entries)
+            ]  # fmt: skip
+            found += markup.in_notebook(f"{activation}: best first", head, rows)
+        return found + markup.lines([*(rule.sentence for rule in self.rules), *self.notes])
 
     def record(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -103,14 +137,20 @@ class Comparison:
         }
 
 
-def compare(results: Sequence[Result], notes: Sequence[str] = ()) -> Comparison:
-    """Rank the cases of all results, per activation. Raises InputError where nothing can be compared.
+def compare(results: Result | Iterable[Result], notes: Sequence[str] = ()) -> Comparison:
+    """Which scheme keeps activations and gradients flowing: the cases of one result, or of several, ranked.
 
-    Two cases are paired, network by network, where rows were kept and they share a seed; intervals of their
-    difference are then those of the mean paired difference.
+    A ranking for each activation, best first, by the factor per layer of the typical network's second moments, with
+    95 % intervals. Two cases are paired, network by network, where rows were kept and they share a seed; intervals of
+    their difference are then those of the mean paired difference. ``notes`` are passed on. Raises InputError where
+    nothing can be compared: one network, one layer, no second moments.
     """
+    refuse_path(results, "compare")
+    if isinstance(results, Result):
+        results = [results]
     entries: dict[str, list[tuple[Entry, Floats | None, Any]]] = {}
     for result in results:
+        refuse_path(result, "compare")
         for name in result.names:
             dataset, case = result[name], result.case(name)
             if f"{FORWARD}_mean" not in dataset:
@@ -186,6 +226,10 @@ def _growth(dataset: xarray.Dataset, quantity: str, backwards: bool) -> tuple[Gr
     return Growth(per_layer, low, high, _exp(slope * steps), slope * steps / math.log(10.0), steps + 1, reaches), slopes
 
 
+def _interval(growth: Growth | None) -> str:
+    return "" if growth is None else f"{growth.per_layer:.4g} [{growth.low:.4g}, {growth.high:.4g}]"
+
+
 def _exp(x: float) -> float:
     return math.exp(x) if x < 700.0 else math.inf
 
@@ -214,7 +258,7 @@ def _ranked(found: list[tuple[Entry, Floats | None, Any]]) -> list[Entry]:
             if len(difference) > 1:
                 mean, half = float(difference.mean()), Z95 * float(difference.std(ddof=1)) / math.sqrt(len(difference))
                 behind = (mean, mean - half, mean + half)
-        out.append(Entry(**{**entry.__dict__, "behind": behind}))
+        out.append(replace(entry, behind=behind))
     return out
 
 

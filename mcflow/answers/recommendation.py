@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from mcflow.activations import registry
+from mcflow import markup
+from mcflow.activations.given import Given, resolve
 from mcflow.activations.registry import Activation
 from mcflow.answers import frameworks
 from mcflow.answers.document import plain
@@ -23,6 +24,7 @@ from mcflow.theory.infinite_width import trajectory
 
 DEPTH, WIDTH, NETWORKS = 50, 256, 200
 HOPELESS = 4.0  # decades by which a second moment changes, and nothing more need be known
+COLUMNS = ("initialisation", "sigma_w^2", "bias std", "activations x", "gradients d", "trainable depth")
 BASELINES = ("xavier_normal", "kaiming_normal", "lecun_normal", "torch_default", "keras_default")
 
 
@@ -74,21 +76,59 @@ class Recommendation:
     width: int
     networks: int
 
+    @property
+    def sentence(self) -> str:
+        """The weights to draw and what mcflow, here and on the command line, calls them."""
+        best = self.best
+        if best is None:
+            return f"{self.activation}: no scheme keeps it over {counted(self.depth, 'layer')}"
+        bias = f"biases of standard deviation {best.bias_std:.4g}" if best.bias_std else "zero biases"
+        flag = f" --bias-std {best.bias_std:.4g}" if best.bias_std else ""
+        return (
+            f"{self.activation}: weights of standard deviation {best.sigma_w2**0.5:.6g} / sqrt(fan_in), {bias} "
+            f"({best.name}; in mcflow: --scheme {best.scheme} --gain {best.gain:.6g}{flag})"
+        )
+
+    @property
+    def title(self) -> str:
+        """What the factors of the candidates are."""
+        over, by = counted(self.depth, "layer"), counted(self.networks, "network")
+        return f"factor over {over}: predicted, measured at width {self.width} ({by})"
+
+    def rows(self) -> list[list[str]]:
+        """The cells of each candidate, under COLUMNS."""
+        found = []
+        for item in self.candidates:
+            cells = [", ".join(item.words(kind)) for kind in (FORWARD, BACKWARD)]
+            depth = "none" if item.trainable_depth is None else f"{item.trainable_depth:.3g}"
+            found.append([item.name, f"{item.sigma_w2:.5g}", f"{item.bias_std:.3g}", *cells, depth])
+        return found
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: what to use, why, every candidate, and the line of code for each framework."""
+        code = [f"{framework}: {line}" for framework, line in self.code.items()]
+        return (
+            f"<p><strong>{markup.text(self.sentence)}</strong></p>{markup.lines(self.reasons)}"
+            + markup.in_notebook(self.title, COLUMNS, self.rows())
+            + f"<pre>{markup.text(chr(10).join(code))}</pre>"
+        )
+
     def record(self) -> dict[str, Any]:
         """The same as plain data; what is not a finite number is None."""
         return {key: plain(value) for key, value in asdict(self).items()}
 
 
-def recommend(activation: str, depth: int = DEPTH, width: int = WIDTH, networks: int = NETWORKS) -> Recommendation:
-    """Recommend for an activation by name or ``module:phi,dphi``, for square layers.
+def recommend(activation: Given, depth: int = DEPTH, width: int = WIDTH, networks: int = NETWORKS) -> Recommendation:
+    """The scheme, gain and bias to use for an activation in square layers, with evidence and the code for it.
 
-    All candidates are predicted and simulated; the one whose activations and gradients change least over ``depth``
-    layers, in the worst of the four numbers, is taken, unless that is four decades or more. Raises
-    InputError for what is no activation, or a number out of range.
+    ``activation`` is a name, ``module:phi,dphi``, a function or a pair (phi, dphi). All candidates are predicted and
+    simulated with ``networks`` networks of that ``width``; the one whose activations and gradients change least over
+    ``depth`` layers, in the worst of the four numbers, is taken, unless that is four decades or more. Raises InputError
+    for what is no activation, or a number out of range.
     """
     if depth < 2 or networks < 2:
         raise InputError("a recommendation needs a depth of at least 2 and at least 2 networks")
-    phi = registry.get(activation)
+    phi = resolve(activation)
     cases, reasons = _cases(phi, depth, width)
     found = []
     for name, case in cases.items():
@@ -97,7 +137,7 @@ def recommend(activation: str, depth: int = DEPTH, width: int = WIDTH, networks:
         except InputError as error:
             reasons.append(f"{name}: {error}")
     if not found:
-        raise InputError(f"nothing can be recommended for {activation!r}: {reasons[-1]}")
+        raise InputError(f"nothing can be recommended for {phi.name!r}: {reasons[-1]}")
     measured = _simulate({candidate.name: cases[candidate.name] for candidate in found}, networks)
     found = [_with_measured(item, measured[item.name]) for item in found]
     # where scores tie, a textbook name says the same
@@ -153,9 +193,9 @@ def _judge(name: str, case: Case) -> Candidate:
     forward = flow[f"{FORWARD}_log10"]
     backward = flow[f"{BACKWARD}_log10"]
     changes = {FORWARD: float(forward[-1] - forward[0]), BACKWARD: float(backward[0] - backward[-1])}
-    layers = case.layers(case.widths[0])
-    sigma_w2 = float(layers.weight_std[-1] ** 2 * layers.fan_in[-1])
-    bias = math.sqrt(case.bias_variance(int(layers.fan_in[-1])))
+    program = case.program_for(case.widths[0])
+    sigma_w2 = float(program.weight_std[-1] ** 2 * program.fan_in[-1])
+    bias = float(program.bias_std[-1])
     worst = max(abs(change) for change in changes.values())
     trainable, where = None, "not followed to its fixed point"
     if case.nonlinearity.is_builtin or worst < HOPELESS:  # of a user's function the correlation map takes seconds

@@ -80,7 +80,7 @@ def verdict(start: float, end: float, layer: int) -> str:
 
 def of_case(summary: Mapping[str, NDArray[np.float64]], job: Job) -> Flow:
     """The flow of a case: ``summary`` maps QUANTITY_STATISTIC to (layer,) numbers, ``job`` has the prediction."""
-    layers = depths(len(job.layers.width))
+    layers = depths(job.program.depth)
     measured: dict[str, tuple[Measured, ...]] = {}
     verdicts: dict[str, str] = {}
     for quantity in (FORWARD, BACKWARD):

@@ -16,6 +16,7 @@ import numpy as np
 
 from mcflow.errors import InputError
 from mcflow.files.atomic import TEMPORARY, behind_links
+from mcflow.files.result import refuse_path
 from mcflow.files.schema import STATISTICS
 from mcflow.quantities import NAMES
 from mcflow.statistics import magnitudes
@@ -32,12 +33,18 @@ LOGARITHM = "log2"
 BLOCK = 1 << 20  # rows of the table that are held at once
 
 
-def export(result: Result, path: Path, summary: bool = False) -> int:
-    """Write every value of a study to ``path`` (.csv or .parquet), and return the number of rows.
+def export(result: Result, path: str | Path, *, summary: bool = False, overwrite: bool = False) -> int:
+    """Write every value of a study to ``path`` (.csv or .parquet) as a tidy table, and return the number of rows.
 
-    ``summary``, and a study that kept no networks, give one row a statistic: case, layer, quantity, statistic, value.
-    Raises InputError for another suffix, Parquet without pyarrow, or a path that cannot be written.
+    Columns: case, network, layer, quantity, value. ``summary``, and a study that kept no networks, give one row a
+    statistic: case, layer, quantity, statistic, value; ``log2`` stands beside values that have left float64.
+    Raises InputError for a table that is there unless ``overwrite`` is set, another suffix, Parquet without pyarrow,
+    or a path that cannot be written.
     """
+    refuse_path(result, "export")
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise InputError(f"{path} exists; give --overwrite (in Python overwrite=True) to replace it, or another name")
     kept = all(any(quantity in result[name] for quantity in NAMES) for name in result.names)
     summary = summary or not kept
     blocks = _summaries(result) if summary else _rows(result)

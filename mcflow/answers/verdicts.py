@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcflow import quantities
+from mcflow import markup, quantities
 from mcflow.answers import allowances
 from mcflow.answers.allowances import Prediction
 from mcflow.answers.judging import rows_of_case, rows_of_missing
@@ -18,6 +17,7 @@ from mcflow.answers.verdict_rows import COUNTED, NO_P, RULED, Row
 from mcflow.errors import InputError
 from mcflow.files.missing import Missing, has_every_cosine
 from mcflow.files.missing import sentence as sentence_of_missing
+from mcflow.files.result import refuse_path
 from mcflow.files.schema import FORMAT_VERSION
 from mcflow.model.case import Case
 from mcflow.plural import counted
@@ -43,6 +43,20 @@ class Verdict:
     networks_for_gain: dict[float, float]
     warnings: tuple[str, ...]
 
+    @property
+    def lines(self) -> list[str]:
+        """What the sentence rests on: equality, how many networks would show a wrong gain, warnings."""
+        wrong = [
+            f"a gain wrong by {100 * wrong:g} % would show at about {max(2, math.ceil(networks))} networks"
+            for wrong, networks in self.networks_for_gain.items()
+            if math.isfinite(networks)
+        ]
+        return [self.equal, *wrong, *self.warnings]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the sentence, and what it rests on."""
+        return f"<p><strong>{markup.text(f'{self.case}: {self.sentence}')}</strong></p>{markup.lines(self.lines)}"
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -62,11 +76,32 @@ class Verification:
 
     @property
     def consistent(self) -> dict[str, bool]:
+        """Case -> whether nothing of it was rejected and no network lacks a number."""
         return {verdict.case: verdict.consistent for verdict in self.verdicts}
 
     @property
     def all_consistent(self) -> bool:
+        """Whether every case is consistent."""
         return all(self.consistent.values())
+
+    @property
+    def sentence(self) -> str:
+        """How many cases are consistent, by how many tests, at which chance of a false alarm."""
+        passed, tests = sum(self.consistent.values()), sum(row.judged for row in self.tests)
+        return (
+            f"{passed} of {counted(len(self.verdicts), 'case')} consistent; {counted(tests, 'test')}, "
+            f"alpha {self.alpha:g} over all (Holm)"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a line for each case, and the sentence over all of them."""
+        rows = []
+        for verdict in self.verdicts:
+            word = "consistent" if verdict.consistent else "INCONSISTENT"
+            breaks = ", ".join(f"{quantity} in layer {layer}" for quantity, layer in verdict.breaks.items())
+            rows.append([verdict.case, word, verdict.sentence, breaks])
+        head = ("case", "verdict", "why", "first layer that disagrees")
+        return markup.in_notebook(self.sentence, head, rows, words=4) + markup.lines(self.notes)
 
     def record(self) -> dict[str, Any]:
         """All of it as plain data."""
@@ -96,8 +131,7 @@ def verify(
     it were exact. ``margin`` is the relative difference that counts as equal. Raises InputError for one network only,
     or a number out of range.
     """
-    if isinstance(result, (str, Path)):
-        raise InputError(f"verify takes what mcflow.open gives; write mcflow.verify(mcflow.open({str(result)!r}))")
+    refuse_path(result, "verify")
     for name, value in (("alpha", alpha), ("margin", margin)):
         if not 0.0 < value < 1.0:
             raise InputError(f"{name} = {value} is out of range; it must be between 0 and 1")

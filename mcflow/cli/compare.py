@@ -66,13 +66,13 @@ def _print(found: Comparison) -> None:
             cells = [_factor(entry.activations), _factor(entry.gradients), *leaves, shares, cosine]
             table.add_row(entry.case, *cells)
         out.print(table)
-        for line in _sentences(ranking):
+        for line in found.sentences(activation):
             out.print(line, soft_wrap=True, markup=False)
     print("x > 12: activations overflow at layer 12; d < 40: gradients underflow 40 layers down; off: phi' = 0")
     if found.rules:
         print(f"a rule of thumb holds where the typical second moments stay {CRITERION}")
     for rule in found.rules:
-        out.print(f"{rule.rule}: {rule.verdict} ({rule.number})", soft_wrap=True, markup=False)
+        out.print(rule.sentence, soft_wrap=True, markup=False)
 
 
 def _factor(growth: Growth | None) -> str:
@@ -93,16 +93,3 @@ def _leaves(entry: Entry, kind: str) -> str:
         if reach is not None and reach[0] < 10_000:
             found.append(f"{letter} {'>' if reach[1] == 'overflow' else '<'} {reach[0]:.0f}")
     return ", ".join(found) or "never"
-
-
-def _sentences(ranking: list[Entry]) -> list[str]:
-    first = ranking[0]
-    lines = [f"best: {first.case}, at most {100 * math.expm1(min(first.score, 50.0)):.3g} % a layer"]
-    for entry in ranking[1:]:
-        if entry.behind is None:
-            lines.append(f"  {entry.case}: not paired with it")
-            continue
-        mean, low, high = (100 * math.expm1(max(-50.0, min(50.0, value))) for value in entry.behind)
-        sure = "as good" if low <= 0.0 <= high else "worse" if low > 0 else "better"
-        lines.append(f"  {entry.case}: {sure}, {mean:+.3g} % a layer, paired 95 % interval {low:+.3g} to {high:+.3g} %")
-    return lines

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 EXAMPLE = """\b
@@ -23,15 +21,12 @@ def command(file: str, output: str, summary: bool, overwrite: bool) -> None:
     import sys
 
     from mcflow.answers.table import export
-    from mcflow.errors import InputError
     from mcflow.files.reading import open_study
     from mcflow.plural import counted
 
-    if Path(output).exists() and not overwrite:
-        raise InputError(f"{output} exists; give --overwrite to replace it, or another -o")
     opened = open_study(file)
     if opened.note:
         print(opened.note, file=sys.stderr)
     with opened.result as result:
-        count = export(result, Path(output), summary)
+        count = export(result, output, summary=summary, overwrite=overwrite)
     print(f"{output}: {counted(count, 'row')}")

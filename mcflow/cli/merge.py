@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 EXAMPLE = """\b
@@ -20,7 +18,9 @@ Examples:
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 def command(shards: tuple[str, ...], output: str, partial: bool, overwrite: bool) -> None:
     """Merge what --shard wrote (files, or a folder of them) into FILE: the same bits as one run would have made."""
-    from mcflow.running import merging
+    from mcflow.running.merging import merge
 
-    sentence = merging.merge_to_file([Path(shard) for shard in shards], Path(output), partial, overwrite)
-    print(f"{output}: {sentence}")
+    def say(sentence: str) -> None:
+        print(f"{output}: {sentence}")
+
+    merge(shards, output, partial=partial, overwrite=overwrite, say=say).close()

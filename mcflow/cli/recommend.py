@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcflow.cli.options import json_option
-from mcflow.plural import counted
 
 if TYPE_CHECKING:
-    from mcflow.answers.recommendation import Candidate, Recommendation
+    from mcflow.answers.recommendation import Recommendation
 
 EXAMPLE = """\b
 Examples:
@@ -53,13 +52,7 @@ def _print(found: Recommendation) -> None:
 
     out = tables.console()
     out.width = max(out.width, 128)
-    best = found.best
-    if best is None:
-        out.print(
-            f"{found.activation}: no scheme keeps it over {counted(found.depth, 'layer')}", markup=False, soft_wrap=True
-        )
-    else:
-        _print_best(out, found.activation, best)
+    out.print(found.sentence, markup=False, soft_wrap=True)
     for reason in found.reasons:
         out.print(f"  {reason}", markup=False, soft_wrap=True)
     out.print(_table(found))
@@ -67,32 +60,16 @@ def _print(found: Recommendation) -> None:
         out.print(f"{framework}: {line}", markup=False, soft_wrap=True)
 
 
-def _print_best(out: Any, activation: str, best: Candidate) -> None:
-    bias = f"biases of standard deviation {best.bias_std:.4g}" if best.bias_std else "zero biases"
-    out.print(
-        f"{activation}: weights of standard deviation {best.sigma_w2**0.5:.6g} / sqrt(fan_in), {bias} "
-        f"({best.name}; in mcflow: --scheme {best.scheme} --gain {best.gain:.6g}"
-        + (f" --bias-std {best.bias_std:.4g})" if best.bias_std else ")"),
-        markup=False,
-        soft_wrap=True,
-    )
-
-
 def _table(found: Recommendation) -> Any:
     from rich.table import Table
 
-    from mcflow.answers.signal import BACKWARD, FORWARD
+    from mcflow.answers.recommendation import COLUMNS
 
-    over, by = counted(found.depth, "layer"), counted(found.networks, "network")
-    title = f"factor over {over}: predicted, measured at width {found.width} ({by})"
-    table = Table(title=title, title_justify="left")
-    table.add_column("initialisation", no_wrap=True)
-    for column in ("sigma_w^2", "bias std", "activations x", "gradients d", "trainable depth"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for item in found.candidates:
-        cells = [", ".join(item.words(kind)) for kind in (FORWARD, BACKWARD)]
-        depth = "none" if item.trainable_depth is None else f"{item.trainable_depth:.3g}"
-        table.add_row(item.name, f"{item.sigma_w2:.5g}", f"{item.bias_std:.3g}", *cells, depth)
+    table = Table(title=found.title, title_justify="left")
+    for place, column in enumerate(COLUMNS):
+        table.add_column(column, justify="right" if place else "left", no_wrap=True)
+    for cells in found.rows():
+        table.add_row(*cells)
     return table
 
 

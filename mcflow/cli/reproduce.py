@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from mcflow.cli.options import json_option
@@ -21,23 +19,21 @@ Examples:
 @json_option
 def command(figure: str | None, output: str | None, as_json: bool) -> int:
     """Run FIGURE again and say whether it is reproduced; without a name, list what there is. Exit code 1: it is not."""
-    from mcflow import reproductions
     from mcflow.cli import tables
     from mcflow.errors import InputError
+    from mcflow.reproductions.reproduction import FIGURES, reproduce
 
     if figure is None:
         if output is not None:
             raise InputError(f"-o {output}: name the figure to reproduce there; mcflow reproduce lists them")
         if as_json:
-            tables.print_json(reproductions.FIGURES)
+            tables.print_json(FIGURES)
         else:
-            longest = max(map(len, reproductions.FIGURES))
-            for name, title in reproductions.FIGURES.items():
+            longest = max(map(len, FIGURES))
+            for name, title in FIGURES.items():
                 print(f"{name:<{longest}}  {title}")
         return 0
-    found = reproductions.reproduce(figure, draw=output is not None)
-    if output is not None:
-        reproductions.keep(found, Path(output))
+    found = reproduce(figure, draw=output is not None, folder=output)
     if as_json:
         tables.print_json(found.record())
     else:

@@ -13,6 +13,7 @@ EXAMPLE = """\b
 Examples:
   mcflow show runs/relu.h5
   mcflow show --check runs/relu.h5
+  mcflow show --program study.toml
   mcflow show --follow runs/relu.h5"""
 
 
@@ -20,14 +21,20 @@ Examples:
 @click.argument("file")
 @click.option("--check", is_flag=True, help="Read every byte and name what is damaged.")
 @click.option("--follow", is_flag=True, help="Render the study while it runs, until it ends.")
+@click.option("--program", is_flag=True, help="Print what each case's networks do, op by op; FILE may be a STUDY.toml.")
 @json_option
-def command(file: str, check: bool, follow: bool, as_json: bool) -> None:
+def command(file: str, check: bool, follow: bool, program: bool, as_json: bool) -> None:
     """Show what is in FILE: cases, progress, configuration, provenance. A study that still runs is shown too."""
     from mcflow.errors import InputError
     from mcflow.files import integrity, live
     from mcflow.files.target import parts_folder
 
     path = Path(file)
+    if program:
+        from mcflow.cli import programs
+
+        programs.show(path, as_json)
+        return
     folder = path if path.name.endswith(".parts") else parts_folder(path)
     if follow:
         from mcflow.cli import live_view

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mcflow import quantities
 from mcflow.cli.options import json_option
-from mcflow.plural import counted
 
 if TYPE_CHECKING:
     from mcflow.answers.verdict_rows import Row
-    from mcflow.answers.verdicts import Verification
+    from mcflow.answers.verdicts import Verdict, Verification
 
 EXAMPLE = """\b
 Examples:
@@ -71,25 +70,15 @@ def _print(found: Verification, every: bool) -> None:
         out.print(f"{verdict.case}: {verdict.sentence}", soft_wrap=True, markup=False)
         for line in _closing(verdict, found):
             out.print(f"  {line}", soft_wrap=True, markup=False)
-    passed = sum(found.consistent.values())
-    tests = sum(row.judged for row in found.tests)
-    print(
-        f"{passed} of {counted(len(found.verdicts), 'case')} consistent; {counted(tests, 'test')}, "
-        f"alpha {found.alpha:g} over all (Holm)"
-    )
+    print(found.sentence)
 
 
-def _closing(verdict: Any, found: Verification) -> list[str]:
-    lines = [verdict.equal]
-    if found.tier is not None and verdict.breaks:
-        first = ", ".join(f"{quantity} in layer {layer}" for quantity, layer in verdict.breaks.items())
-        lines.append(f"{found.tier} breaks: {first}")
-    for wrong, networks in verdict.networks_for_gain.items():
-        if math.isfinite(networks):
-            lines.append(
-                f"a gain wrong by {100 * wrong:g} % would show at about {max(2, math.ceil(networks))} networks"
-            )
-    return [*lines, *verdict.warnings]
+def _closing(verdict: Verdict, found: Verification) -> list[str]:
+    equal, *rest = verdict.lines
+    if found.tier is None or not verdict.breaks:
+        return [equal, *rest]
+    first = ", ".join(f"{quantity} in layer {layer}" for quantity, layer in verdict.breaks.items())
+    return [equal, f"{found.tier} breaks: {first}", *rest]
 
 
 def _worst(rows: list[Row]) -> list[Row]:

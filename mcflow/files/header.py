@@ -31,7 +31,7 @@ def head_image(prepared: Prepared) -> bytes:
     longest = max(
         len(prepared.study.to_toml()),
         sum(len(job.name) + _REFERENCE for job in prepared.jobs),
-        max(8 * len(job.layers.width) for job in prepared.jobs),
+        max(8 * job.program.depth for job in prepared.jobs),
     )
     options: dict[str, Any] = {"libver": ("v108", "v108")} if longest > _OLDEST_FORMAT else {}
     with h5py.File.in_memory(**options) as file:
@@ -79,7 +79,7 @@ def _put_root(file: h5py.File, prepared: Prepared) -> None:
 def _put_case(file: h5py.File, job: Job, prepared: Prepared) -> None:
     case = job.case
     group = file.create_group(job.name)
-    bias_std = [float(np.sqrt(case.bias_variance(int(fan_in)))) for fan_in in job.layers.fan_in]
+    bias_std = job.program.bias_std.tolist()
     attributes: dict[str, Any] = {
         "scheme": case.scheme,
         "distribution": case.rule.distribution.name,
@@ -105,10 +105,10 @@ def _put_case(file: h5py.File, job: Job, prepared: Prepared) -> None:
         attributes["activation_sha256"] = definitions.values_sha256(case.nonlinearity)
     for key, value in attributes.items():
         group.attrs[key] = value
-    depth = len(job.layers.width)
+    depth = job.program.depth
     put_index(group, entry("CASE", "layer"), depth, first=1)
     for name in ("width", "fan_in", "fan_out", "weight_std"):
-        put(group, entry("CASE", name), getattr(job.layers, name))
+        put(group, entry("CASE", name), getattr(job.program, name))
     if job.inputs is not prepared.jobs[0].inputs:
         put_index(group, entry("CASE", "case_input"), job.inputs.shape[0])
         put_index(group, entry("CASE", "case_feature"), job.inputs.shape[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -15,7 +16,9 @@ from pathlib import Path
 from mcflow.errors import InputError
 
 NAME = "lock"
-_ASIDE = ".aside"  # not a temporary of the folder, which the holder removes: it may be the lock of that holder
+_TAKING = ".taking"  # the claim to take a dead process's lock over
+_NEW = ".new"  # a lock or a claim that is being written
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
 _PATIENCE = 2.0  # seconds after which a lock without content is one whose writer was killed while making it
 
 
@@ -37,7 +40,7 @@ def hold(folder: Path, say: Callable[[str], None] = lambda sentence: None) -> It
     """
     path = folder / NAME
     mine = Owner(socket.gethostname(), os.getpid(), _start_of(os.getpid()))
-    while not _make(path, json.dumps(asdict(mine))):
+    while not _make(path, mine):
         owner = _read(path)
         if owner is None:
             continue
@@ -48,16 +51,17 @@ def hold(folder: Path, say: Callable[[str], None] = lambda sentence: None) -> It
             )
         if _alive(owner):
             raise InputError(f"{folder} is being written by process {owner.pid} on this host; wait for it or stop it")
-        if _take_over(path, owner):
+        if _take_over(path, owner, mine):
             say(f"took over the lock of process {owner.pid}, which is dead")
     try:
         yield
     finally:
         with contextlib.suppress(OSError):  # where the folder has gone, or is read only now, the lock is stale
             if _read(path) == mine:
+                # of those killed beside this lock; first, for under another lock a claim may be good
+                for left in (*folder.glob(f"{NAME}.*{_TAKING}"), *folder.glob(f"{NAME}.*{_NEW}")):
+                    left.unlink(missing_ok=True)
                 path.unlink(missing_ok=True)
-            for aside in folder.glob(f"{NAME}.*{_ASIDE}"):  # of one killed while it took a lock over
-                aside.unlink(missing_ok=True)
 
 
 def holder(folder: Path) -> str | None:
@@ -70,20 +74,49 @@ def holder(folder: Path) -> str | None:
     return f"process {owner.pid} on {owner.host}"
 
 
-def _make(path: Path, content: str) -> bool:
+def _make(path: Path, mine: Owner) -> bool:
+    """Make a lock or a claim unless one is there: by a link, so that it is never seen without its content."""
+    if path.exists():
+        return False
+    written = path.with_name(f"{NAME}.{uuid.uuid4().hex}{_NEW}")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        _write(written, mine)
+        os.link(written, path)
     except FileExistsError:
         return False
+    except FileNotFoundError:
+        if path.parent.is_dir():
+            return False  # who held the lock cleaned up
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _make_in_place(path, mine)
+    finally:
+        written.unlink(missing_ok=True)
+    return True
+
+
+def _make_in_place(path: Path, mine: Owner) -> bool:
+    """The same where the file system has no links: a reader waits for the content."""
     try:
-        os.write(descriptor, content.encode())
-        os.fsync(descriptor)
+        _write(path, mine)
+    except FileExistsError:
+        return False
     except OSError:
         path.unlink(missing_ok=True)
         raise
+    return True
+
+
+def _write(path: Path, mine: Owner) -> None:
+    """A new file of that content; FileExistsError where one is there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        os.write(descriptor, json.dumps(asdict(mine)).encode())
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    return True
 
 
 def _read(path: Path) -> Owner | None:
@@ -124,19 +157,50 @@ def _start_of(pid: int) -> str | None:
     return "zombie" if fields[0] in "ZX" else fields[19]
 
 
-def _take_over(path: Path, owner: Owner) -> bool:
-    """Remove a dead process's lock; False where another was quicker (its lock is put back)."""
-    aside = path.with_name(f"{NAME}.{uuid.uuid4().hex}{_ASIDE}")
+def _take_over(path: Path, dead: Owner, mine: Owner) -> bool:
+    """Remove a dead process's lock; False where it is another lock by now. One process at a time may.
+
+    Who takes the lock of a dead process over must first hold the claim to it, a file named after that process. Nobody
+    else removes the lock meanwhile: its maker is dead, and there is one claim. A taker that dies holding the claim
+    leaves one that is claimed in its turn. A process that has died makes no second lock, so that a claim to it is
+    worth nothing once its lock has gone, however late a slow taker gets it.
+    """
+    chain = [_claim(path, dead)]
+    while not _make(chain[-1], mine):
+        other = _read(chain[-1])
+        if other is None:
+            return False
+        if other.host != mine.host or _alive(other):
+            _wait_for(chain[-1], other)
+            return False
+        if _claim(path, other) in chain:  # where there are no links: claims without content, all of "process 0"
+            raise InputError(f"{chain[-1]} is damaged; remove it and try again")
+        chain.append(_claim(path, other))
     try:
-        os.rename(path, aside)
-    except FileNotFoundError:
-        return False
-    stale = _read(aside) == owner
-    if not stale:
-        with contextlib.suppress(FileExistsError, FileNotFoundError):
-            os.link(aside, path)
-    aside.unlink(missing_ok=True)
-    return stale
+        if _read(path) != dead:
+            return False
+        path.unlink()
+        return True
+    finally:
+        for claim in chain:
+            claim.unlink(missing_ok=True)
+
+
+def _claim(path: Path, dead: Owner) -> Path:
+    """The file that gives the right to take over what ``dead`` made."""
+    return path.with_name(f"{NAME}.{dead.pid}-{dead.start}{_TAKING}")
+
+
+def _wait_for(claim: Path, other: Owner) -> None:
+    """Wait until a living taker is done, which takes it milliseconds; InputError where it does not come to an end."""
+    deadline = time.monotonic() + _PATIENCE
+    while claim.exists():
+        if time.monotonic() > deadline:
+            raise InputError(
+                f"{claim.parent} is being taken over by process {other.pid} on {other.host}; "
+                f"wait for it or stop it; if it has ended, remove {claim} and try again"
+            )
+        time.sleep(0.01)
 
 
 def works_here() -> str:

@@ -42,12 +42,34 @@ class DamagedPart(Exception):
 
 
 class Parts(Protocol):
-    """A store of part images; a name that ``names`` lists is that of a whole one."""
+    """A store of finished parts: which there are is all that a run knows of what was done before it.
 
-    def names(self) -> list[PartName]: ...
-    def read(self, name: PartName) -> bytes: ...
-    def write(self, case: int, number: int, networks: int, image: bytes, is_prefix: bool = False) -> PartName: ...
-    def remove(self, name: PartName) -> None: ...
+    An image is the bytes of a part (``part_image``). A store has one writer, the holder of its lock, and any number of
+    readers, who may meet names that go while they read.
+    """
+
+    def names(self) -> list[PartName]:
+        """Every part that is there and whole, ascending; never one that is being written."""
+        ...
+
+    def read(self, name: PartName) -> bytes:
+        """The image of a part that ``names`` gave.
+
+        Raises DamagedPart where its bytes have changed, KeyError or FileNotFoundError where it has gone since.
+        """
+        ...
+
+    def write(self, case: int, number: int, networks: int, image: bytes, is_prefix: bool = False) -> PartName:
+        """Keep the image of part ``number`` of case ``case``, of so many networks, and return its name.
+
+        All or nothing: after a return it is there whatever happens to the process, after an OSError (a full disk) it is
+        not. Others at the same place stay; ``usable`` tells which counts.
+        """
+        ...
+
+    def remove(self, name: PartName) -> None:
+        """Forget a part; one that is not there is no error."""
+        ...
 
 
 class MemoryParts:

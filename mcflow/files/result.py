@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcflow.errors import InputError, nearest
+from mcflow import markup
+from mcflow.errors import InputError, UnknownCase, nearest
 from mcflow.model import definitions
 from mcflow.model.case import Case
 from mcflow.model.study import Study
+from mcflow.plural import counted
 
 if TYPE_CHECKING:
     import xarray
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from mcflow.sampling.network import Network
 
 
-class Result:
-    """A finished study: ``result[name]`` is the case's dataset, ``result.names`` the names.
+class Result(Mapping[str, "xarray.Dataset"]):
+    """A finished study, a mapping: ``result[name]`` is the case's dataset, ``result.names`` the names in order.
 
     A case's dataset has the rows (network, layer) where they were kept, the summary's ``QUANTITY_STATISTIC``
     (layer), and ``preactivation_histogram``, ``gradient_histogram`` (layer, bin) with their ``_edges`` (layer, edge).
@@ -63,14 +65,20 @@ class Result:
     def _refuse_other_functions(self, name: str, case: Case) -> None:
         node: Any = self.tree[name]
         there = definitions.stated(node.attrs, node["weight_std"].values)
-        here = definitions.definition_of(case, case.layers(int(node["fan_in"].values[0])))
+        here = definitions.definition_of(case, case.program_for(int(node["fan_in"].values[0])))
         words = definitions.difference(there, here)
         if words:
             where = "the result" if self.path is None else self.path
             raise InputError(f"{where} was made with other functions: {words}; register the same here")
 
+    def require(self, name: str) -> None:
+        """UnknownCase, a KeyError and an InputError, with the nearest names where no case is called that."""
+        if name not in self.names:
+            raise UnknownCase(f"no case {name!r} in this study; {nearest(str(name), self.names)}")
+
     def case(self, name: str) -> Case:
-        """The case of that group."""
+        """The case of that group; UnknownCase where there is none."""
+        self.require(name)
         return self.study.cases[self.names.index(name)]
 
     def draw(self, name: str, network: int) -> Network:
@@ -90,8 +98,7 @@ class Result:
         return (own if "inputs" in own else self.tree.to_dataset())["inputs"].values
 
     def __getitem__(self, name: str) -> xarray.Dataset:
-        if name not in self.names:
-            raise InputError(f"no case {name!r} in this study; {nearest(name, self.names)}")
+        self.require(name)
         node: Any = self.tree[name]
         found: xarray.Dataset = node.to_dataset(inherit=False)
         if "summary" in node:
@@ -111,6 +118,10 @@ class Result:
     def __contains__(self, name: object) -> bool:
         return name in self.names
 
+    # two results are one where they are the same object: to compare their numbers would read both files
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
     def close(self) -> None:
         """Let go of the file."""
         self.tree.close()
@@ -125,6 +136,25 @@ class Result:
     def __repr__(self) -> str:
         where = "in memory" if self.path is None else str(self.path)
         return f"<mcflow.Result {where}: {self.attrs['networks']} networks of {', '.join(self.names)}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a line for each case, from its attributes alone."""
+        where = "in memory" if self.path is None else str(self.path)
+        title = f"mcflow study, {where}: {counted(len(self), 'case')}, seed {self.attrs['seed']}, {self.attrs['state']}"
+        rows = []
+        for name in self.names:
+            node: Any = self.tree[name]
+            networks = f"{node.attrs['networks_done']} of {self.attrs['networks']}"
+            rows.append([name, node.attrs["method"], node.attrs["device"], networks, node.sizes["layer"]])
+        return markup.in_notebook(title, ("case", "method", "device", "networks", "layers"), rows, words=3)
+
+
+def refuse_path(given: object, function: str) -> None:
+    """InputError where a path is given to a function that takes a result."""
+    if isinstance(given, (str, Path)):
+        raise InputError(
+            f"{function} takes what mcflow.open gives; write mcflow.{function}(mcflow.open({str(given)!r}))"
+        )
 
 
 def open_binary(path: Path) -> Any:

@@ -42,7 +42,7 @@ def seal_of(prepared: Prepared) -> Seal:
         prepared.devices,
         prepared.inputs_sha256,
         prepared.study.keep,
-        {job.name: definition_of(job.case, job.layers) for job in own},
+        {job.name: definition_of(job.case, job.program) for job in own},
     )
 
 

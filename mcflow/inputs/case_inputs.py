@@ -66,7 +66,7 @@ def _generator(seed: int) -> np.random.Generator:
 
 
 def _drawn(case: Case, seed: int) -> Inputs:
-    features = case.widths[0] if case.features is None else case.features
+    features = case.features_or_width
     if case.batch * features * 8 * 3 > machine.available_memory():
         raise InputError(f"{case.batch} inputs of {features} features do not fit into memory; give fewer")
     values = _generator(seed).standard_normal((case.batch, features))

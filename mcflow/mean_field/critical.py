@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from mcflow.activations import registry
+from mcflow.activations.given import Given, resolve
 from mcflow.activations.registry import Activation
 from mcflow.errors import InputError
 from mcflow.mean_field import pairs
@@ -79,13 +79,13 @@ def depth_scale(slope: float) -> float:
     return math.inf if logarithm < MARGINAL else 1.0 / logarithm
 
 
-def fixed_points(activation: Activation | str, weight_variance: float, bias_variance: float = 0.0) -> FixedPoints:
+def fixed_points(activation: Given, weight_variance: float, bias_variance: float = 0.0) -> FixedPoints:
     """Fixed points of q -> weight_variance E phi(sqrt(q) z)^2 + bias_variance for 1e-12 < q < 1e6, and q = 0.
 
     ``weight_variance`` is sigma_w^2 = fan_in Var W. Raises InputError for variances out of range. Poole et al. 2016
     (length and correlation maps); Schoenholz et al. 2017, section 3.
     """
-    activation = _activation(activation)
+    activation = resolve(activation)
     _check_variances(weight_variance, bias_variance)
     homogeneous = _homogeneous(activation, weight_variance, bias_variance)
     if homogeneous is not None:
@@ -116,9 +116,9 @@ class CriticalPair:
         return math.sqrt(self.bias_variance)
 
 
-def critical_pair(activation: Activation | str, q: float) -> CriticalPair | None:
+def critical_pair(activation: Given, q: float) -> CriticalPair | None:
     """The (sigma_w, sigma_b) with chi_1 = 1 at the fixed point q: sigma_w^2 = 1 / E phi'^2; None if sigma_b^2 < 0."""
-    activation = _activation(activation)
+    activation = resolve(activation)
     m = moments(activation, q)
     if not m.slope[0] > 0.0:  # of a function of steps: no weights carry a gradient through it
         return None
@@ -129,13 +129,13 @@ def critical_pair(activation: Activation | str, q: float) -> CriticalPair | None
     return CriticalPair(q, weight_variance, max(bias_variance, 0.0), weight_variance * float(m.second[1]) / (2.0 * q))
 
 
-def edge_of_chaos(activation: Activation | str, bias_variance: float = 0.0) -> tuple[CriticalPair, ...]:
+def edge_of_chaos(activation: Given, bias_variance: float = 0.0) -> tuple[CriticalPair, ...]:
     """Every point of the edge of chaos with this bias variance and 1e-12 < q < 1e6 (and q = 0), by growing q.
 
     For a piecewise linear activation sigma_w alone decides: one point, of q = 1 where every q is fixed, of q = inf
     where biases make q grow without end.
     """
-    activation = _activation(activation)
+    activation = resolve(activation)
     slope = activation.negative_slope
     if slope is not None:
         weight_variance = 2.0 / (1.0 + slope * slope)
@@ -159,9 +159,9 @@ def edge_of_chaos(activation: Activation | str, bias_variance: float = 0.0) -> t
     return tuple(found)
 
 
-def half_stable(activation: Activation | str) -> tuple[CriticalPair, ...]:
+def half_stable(activation: Given) -> tuple[CriticalPair, ...]:
     """Points with chi_1 = chi_parallel = 1 at once, E[phi phi''] = 0 (Roberts, Yaida & Hanin 2022, section 5.3)."""
-    activation = _activation(activation)
+    activation = resolve(activation)
     if activation.negative_slope is not None:
         return ()
 
@@ -177,7 +177,7 @@ def half_stable(activation: Activation | str) -> tuple[CriticalPair, ...]:
 
 
 def critical_gain(
-    activation: Activation | str, of: str = "forward", weight_factor: float = 1.0, bias_variance: float = 0.0
+    activation: Given, of: str = "forward", weight_factor: float = 1.0, bias_variance: float = 0.0
 ) -> float:
     """The gain that keeps a variance in square layers of weight variance gain^2 ``weight_factor`` / fan_in.
 
@@ -185,7 +185,7 @@ def critical_gain(
     variance 1 instead. ``of`` = "gradient": chi_1 = 1 at the q that inputs of second moment 1 go to.
     Raises InputError where there is no such gain.
     """
-    activation = _activation(activation)
+    activation = resolve(activation)
     if of not in ("forward", "gradient"):
         raise InputError(f"critical gain of {of!r}; give 'forward' or 'gradient'")
     solve = _forward_variance if of == "forward" else _gradient_variance
@@ -233,10 +233,6 @@ def _is_reached(activation: Activation, pair: CriticalPair) -> bool:
         return all(log_variance(activation, pair.weight_variance, 0.0, x) < x + 1e-12 for x in steps.tolist())
     reached = limit(activation, pair.weight_variance, pair.bias_variance, start)
     return math.isfinite(reached) and abs(reached - pair.q) < 1e-5 * pair.q
-
-
-def _activation(activation: Activation | str) -> Activation:
-    return registry.get(activation) if isinstance(activation, str) else activation
 
 
 def _check_variances(weight_variance: float, bias_variance: float) -> None:

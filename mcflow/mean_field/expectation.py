@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from mcflow.activations import registry
-from mcflow.activations.registry import Activation
+from mcflow.activations.given import Given, resolve
 from mcflow.errors import InputError, nearest
 from mcflow.mean_field.moments import Moments, moments
 
@@ -20,14 +19,14 @@ OF: dict[str, Callable[[Moments], float]] = {
 OF_PAIR = ("phi phi", "dphi dphi")
 
 
-def expectation(activation: Activation | str, q: float, of: str = "phi^2", correlation: float | None = None) -> float:
+def expectation(activation: Given, q: float, of: str = "phi^2", correlation: float | None = None) -> float:
     """E f(h), h ~ N(0, q), for ``of`` = phi, phi^2, phi^4, dphi^2 or dphi^4.
 
     With ``correlation`` c, ``of`` is ``phi phi`` or ``dphi dphi``: E[phi(h_a) phi(h_b)] for two such h of that
     correlation. Relative error 1e-10 for built-in activations and q between 1e-12 and 1e6.
     Raises InputError for q or c out of range, or a function that is not square-integrable.
     """
-    activation = registry.get(activation) if isinstance(activation, str) else activation
+    activation = resolve(activation)
     if not (math.isfinite(q) and 1e-40 <= q <= 1e40):
         raise InputError(f"q = {q} is out of range; it must be between 1e-40 and 1e40")
     if correlation is not None:

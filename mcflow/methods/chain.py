@@ -31,7 +31,7 @@ class Chain(Method):
             return f"it is for identity, relu, leaky_relu and prelu, not for {case.activation}"
         if case.batch != 1:
             return f"it follows one input, not {case.batch}"
-        if case.bias_variance(case.widths[0]) != 0.0:
+        if case.program_for(features).has_biases:
             return "it has no biases, and this case has"
         return ""
 
@@ -39,4 +39,4 @@ class Chain(Method):
         return "exact for second moments"
 
     def cost(self, case: Case, features: int) -> float:
-        return VARIATES * len(case.widths)
+        return VARIATES * case.program_for(features).depth

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcflow.methods.method import Method, matrices
+from mcflow.methods.method import Method
 
 if TYPE_CHECKING:
     from mcflow.model.case import Case
@@ -24,7 +24,7 @@ class Collapsed(Method):
         if not law.is_rotation_invariant:
             return f"its law is exact for normal and orthogonal weights, not for {law} ones"
         if not law.is_independent:
-            narrowest = min(max(pair) for pair in matrices(case, features))
+            narrowest = min(map(max, case.program_for(features).matrices))
             if 2 * case.batch > narrowest:
                 return (
                     f"orthogonal weights need twice as many units as inputs; {case.batch} inputs meet {narrowest} units"
@@ -35,8 +35,8 @@ class Collapsed(Method):
         return f"exact for {case.rule.distribution} weights"
 
     def cost(self, case: Case, features: int) -> float:
-        found = sum(case.widths) * case.batch * (NUMBER + case.batch * PRODUCT)
+        found = case.program_for(features).units * case.batch * (NUMBER + case.batch * PRODUCT)
         return found if case.rule.distribution.is_independent else found * FRAMES
 
     def normals(self, case: Case, features: int) -> float:
-        return 2.0 * sum(case.widths) * case.batch
+        return 2.0 * case.program_for(features).units * case.batch

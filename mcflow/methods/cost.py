@@ -29,7 +29,8 @@ def memory_needed(
     each thread's layers and weights.
     """
     pairs = case.batch * (case.batch - 1) // 2 if case.correlation is None else case.batch // 2
-    inputs = 8 * case.batch * (3 * features + _PER_INPUT) + _PAIR_BYTES * len(case.widths) * min(pairs, _PAIRS)
+    program = case.program_for(features)
+    inputs = 8 * case.batch * (3 * features + _PER_INPUT) + _PAIR_BYTES * program.depth * min(pairs, _PAIRS)
     inputs += _COUNTING if pairs > _PAIRS else 0
     rows = 3 * networks * row_bytes(case, backward)
     per_thread = registry.get(method).thread_bytes(case, features, backward)
@@ -66,5 +67,5 @@ def part_size(case: Case, features: int, method: str) -> int:
     """How many networks make a part: a power of two that depends on the case and method alone, never the machine."""
     work = registry.get(method).work(case, features)
     by_work = max(_SMALLEST, min(_LARGEST, int(_WORK / work)))
-    by_rows = max(1, _ROW_BYTES // (len(case.widths) * 8 * _NUMBERS_OF_A_LAYER))
+    by_rows = max(1, _ROW_BYTES // (case.program_for(features).depth * 8 * _NUMBERS_OF_A_LAYER))
     return 1 << (min(by_work, by_rows).bit_length() - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcflow.methods.method import Method, matrices, weights
+from mcflow.methods.method import Method
 
 if TYPE_CHECKING:
     from mcflow.model.case import Case
@@ -28,23 +28,25 @@ class Direct(Method):
         return "it is for every case"
 
     def cost(self, case: Case, features: int) -> float:
-        found = weights(case, features) * (DRAWN_WEIGHT + (case.batch - 1) * MULTIPLIED_WEIGHT)
+        program = case.program_for(features)
+        found = program.weight_count * (DRAWN_WEIGHT + (case.batch - 1) * MULTIPLIED_WEIGHT)
         if not case.rule.distribution.is_independent:
-            found += sum(4.0 * n_in * n * min(n_in, n) for n_in, n in matrices(case, features)) * FACTORED
+            found += sum(4.0 * n_in * n * min(n_in, n) for n, n_in in program.matrices) * FACTORED
         return found
 
     def thread_bytes(self, case: Case, features: int, backward: bool) -> int:
-        widest = max(*case.widths, features)
-        layers = len(case.widths) if backward else 2
-        found = 4 * case.batch * (sum(case.widths) if layers > 2 else 2 * widest)
-        found += min(4 * weights(case, features), KEPT_WEIGHTS)
-        return found if case.rule.distribution.is_independent else found + 3 * 8 * widest * widest
+        program = case.program_for(features)
+        layers = program.depth if backward else 2
+        found = 4 * case.batch * (program.units if layers > 2 else 2 * program.widest)
+        found += min(4 * program.weight_count, KEPT_WEIGHTS)
+        return found if case.rule.distribution.is_independent else found + 3 * 8 * program.widest**2
 
     def work(self, case: Case, features: int) -> float:
-        found = weights(case, features) * (1 + case.batch / 32)
+        program = case.program_for(features)
+        found = program.weight_count * (1 + case.batch / 32)
         if not case.rule.distribution.is_independent:
-            found *= max(case.widths) / 4  # orthogonalising is cubic in the width
+            found *= max(program.widths) / 4  # orthogonalising is cubic in the width
         return found
 
     def normals(self, case: Case, features: int) -> float:
-        return float(weights(case, features))
+        return float(case.program_for(features).weight_count)

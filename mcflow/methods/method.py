@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from mcflow.quantities import Quantity
@@ -42,22 +41,12 @@ class Method:
 
     def thread_bytes(self, case: Case, features: int, backward: bool) -> int:
         """Memory that a thread needs besides its rows."""
-        return 8 * 8 * case.batch * max(*case.widths, features)
+        return 8 * 8 * case.batch * case.program_for(features).widest
 
     def work(self, case: Case, features: int) -> float:
         """One network's share of a part, in weights drawn. The size of parts is part of a file's identity."""
-        return sum(case.widths) * case.batch * 16.0
+        return case.program_for(features).units * case.batch * 16.0
 
     def normals(self, case: Case, features: int) -> float | None:
         """Random numbers that one network draws for its layers; None where they are of another kind."""
         return None
-
-
-def matrices(case: Case, features: int) -> list[tuple[int, int]]:
-    """(fan_in, width) of every weight matrix."""
-    return list(pairwise([features, *case.widths]))
-
-
-def weights(case: Case, features: int) -> int:
-    """How many weights a network has."""
-    return sum(n_in * n for n_in, n in matrices(case, features))

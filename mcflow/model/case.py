@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
-from typing import Any, cast
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mcflow import schemes
-from mcflow.activations import registry
+from mcflow.activations import given, registry
 from mcflow.errors import InputError, nearest
+from mcflow.model import dense_stack
+from mcflow.model.bounds import real_number, whole_number
+from mcflow.model.layers import vocabulary
+from mcflow.model.layers.act import Act
+from mcflow.model.layers.dense import Dense
+from mcflow.model.layers.vocabulary import Layer
+from mcflow.model.program import Defaults, Program, lower
 
 DEFAULT_WIDTH = 256
 DEFAULT_DEPTH = 30
@@ -21,34 +28,14 @@ MAX_DEPTH = 65_535  # sixteen bits of the random address hold the layer
 GAIN_WORDS = ("scheme", "torch", "critical", "critical-gradient")
 
 
-def whole_number(name: str, value: object, low: int, high: int | None = None) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise InputError(f"{name} must be a whole number, not {value!r}")
-    if value < low or (high is not None and value > high):
-        bound = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise InputError(f"{name} = {value} is out of range; it must be {bound}")
-    return int(value)
-
-
-def real_number(name: str, value: object, low: float, high: float | None = None) -> float:
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be a number, not {value!r}") from None
-    if not math.isfinite(number) or number < low or (high is not None and number > high):
-        bound = f"{low:g} or more" if high is None else f"between {low:g} and {high:g}"
-        raise InputError(f"{name} = {value} is out of range; it must be {bound}")
-    return number
-
-
-@dataclass(frozen=True)
-class Layers:
-    """The dense layers 1..L of a case as arrays of length L: sizes are counts, weight_std is dimensionless."""
-
-    width: NDArray[np.int64]
-    fan_in: NDArray[np.int64]
-    fan_out: NDArray[np.int64]
-    weight_std: NDArray[np.float64]
+def _place_of(inputs: object) -> str:
+    """The word or path that ``inputs`` is; rows themselves are refused, for no text of a study could repeat them."""
+    if isinstance(inputs, (str, Path)):
+        return str(inputs)
+    raise InputError(
+        f"inputs is a {type(inputs).__name__}, which the text of a study cannot carry; save the rows, name the file: "
+        "numpy.save('rows.npy', rows), then inputs='rows.npy'"
+    )
 
 
 @dataclass(frozen=True)
@@ -60,6 +47,13 @@ class Case:
     file; ``batch`` how many of them; ``correlation`` makes them come in pairs of that cosine. ``gain`` is ``scheme``,
     ``torch``, ``critical`` (keeps the second moment of activations), ``critical-gradient`` or a number.
     ``bias_std`` None leaves the biases to the scheme (zero in all but ``torch_default``).
+
+    ``layers`` says the architecture layer by layer (see ``mcflow.layers``), ``shape`` then what one input is:
+    ``(features,)``. Layers that are [dense, act] x depth and say nothing of their own are the case of that width and
+    depth: equal to it, with the same file.
+
+    ``activation`` is a name, or a plain Python function phi or a pair (phi, dphi), which is registered: under
+    ``module:phi,dphi`` where a module holds it, under its own name where not; as an attribute it is that name.
 
     Raises InputError for anything that is not such a case.
     """
@@ -76,17 +70,41 @@ class Case:
     mode: str = "fan_in"
     bias_std: float | None = None
     raw: bool = False
+    layers: Sequence[Layer | str | Mapping[str, Any]] | None = None
+    shape: Sequence[int] | None = None
+
+    if TYPE_CHECKING:  # what may be given is wider than what is kept
+
+        def __init__(
+            self,
+            scheme: str = ...,
+            activation: given.Given = ...,
+            depth: int | None = ...,
+            width: int | Sequence[int] = ...,
+            features: int | None = ...,
+            batch: int = ...,
+            inputs: str | Path = ...,
+            correlation: float | None = ...,
+            gain: str | float = ...,
+            mode: str = ...,
+            bias_std: float | None = ...,
+            raw: bool = ...,
+            layers: Sequence[Layer | str | Mapping[str, Any]] | None = ...,
+            shape: Sequence[int] | None = ...,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         put = self._put
         put("scheme", schemes.get(str(self.scheme)).name)
-        put("activation", registry.get(str(self.activation)).name)
+        put("activation", given.resolve(self.activation).name)
         self._check_sizes()
         if self.mode not in schemes.MODES:
             raise InputError(f"unknown mode {self.mode!r}; {nearest(str(self.mode), schemes.MODES)}")
         put("gain", self._checked_gain())
         if self.bias_std is not None:
             put("bias_std", real_number("bias_std", self.bias_std, 0.0))
+        if self.layers is not None:
+            self._check_layers()
         if self.correlation is not None:
             put("correlation", real_number("correlation", self.correlation, -1.0, 1.0))
             if self.batch < 2 or self.batch % 2:
@@ -102,9 +120,13 @@ class Case:
     def _check_sizes(self) -> None:
         put = self._put
         put("batch", whole_number("batch", self.batch, 1))
-        put("inputs", str(self.inputs))
+        put("inputs", _place_of(self.inputs))
         if self.features is not None:
             put("features", whole_number("features", self.features, 1))
+        if self.shape is not None:
+            self._check_shape()
+        if self.layers is not None:
+            self._check_widths_of_layers()
         if isinstance(self.width, (int, np.integer)):
             put("width", whole_number("width", self.width, 1))
             put("depth", whole_number("depth", DEFAULT_DEPTH if self.depth is None else self.depth, 1, MAX_DEPTH))
@@ -118,6 +140,36 @@ class Case:
             raise InputError(f"{len(widths)} widths do not fit depth {self.depth}; give one width a layer, or one")
         put("depth", whole_number("depth", len(widths), 1, MAX_DEPTH))
         put("width", widths[0] if len(set(widths)) == 1 else widths)
+
+    def _check_shape(self) -> None:
+        """A shape of one number is another word for the features."""
+        shape = [self.shape] if isinstance(self.shape, (int, np.integer)) else self.shape
+        if isinstance(shape, (str, bytes)) or not isinstance(shape, Sequence) or len(shape) != 1:
+            raise InputError(f"shape = {self.shape!r}: inputs that can be run have features alone, as in shape = [512]")
+        features = whole_number("shape", shape[0], 1)
+        if self.features not in (None, features):
+            raise InputError(f"shape = [{features}] and features = {self.features} differ; give one of them")
+        self._put("features", features)
+        self._put("shape", None)
+
+    def _check_widths_of_layers(self) -> None:
+        layers = vocabulary.read(self.layers)
+        widths = dense_stack.widths_of(layers, self.activation, MAX_DEPTH)
+        shortened = widths[0] if len(set(widths)) == 1 else widths
+        stated = self.width if isinstance(self.width, (int, np.integer)) else tuple(self.width)
+        if (stated, self.depth) not in ((DEFAULT_WIDTH, None), (shortened, len(widths))):
+            raise InputError("layers give the widths and the depth; leave width and depth out")
+        self._put("layers", layers)
+        self._put("width", shortened)
+        self._put("depth", len(widths))
+
+    def _check_layers(self) -> None:
+        layers = cast(tuple[Layer, ...], self.layers)
+        dense_stack.refuse_mixtures(layers, self.scheme, self.bias_std)
+        if dense_stack.is_plain(layers, self.scheme):
+            self._put("layers", None)
+        elif self.gain in ("critical", "critical-gradient") and dense_stack.has_gains(layers):
+            raise InputError(f"gain {self.gain!r} is solved for all layers at once; leave out the gains of the layers")
 
     def _checked_gain(self) -> str | float:
         if isinstance(self.gain, str) and self.gain in GAIN_WORDS:
@@ -165,34 +217,41 @@ class Case:
         """The gain that keeps the ``forward`` variance or that of the ``gradient``; InputError where there is none."""
         from mcflow.model import gains  # SciPy: loaded only when a gain must be solved for
 
-        fans = list(zip((self.features or self.widths[0], *self.widths[:-1]), self.widths, strict=True))
-        weights = [self.rule.weight_variance(i, o, 1.0, self.mode) for i, o in fans]
-        biases = [self.bias_variance(i) for i, _ in fans]
-        return gains.critical_gain_of_layers(self.nonlinearity, fans, weights, biases, of)
-
-    def layers(self, features: int) -> Layers:
-        """Sizes and weight_std of each layer for inputs of ``features`` entries."""
-        width = np.asarray(self.widths, dtype=np.int64)
-        fan_in = np.concatenate([[features], width[:-1]]).astype(np.int64)
-        std = []
-        for i, o in zip(fan_in.tolist(), width.tolist(), strict=True):
-            variance = self.rule.weight_variance(i, o, self.numeric_gain, self.mode)
-            if not (math.isfinite(variance) and variance > 0):
-                raise InputError(
-                    f"scheme {self.scheme}: the weight variance of a {o} x {i} layer is {variance}; it must be positive"
-                )
-            std.append(math.sqrt(variance))
-        return Layers(width, fan_in, width.copy(), np.asarray(std))
-
-    def bias_variance(self, fan_in: int) -> float:
-        """Variance of one bias of a layer with ``fan_in`` inputs."""
-        if self.bias_std is not None:
-            return self.bias_std**2
-        return 1.0 / (3.0 * fan_in) if self.rule.uniform_bias else 0.0
+        if self.layers is not None and dense_stack.has_gains(cast(tuple[Layer, ...], self.layers)):
+            raise InputError("a critical gain is solved for all layers at once; some layers have a gain of their own")
+        program = self.program_for(self.features_or_width, 1.0)
+        fans = [weights.fans for weights in program.weights]
+        variances = program.weight_variance.tolist(), program.bias_variance.tolist()
+        return gains.critical_gain_of_layers(self.nonlinearity, fans, *variances, of)
 
     @property
-    def biases_are_uniform(self) -> bool:
-        return self.bias_std is None and self.rule.uniform_bias
+    def scheme_names(self) -> tuple[str, ...]:
+        """The names of all schemes that layers of the case use, sorted."""
+        if self.layers is None:
+            return (self.scheme,)
+        return tuple(sorted(dense_stack.schemes_of(cast(tuple[Layer, ...], self.layers), self.scheme)))
+
+    @property
+    def features_or_width(self) -> int:
+        """The input size that the case states, or the first width."""
+        return self.features or self.widths[0]
+
+    @property
+    def program(self) -> Program:
+        """What a network of the case does, op by op, for inputs of the size that it states, or of the first width."""
+        return self.program_for(self.features_or_width)
+
+    def program_for(self, features: int, gain: float | None = None) -> Program:
+        """The program for inputs of ``features`` entries; ``gain`` replaces the case's own, not that of a layer."""
+        chosen = self._gain_of_layers() if gain is None else gain
+        defaults = Defaults(self.scheme, self.nonlinearity, chosen, self.mode, self.bias_std)
+        layers = None if self.layers is None else cast(tuple[Layer, ...], self.layers)
+        rules = tuple(map(schemes.get, self.scheme_names))
+        return _lowered(layers, () if layers else self.widths, features, defaults, rules)
+
+    def _gain_of_layers(self) -> float | None:
+        """The gain of layers without their own; None is the textbook one of each layer's scheme."""
+        return None if self.gain == "scheme" and self.layers is not None else self.numeric_gain
 
     def record(self) -> dict[str, Any]:
         """The fields as plain TOML values, those at their default left out."""
@@ -201,6 +260,24 @@ class Case:
             value = getattr(self, item.name)
             if item.name == "depth" and not isinstance(self.width, int):
                 continue
+            if item.name in ("depth", "width") and self.layers is not None:
+                continue
+            if item.name == "layers" and value is not None:
+                value = tuple(layer.record() for layer in value)
             if item.name in ("depth", "width") or value != item.default:
                 out[item.name] = list(value) if isinstance(value, tuple) else value
         return out
+
+
+@lru_cache(maxsize=32)
+def _lowered(
+    layers: tuple[Layer, ...] | None,
+    widths: tuple[int, ...],
+    features: int,
+    defaults: Defaults,
+    rules: tuple[schemes.Scheme, ...],  # here for the cache alone: a name may be registered anew
+) -> Program:
+    if layers is None:
+        kinds = {width: Dense(width) for width in widths}
+        layers = tuple(layer for width in widths for layer in (kinds[width], Act()))
+    return lower(vocabulary.unroll(layers), features, defaults)

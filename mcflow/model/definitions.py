@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcflow import schemes
+from mcflow.activations import values
 from mcflow.activations.registry import Activation
-from mcflow.activations.user_functions import Scalar
-from mcflow.model.case import Case, Layers
+from mcflow.model.case import Case
+from mcflow.model.program import Program
 
-# Both signs, dense where preactivations are: 0.001 apart at 1. Not 0, where a formula such as sin(h) / h has no value.
-_PROBES = (30.0 * (np.arange(1, 8193) / 8192.0) ** 3).tolist()
 _SAME = 1e-12  # relative: another libm may differ in the last bits of a variance
 
 
@@ -41,10 +38,10 @@ class Definition:
         return [self.distribution, self.activation_sha256, std]
 
 
-def definition_of(case: Case, layers: Layers) -> Definition:
+def definition_of(case: Case, program: Program) -> Definition:
     """The definition of a case by the functions that are registered in this process."""
     digest = "" if case.nonlinearity.is_builtin else values_sha256(case.nonlinearity)
-    return Definition(case.scheme, case.activation, case.rule.distribution.name, digest, layers.weight_std)
+    return Definition(case.scheme, case.activation, case.rule.distribution.name, digest, program.weight_std)
 
 
 def stated(attributes: Mapping[str, Any], weight_std: NDArray[np.float64]) -> Definition:
@@ -55,7 +52,7 @@ def stated(attributes: Mapping[str, Any], weight_std: NDArray[np.float64]) -> De
 
 def is_own(case: Case) -> bool:
     """Whether a case has a scheme or an activation of the user's own, so that their names do not say what they are."""
-    return not case.nonlinearity.is_builtin or not schemes.is_builtin(case.scheme)
+    return not case.nonlinearity.is_builtin or not all(map(schemes.is_builtin, case.scheme_names))
 
 
 def difference(there: Definition, here: Definition) -> str:
@@ -77,25 +74,6 @@ def difference(there: Definition, here: Definition) -> str:
 
 
 def values_sha256(activation: Activation) -> str:
-    """SHA-256 of phi, and of a phi' of the user's, at some thousand points.
-
-    It sees what constants, closures, defaults and globals do.
-    """
+    """The digest of the values of a user's activation."""
     assert activation.scalar is not None
-    return _digest(*activation.scalar)
-
-
-@lru_cache(maxsize=64)  # a registered function stays what it is
-def _digest(phi: Scalar, dphi: Scalar | None) -> str:
-    found = hashlib.sha256()
-    for function in filter(None, (phi, dphi)):
-        # 7 digits: enough to see an edit, few enough that another libm gives the same text
-        found.update("".join(f" {_value(function, x)} {_value(function, -x)}" for x in _PROBES).encode())
-    return found.hexdigest()
-
-
-def _value(function: Scalar, x: float) -> str:
-    try:
-        return f"{float(function(x)):.7g}"
-    except (ArithmeticError, ValueError):  # a point where a formula has no value
-        return "none"
+    return values.values_sha256(*activation.scalar)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcflow.errors import InputError, nearest
 from mcflow.model import study_text
-from mcflow.model.case import Case, whole_number
+from mcflow.model.bounds import whole_number
+from mcflow.model.case import Case
 
 MAX_NETWORKS = 1 << 40  # forty bits of it hold the network
 MAX_SEED = (1 << 64) - 1
 KEEP = ("networks", "summary")
+_SINCE_1_1 = ("layers", "shape")  # fields that came after file format 1.1: what does not use them keeps its identity
 _SIZES = ("depth", "width", "batch", "inputs")  # named in a group name even where they are at their default
 
 
@@ -24,7 +27,8 @@ _SIZES = ("depth", "width", "batch", "inputs")  # named in a group name even whe
 class Study:
     """A set of cases, one seed, a number of networks: one file.
 
-    ``backward`` adds the gradients, ``keep`` is ``networks`` (every network's row is stored) or ``summary``.
+    ``cases`` is one case or several; as an attribute it is a tuple of them. ``backward`` adds the gradients, ``keep``
+    is ``networks`` (every network's row is stored) or ``summary``.
     Raises InputError for duplicate cases, or numbers out of range.
     """
 
@@ -34,8 +38,22 @@ class Study:
     backward: bool = True
     keep: str = "networks"
 
+    if TYPE_CHECKING:  # what may be given is wider than what is kept
+
+        def __init__(
+            self,
+            cases: Case | Iterable[Case],
+            networks: int = ...,
+            seed: int = ...,
+            backward: bool = ...,
+            keep: str = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
-        object.__setattr__(self, "cases", tuple(self.cases))
+        given: Any = self.cases
+        if isinstance(given, (str, bytes)) or not isinstance(given, (Case, Iterable)):
+            raise InputError(f"a study is made of cases, not {type(given).__name__}; write Study([Case(...)])")
+        object.__setattr__(self, "cases", (given,) if isinstance(given, Case) else tuple(given))
         if not self.cases:
             raise InputError("a study needs at least one case")
         for case in self.cases:
@@ -60,6 +78,7 @@ class Study:
             for item in differing:
                 value = getattr(case, item.name)
                 says_nothing = item.name == "depth" and not isinstance(case.width, int)
+                says_nothing = says_nothing or (item.name in ("depth", "width") and case.layers is not None)
                 if not says_nothing and (item.default is MISSING or value != item.default or item.name in _SIZES):
                     name += _suffix(item.name, value)
             out.append(name.replace("/", "_"))
@@ -72,6 +91,7 @@ class Study:
         return self.cases[self.names.index(name)]
 
     def with_networks(self, networks: int) -> Study:
+        """The same study of another number of networks."""
         return replace(self, networks=networks)
 
     def to_toml(self) -> str:
@@ -97,7 +117,7 @@ class Study:
     def identity(self) -> str:
         """64 hex digits of everything that the numbers depend on, the count of networks apart."""
         cases = [
-            {**{item.name: getattr(case, item.name) for item in fields(case)}}
+            {name: value for name, value in _plain_fields(case).items() if name not in _SINCE_1_1 or value is not None}
             | {"phi": case.nonlinearity.fingerprint(), "gain": f"{case.numeric_gain:.12g}"}
             for case in self.cases
         ]
@@ -111,12 +131,20 @@ def default_study(networks: int = 1000, seed: int = 0, **changes: Any) -> Study:
     return Study(tuple(Case(scheme, activation, **changes) for scheme, activation in grid), networks, seed)
 
 
+def _plain_fields(case: Case) -> dict[str, Any]:
+    """All fields, those at their default too, as JSON takes them."""
+    plain = {item.name: getattr(case, item.name) for item in fields(case)}
+    return plain | ({"layers": case.record()["layers"]} if case.layers is not None else {})
+
+
 def _suffix(field_name: str, value: Any) -> str:
     if field_name == "width" and not isinstance(value, int):
         text = "x".join(map(str, value))
         if len(text) > 40:  # a long list of widths: its ends and a digest keep the name readable and unique
             digest = hashlib.sha256(text.encode()).hexdigest()[:6]
             text = f"{value[0]}x..x{value[-1]}_{digest}"
+    elif field_name == "layers" and value is not None:
+        text = hashlib.sha256(repr(value).encode()).hexdigest()[:6]
     else:
         text = "" if value is None else str(value)
     return f"-{field_name}{text}"

@@ -15,6 +15,7 @@ from mcflow.errors import InputError, nearest
 _LARGEST_TEXT = 1 << 20  # bytes of a study: the widths of the deepest network fit twice
 _NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])|(?<![\w.])\d+\.\d+e[+-]?\d+(?![\w.])")
 _MOST_DOTS = 10_000  # tomllib takes quadratic time on dotted keys: two seconds for so many
+_LISTS = ("width", "layers", "shape")
 _GRID = ("scheme", "activation", "gain")  # lists of these make a grid of cases
 
 
@@ -76,7 +77,7 @@ def _expand(table: Mapping[str, Any], known: Collection[str]) -> list[dict[str, 
             raise InputError(f"the list of {key}s is empty")
     plain = {key: value for key, value in table.items() if key not in axes}
     for key, value in plain.items():
-        if isinstance(value, dict) or (isinstance(value, list) and key != "width"):
+        if isinstance(value, dict) or (isinstance(value, list) and key not in _LISTS):
             raise InputError(f"{key} = {value!r} in [[case]] is not a plain value")
     grid = itertools.product(*(table[key] for key in axes))
     return [{**plain, **dict(zip(axes, values, strict=True))} for values in grid]
@@ -97,4 +98,6 @@ def _value(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list):
         return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, dict):  # a layer: its word first
+        return "{" + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + "}"
     return repr(value)

@@ -3,69 +3,68 @@
 from __future__ import annotations
 
 import base64
-import html
 import io
-import math
 import shlex
 from collections.abc import Iterable, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcflow import plots
+from mcflow import markup, plots
 from mcflow.answers.comparison import Comparison, Entry, compare
 from mcflow.answers.verdicts import Verification, verify
 from mcflow.errors import InputError
 from mcflow.files.atomic import write_atomically
+from mcflow.files.reading import open_study
+from mcflow.files.result import Result
+from mcflow.markup import text as _text
 from mcflow.plots import style
 from mcflow.plural import counted
 from mcflow.statistics import magnitudes
 
 if TYPE_CHECKING:
-    from mcflow.files.result import Result
     from mcflow.plots.style import Figure
 
 LARGEST_SVG = 600_000  # bytes; a larger picture is embedded as PNG
 
-STYLE = """
-:root { --ink: #1d2126; --dim: #5b6570; --paper: #ffffff; --card: #f5f6f8; --line: #d9dde2; --good: #1a6b3c;
-  --bad: #a32020; color-scheme: light dark; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e7ea; --dim: #9aa4ae; --paper: #14171a; --card: #1d2125;
-  --line: #353b42; --good: #6fcf97; --bad: #ff8a80; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 72rem; padding: 1.2rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.5rem; margin: 0.2rem 0; } h2 { font-size: 1.15rem; margin: 2rem 0 0.6rem; }
-p, li { max-width: 48rem; } .dim { color: var(--dim); font-size: 0.9rem; }
-.cards { display: grid; gap: 0.7rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); }
-.card { background: var(--card); border: 1px solid var(--line); border-left: 5px solid var(--good); border-radius: 6px;
-  padding: 0.7rem 0.9rem; } .card.bad { border-left: 5px double var(--bad); }
-.card h3 { font-size: 1rem; margin: 0 0 0.2rem; } .card p { margin: 0.2rem 0; font-size: 0.9rem; }
-.card summary { font-size: 0.85rem; color: var(--dim); }
-.verdict { font-weight: 600; color: var(--good); } .bad .verdict { color: var(--bad); }
-figure { margin: 1rem 0; background: #ffffff; border: 1px solid var(--line); border-radius: 6px; padding: 0.6rem;
-  overflow-x: auto; }
-figure svg, figure img { display: block; width: 100%; height: auto; min-width: 34rem; }
-figcaption { color: #4a545e; font-size: 0.9rem; padding-top: 0.4rem; position: sticky; left: 0; }
-.wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; }
-table { border-collapse: collapse; width: 100%; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.3rem 0.6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } tr.bad td { color: var(--bad); font-weight: 600; }
-pre { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: 0.8rem; overflow-x: auto;
-  font-size: 0.85rem; white-space: pre-wrap; }
-summary { cursor: pointer; }
-@media print { body { max-width: none; padding: 0; font-size: 11px; color: #000; background: #fff; }
-  .card, figure, pre, tr { break-inside: avoid; background: #fff; } h2, h3, summary { break-after: avoid; }
-  .wide, figure { overflow: visible; }
-  details::details-content { content-visibility: visible; block-size: auto; }  /* paper has nothing to click on */
-  figure svg, figure img { min-width: 0; max-height: 20cm; width: auto; max-width: 100%; } }
-"""
+
+def report(result: Result | str | Path, path: str | Path | None = None) -> Path:
+    """Write one self-contained HTML page of a study and return its path: no network, no script.
+
+    Verdicts, rankings, pictures, tables, configuration, and how to repeat it. ``result`` is what mcflow.run or
+    mcflow.open gave, or a file, also of a run that still goes; ``path`` None is its name with .html. Raises
+    InputError without matplotlib, for what is no study, one network only, another ending than .html or .htm, or a
+    path that cannot be written.
+    """
+    style.require_matplotlib()
+    if path is not None and Path(path).suffix not in (".html", ".htm"):
+        raise InputError(f"{str(path)!r}: a page is named .html")
+    if not isinstance(result, Result):
+        opened = open_study(result)
+        with opened.result as found:
+            return _write(found, Path(result), path, opened.note)
+    if result.path is None and path is None:
+        raise InputError("the result is in memory and has no name; give the page one, as in 'page.html'")
+    return _write(result, result.path or Path(str(path)).with_suffix(".h5"), path, "")
 
 
-def report(result: Result, file: str, note: str = "") -> str:
-    """The page as HTML text: no network, no script. ``file`` is the name that the commands to repeat it carry."""
+def _write(result: Result, file: Path, path: str | Path | None, note: str) -> Path:
+    path = file.with_suffix(".html") if path is None else Path(path)
+    page = text(result, str(file), note).encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, page)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}; name another -o") from None
+    return path
+
+
+def text(result: Result, file: str, note: str = "") -> str:
+    """The page as HTML text. ``file`` is the name that the commands to repeat it carry."""
     found = verify(result, note=note)
     ranking, lacking = _compared(result)
     title = f"mcflow: {Path(file).name}"
+    look = (resources.files("mcflow.pages") / "page.css").read_text(encoding="utf-8")
     parts = [
         f"<h1>{_text(title)}</h1>",
         f'<p class="dim">{_text(_summary(result))}</p>',
@@ -88,24 +87,8 @@ def report(result: Result, file: str, note: str = "") -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{_text(title)}</title><style>{STYLE}</style></head>\n<body>\n"
-        + "\n".join(parts)
-        + "\n</body></html>\n"
+        f"<title>{_text(title)}</title><style>{look}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
-
-
-def write(result: Result, path: Path, file: str, note: str = "") -> None:
-    """Write the page; InputError where it cannot be."""
-    page = report(result, file, note).encode()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, page)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; name another -o") from None
-
-
-def _text(text: str) -> str:
-    return html.escape(text, quote=True)
 
 
 def _summary(result: Result) -> str:
@@ -128,13 +111,9 @@ def _headline(found: Verification) -> str:
 
 def _cards(found: Verification) -> Iterable[str]:
     for verdict in found.verdicts:
-        lines = [verdict.equal]
-        for wrong, networks in verdict.networks_for_gain.items():
-            if math.isfinite(networks):
-                needed = max(2, math.ceil(networks))
-                lines.append(f"a gain wrong by {100 * wrong:g} % would show at about {needed} networks")
-        more = "".join(f"<p>{_text(line)}</p>" for line in [*lines[1:], *verdict.warnings])
-        body = f"<p>{_text(lines[0])}</p><details><summary>what this rests on</summary>{more}</details>"
+        equal, *rest = verdict.lines
+        more = "".join(f"<p>{_text(line)}</p>" for line in rest)
+        body = f"<p>{_text(equal)}</p><details><summary>what this rests on</summary>{more}</details>"
         mark = "" if verdict.consistent else " bad"
         yield (
             f'<div class="card{mark}"><h3>{_text(verdict.case)}</h3>'
@@ -151,8 +130,7 @@ def _compared(result: Result) -> tuple[Comparison | None, str]:
 
 def _rankings(found: Comparison) -> Iterable[str]:
     if found.rules:
-        lines = (f"<li>{_text(f'{rule.rule}: {rule.verdict} ({rule.number})')}</li>" for rule in found.rules)
-        yield "<ul>" + "".join(lines) + "</ul>"
+        yield markup.lines(rule.sentence for rule in found.rules)
     head = ("case", "activations, factor per layer", "gradients, factor per layer", "float16 left at layer", "dead")
     for activation, entries in found.rankings.items():
         yield f"<h3>{_text(activation)}</h3>" + _table(head, [_ranking_cells(entry) for entry in entries])
@@ -171,7 +149,7 @@ def _ranking_cells(entry: Entry) -> list[str]:
 def _pictures(result: Result) -> Iterable[str]:
     for name, caption in plots.FIGURES.items():
         try:
-            drawn = plots.draw(name, result)
+            drawn = plots.plot(result, name)
         except plots.NothingToDraw as reason:
             yield f'<p class="dim">{_text(f"{name}: {reason}")}</p>'
             continue
@@ -219,12 +197,7 @@ def _tables(found: Verification) -> Iterable[str]:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], marked: Sequence[bool] = ()) -> str:
-    top = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in head)
-    body = ""
-    for number, row in enumerate(rows):
-        mark = ' class="bad"' if number < len(marked) and marked[number] else ""
-        body += f"<tr{mark}>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>"
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="wide">{markup.table(head, rows, marked)}</div>'
 
 
 def _provenance(result: Result) -> str:

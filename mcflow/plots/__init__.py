@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcflow.errors import InputError, nearest
 
@@ -29,16 +30,29 @@ class NothingToDraw(InputError):
     """The study does not hold what this figure shows."""
 
 
-def draw(name: str, result: Result) -> Figure:
-    """Figure ``name`` of a study. Raises NothingToDraw, or InputError for an unknown figure or without matplotlib."""
-    if name not in FIGURES:
-        raise InputError(f"unknown figure {name!r}; {nearest(name, FIGURES)}")
+def plot(result: Result, figure: str = "flow", *, cases: str | Iterable[str] | None = None, ax: Any = None) -> Figure:
+    """A figure of a study, one of FIGURES: ``flow``, ``histograms``, ``correlation``, ``zscores`` and so on.
+
+    ``cases`` is one name or several, and None all; verdicts in ``zscores`` are those of the whole study whatever is
+    drawn. With ``ax`` the figure goes into given matplotlib axes, one for each of its panels (one axes, or an array
+    of them), and their figure is returned; without, into a figure of its own, which no window shows.
+
+    Raises NothingToDraw, an InputError, where the study has nothing for it, UnknownCase for a name that no case has,
+    and InputError for an unknown figure, another number of axes than there are panels, or without matplotlib.
+    """
+    from mcflow.files.result import refuse_path
     from mcflow.plots import style
 
+    refuse_path(result, "plot")
+    if figure not in FIGURES:
+        raise InputError(f"unknown figure {figure!r}; {nearest(str(figure), FIGURES)}")
     style.require_matplotlib()
+    names = list(result.names) if cases is None else [cases] if isinstance(cases, str) else list(cases)
+    for name in names:
+        result.require(name)
     with style.applied():
-        figure: Figure = importlib.import_module(f"mcflow.plots.{name}").figure(result)
-    return figure
+        drawn: Figure = importlib.import_module(f"mcflow.plots.{figure}").figure(result, names, ax)
+    return drawn
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -26,9 +26,9 @@ def panel(axes: Any, result: Result, names: Sequence[str], quantity: str) -> Non
     style.layer_axis(axes)
 
 
-def legend(drawn: Any, axes: Any, names: Sequence[str]) -> None:
-    """The names of the cases: beside the panels where they are many."""
-    if len(names) > 4:
+def legend(drawn: Any, axes: Any, names: Sequence[str], is_ours: bool) -> None:
+    """The names of the cases: beside the panels where they are many and the figure is ours to lay out."""
+    if len(names) > 4 and is_ours:
         drawn.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
     else:
         axes.legend(loc="best")

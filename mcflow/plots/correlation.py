@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from mcflow.plots import NothingToDraw, bands, style
 
@@ -14,18 +15,18 @@ if TYPE_CHECKING:
 PANELS = {"preactivation_correlation": "h", "gradient_correlation": "d"}
 
 
-def figure(result: Result) -> Figure:
+def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
     """Mean cosines with bands over networks, of h and, where there was a backward pass, of d; theory dashed."""
-    cases = {quantity: [name for name in result.names if f"{quantity}_mean" in result[name]] for quantity in PANELS}
-    cases = {quantity: names for quantity, names in cases.items() if names}
+    cases = {quantity: [name for name in names if f"{quantity}_mean" in result[name]] for quantity in PANELS}
+    cases = {quantity: own for quantity, own in cases.items() if own}
     if not cases:
         raise NothingToDraw("no correlations: they need two inputs or more (mcflow run --batch 2)")
     names = next(iter(cases.values()))
-    drawn = style.new_figure((6.4 if len(names) <= 4 else 8.4) + 4.0 * (len(cases) - 1), 3.8)
-    grid = drawn.subplots(1, len(cases), squeeze=False)[0]
+    size = ((6.4 if len(names) <= 4 else 8.4) + 4.0 * (len(cases) - 1), 3.8)
+    drawn, grid = style.panels(len(cases), len(cases), size, ax)
     for axes, (quantity, own) in zip(grid, cases.items(), strict=True):
         bands.panel(axes, result, own, quantity)
         axes.set_ylim(min(-0.05, axes.get_ylim()[0]), 1.02)
         axes.set_ylabel(f"correlation of {PANELS[quantity]}, mean over pairs")
-    bands.legend(drawn, grid[0], names)
+    bands.legend(drawn, grid[0], names, ax is None)
     return drawn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,24 +23,23 @@ ROWS = {
 LARGEST = 4  # columns side by side
 
 
-def figure(result: Result) -> Figure:
+def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
     """Means over networks with bands from the 5 % to the 95 % quantile, and the prediction as a dashed black line."""
     groups: dict[str, list[str]] = {}
-    for name in result.names:
+    for name in names:
         groups.setdefault(result.case(name).activation, []).append(name)
-    rows = [row for row in ROWS if any(f"{row}_mean" in result[name] for name in result.names)]
+    rows = [row for row in ROWS if any(f"{row}_mean" in result[name] for name in names)]
     if not rows:
         raise NothingToDraw("no second moments of activations or gradients to draw")
     columns = list(groups)[:LARGEST]
     if len(columns) == 1:  # side by side
-        drawn = style.new_figure(1.2 + 3.6 * len(rows), 3.4)
-        grid = drawn.subplots(1, len(rows), squeeze=False).T
+        drawn, grid = style.panels(len(rows), len(rows), (1.2 + 3.6 * len(rows), 3.4), ax)
     else:
-        drawn = style.new_figure(1.2 + 3.1 * len(columns), 0.6 + 2.5 * len(rows))
-        grid = drawn.subplots(len(rows), len(columns), squeeze=False, sharex="col")
+        size = (1.2 + 3.1 * len(columns), 0.6 + 2.5 * len(rows))
+        drawn, grid = style.panels(len(rows) * len(columns), len(columns), size, ax, sharex="col")
     for column, activation in enumerate(columns):
         for row, quantity in enumerate(rows):
-            axes = grid[row][column]
+            axes: Any = grid[row * len(columns) + column]
             _panel(axes, result, groups[activation], quantity)
             if row == 0:
                 axes.set_title(activation)

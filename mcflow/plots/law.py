@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,10 +22,10 @@ QUANTITY = "preactivation_second_moment"
 LARGEST = 4
 
 
-def figure(result: Result) -> Figure:
+def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
     """A panel for each case with a first, a middle and the last layer; bars are networks, lines the exact law."""
     panels = []
-    for name in result.names:
+    for name in names:
         if QUANTITY not in result[name]:
             continue
         depth = result[name].sizes["layer"]
@@ -38,10 +39,9 @@ def figure(result: Result) -> Figure:
         )
     panels = panels[:LARGEST]
     columns = min(2, len(panels))
-    rows = -(-len(panels) // columns)
-    drawn = style.new_figure(1.0 + 4.0 * columns, 0.5 + 2.9 * rows)
-    grid = drawn.subplots(rows, columns, squeeze=False)
-    for axes, (name, found) in zip(grid.ravel(), panels, strict=False):
+    size = (1.0 + 4.0 * columns, 0.5 + 2.9 * -(-len(panels) // columns))
+    drawn, grid = style.panels(len(panels), columns, size, ax)
+    for axes, (name, found) in zip(grid, panels, strict=True):
         dataset = result[name]
         logs = {
             layer: kept_rows.natural_logarithms(dataset, QUANTITY, slice(layer - 1, layer))[:, 0] for layer in found
@@ -51,8 +51,6 @@ def figure(result: Result) -> Figure:
         axes.set_xlabel("mean of h² in one network")
         axes.set_ylabel("density of its logarithm")
         axes.legend(title="layer", loc="best")
-    for axes in grid.ravel()[len(panels) :]:
-        axes.remove()
     return drawn
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from mcflow.plots import NothingToDraw, bands, style
 
@@ -14,15 +15,14 @@ if TYPE_CHECKING:
 QUANTITY = "participation_ratio"
 
 
-def figure(result: Result) -> Figure:
+def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
     """(mean x^2)^2 / mean x^4 over units and inputs, with bands over networks; infinite width dashed."""
-    names = [name for name in result.names if f"{QUANTITY}_mean" in result[name]]
+    names = [name for name in names if f"{QUANTITY}_mean" in result[name]]
     if not names:
         raise NothingToDraw("no participation ratios: files of format 1.1 and the chain of norms have none")
-    drawn = style.new_figure(6.4 if len(names) <= 4 else 8.4, 3.8)
-    axes = drawn.subplots()
+    drawn, (axes,) = style.panels(1, 1, (6.4 if len(names) <= 4 else 8.4, 3.8), ax)
     bands.panel(axes, result, names, QUANTITY)
     axes.set_ylim(0.0, 1.02)
     axes.set_ylabel("participation ratio of x")
-    bands.legend(drawn, axes, names)
+    bands.legend(drawn, axes, names, ax is None)
     return drawn

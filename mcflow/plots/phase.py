@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,25 +21,24 @@ POINTS = 31
 DEPTH_SCALES = (3.0, 10.0, 30.0)  # layers, contours of 1 / |ln chi_1|
 
 
-def figure(result: Result) -> Figure:
+def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
     """A panel for each activation: the factor of gradients per layer, contours of their depth scale, the edge."""
     groups: dict[str, list[str]] = {}
-    for name in result.names:
+    for name in names:
         groups.setdefault(result.case(name).activation, []).append(name)
     activations = list(groups)[:LARGEST]
     if not activations:
         raise NothingToDraw("no case to place in the plane")
-    drawn = style.new_figure(1.2 + 3.9 * len(activations), 3.7)
-    grid = drawn.subplots(1, len(activations), squeeze=False)
+    drawn, grid = style.panels(len(activations), len(activations), (1.2 + 3.9 * len(activations), 3.7), ax)
     image: Any = None
-    for axes, activation in zip(grid[0], activations, strict=True):
+    for axes, activation in zip(grid, activations, strict=True):
         points = {name: _place(result, name) for name in groups[activation]}
         image = panel(axes, result.case(groups[activation][0]).nonlinearity, points)
         axes.set_title(activation)
         axes.set_xlabel("sigma_w")
         axes.legend(loc="upper left", fontsize=7)
-    grid[0][0].set_ylabel("sigma_b")
-    bar = drawn.colorbar(image, ax=list(grid[0]))
+    grid[0].set_ylabel("sigma_b")
+    bar = drawn.colorbar(image, ax=grid)
     bar.set_label("chi_1, factor of gradients per layer")
     return drawn
 

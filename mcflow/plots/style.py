@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.errors import InputError
+from mcflow.plural import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,9 +43,14 @@ SETTINGS: Any = {  # matplotlib types its keys one by one
 }
 
 
+def have_matplotlib() -> bool:
+    """Whether the ``plot`` extra is installed."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
 def require_matplotlib() -> None:
     """InputError where the ``plot`` extra is not installed."""
-    if importlib.util.find_spec("matplotlib") is None:
+    if not have_matplotlib():
         raise InputError("pictures need matplotlib, which is not installed; pip install 'mcflow[plot]'")
 
 
@@ -62,6 +68,31 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure as Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def panels(
+    count: int, columns: int, size: tuple[float, float], ax: Any = None, **options: Any
+) -> tuple[Figure, list[Axes]]:
+    """``count`` axes, row by row, in a new figure of ``size`` inches and so many ``columns``, or those of ``ax``.
+
+    ``options`` are those of ``subplots``. Raises InputError where ``ax`` is not as many axes as there are panels.
+    """
+    if ax is None:
+        drawn = new_figure(*size)
+        grid = drawn.subplots(-(-count // columns), columns, squeeze=False, **options).ravel().tolist()
+        for surplus in grid[count:]:
+            surplus.remove()
+        return drawn, grid[:count]
+    given = np.ravel(np.asarray(ax, dtype=object)).tolist()
+    if not all(hasattr(each, "plot") and hasattr(each, "get_figure") for each in given):
+        raise InputError(f"ax is a {type(ax).__name__}, not axes of matplotlib; give ax=plt.subplots()[1]")
+    if len(given) != count:
+        shape = "" if count == 1 else f"1, {count}"
+        raise InputError(
+            f"this figure has {counted(count, 'panel')} for these cases, and ax is {len(given)}; "
+            f"give ax=plt.subplots({shape})[1], or other cases"
+        )
+    return given[0].get_figure(), given
 
 
 def line(number: int) -> dict[str, Any]:

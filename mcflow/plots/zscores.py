@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,7 @@ LEGEND: dict[str, dict[str, Any]] = {
 }
 
 
-def figure(result: Result) -> Figure:
+def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
     """A strip for each case. Colours are differences beyond what an approximate tier is forgiven.
 
     It reads without them: + and - mark |z| > 3, a box what verify rejects (``?`` in it: networks without a number),
@@ -39,27 +40,29 @@ def figure(result: Result) -> Figure:
 
     found = verify(result)
     rows = [row for row in found.tests if row.statistic in ("mean", "log_mean", COUNTED)]
-    names = list(dict.fromkeys(row.case for row in rows))[:LARGEST]
+    there = {row.case for row in rows}
+    names = [name for name in names if name in there][:LARGEST]
     if not names:
         raise NothingToDraw("no prediction to subtract")
     kinds = {name: list(dict.fromkeys(_kind(row) for row in rows if row.case == name)) for name in names}
     columns = 1 if len(names) <= 3 else 2
     rows_of_panels = -(-len(names) // columns)
     tallest = max(len(kind) for kind in kinds.values())
-    drawn = style.new_figure(2.6 + 5.0 * columns, 1.0 + rows_of_panels * (0.5 + 0.17 * tallest))
-    grid = drawn.subplots(rows_of_panels, columns, squeeze=False)
+    size = (2.6 + 5.0 * columns, 1.0 + rows_of_panels * (0.5 + 0.17 * tallest))
+    drawn, grid = style.panels(len(names), columns, size, ax)
     image: Any = None
-    for axes, name in zip(grid.ravel(), names, strict=False):
+    for axes, name in zip(grid, names, strict=True):
         mine = [row for row in rows if row.case == name]
         image = _strip(axes, mine, kinds[name], result[name].sizes["layer"])
         axes.set_title(f"{name}: {'consistent' if found.consistent[name] else 'inconsistent'}", loc="left")
         style.layer_axis(axes)
-    for axes in grid.ravel()[len(names) :]:
-        axes.remove()
-    bar = drawn.colorbar(image, ax=list(grid.ravel()[: len(names)]), shrink=min(1.0, 2.0 / rows_of_panels), pad=0.01)
+    bar = drawn.colorbar(image, ax=grid, shrink=min(1.0, 2.0 / rows_of_panels), pad=0.01)
     bar.set_label("z = (measured \N{MINUS SIGN} predicted) / standard error")
     handles = [Patch(**{"edgecolor": "#999999", **look}, label=label) for label, look in LEGEND.items()]
-    drawn.legend(handles=handles, loc="outside lower center", ncols=3)
+    if ax is None:
+        drawn.legend(handles=handles, loc="outside lower center", ncols=3)
+    else:  # only a figure that is laid out by constraints has room outside its axes
+        grid[-1].legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=6.5)
     return drawn
 
 

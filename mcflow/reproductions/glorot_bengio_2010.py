@@ -15,7 +15,7 @@ import numpy as np
 from mcflow.model.case import Case
 from mcflow.model.study import Study
 from mcflow.plots import flow
-from mcflow.reproductions import Claim
+from mcflow.reproductions.claims import Claim
 
 if TYPE_CHECKING:
     from mcflow.files.result import Result
@@ -58,4 +58,4 @@ def _factor(result: Result, place: int, quantity: str, ends: tuple[int, int]) ->
 
 
 def figure(result: Result) -> Figure:
-    return flow.figure(result)
+    return flow.figure(result, result.names)

@@ -15,7 +15,7 @@ import numpy as np
 from mcflow.model.case import Case
 from mcflow.model.study import Study
 from mcflow.plots import style
-from mcflow.reproductions import Claim
+from mcflow.reproductions.claims import Claim
 
 if TYPE_CHECKING:
     from mcflow.files.result import Result

@@ -14,7 +14,7 @@ import numpy as np
 from mcflow.model.case import Case
 from mcflow.model.study import Study
 from mcflow.plots import flow
-from mcflow.reproductions import Claim
+from mcflow.reproductions.claims import Claim
 
 if TYPE_CHECKING:
     from mcflow.files.result import Result
@@ -50,4 +50,4 @@ def judge(result: Result) -> list[Claim]:
 
 
 def figure(result: Result) -> Figure:
-    return flow.figure(result)
+    return flow.figure(result, result.names)

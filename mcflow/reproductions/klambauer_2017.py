@@ -16,7 +16,7 @@ from mcflow.answers import allowances
 from mcflow.model.case import Case
 from mcflow.model.study import Study
 from mcflow.plots import style
-from mcflow.reproductions import Claim
+from mcflow.reproductions.claims import Claim
 
 if TYPE_CHECKING:
     from mcflow.files.result import Result

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mcflow.model.case import Case
 from mcflow.model.study import Study
 from mcflow.plots import correlation
-from mcflow.reproductions import Claim
+from mcflow.reproductions.claims import Claim
 from mcflow.theory import fixed_points
 
 if TYPE_CHECKING:
@@ -48,4 +48,4 @@ def judge(result: Result) -> list[Claim]:
 
 
 def figure(result: Result) -> Figure:
-    return correlation.figure(result)
+    return correlation.figure(result, result.names)

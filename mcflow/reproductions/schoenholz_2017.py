@@ -14,7 +14,7 @@ import numpy as np
 from mcflow.model.case import Case
 from mcflow.model.study import Study
 from mcflow.plots import style
-from mcflow.reproductions import Claim
+from mcflow.reproductions.claims import Claim
 from mcflow.theory import fixed_points
 
 if TYPE_CHECKING:

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mcflow.errors import InputError, Unfinished
 from mcflow.files import assembly
 from mcflow.files import target as store
+from mcflow.files.result import Result
 from mcflow.files.seal import difference
 from mcflow.files.shards import NAMED, ShardFile, ShardParts, parts_wanted, read_shard
 from mcflow.files.target import Target
 from mcflow.plural import counted
 
 
-def merge_to_file(paths: Sequence[Path], output: Path, partial: bool, overwrite: bool) -> str:
-    """Merge shards into ``output`` and say what was done; again for the same shards, it finds nothing to do.
+def merge(
+    shards: str | Path | Iterable[str | Path],
+    path: str | Path,
+    *,
+    partial: bool = False,
+    overwrite: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> Result:
+    """Merge shards of one study into the file ``path`` and open it: the same bits as one run would have made.
 
-    Raises InputError where they do not belong together or ``output`` is something else, Unfinished where shards are
-    missing and ``partial`` is not set, or the disk takes no more.
+    ``shards`` are the files that shards wrote, or folders of them. Again for the same shards it finds nothing to do.
+    ``partial`` merges what is there where shards are missing, ``overwrite`` replaces a file of another study. ``say``
+    is told what was done. Raises InputError where the shards do not belong together or ``path`` is of another study,
+    Unfinished where shards are missing and ``partial`` is not set, or the disk takes no more.
     """
+    paths = [shards] if isinstance(shards, (str, Path)) else list(shards)
+    output = Path(path)
+    done = _merge_to_file([Path(each) for each in paths], output, partial, overwrite)
+    if say is not None:
+        say(done)
+    return Result(output)
+
+
+def _merge_to_file(paths: Sequence[Path], output: Path, partial: bool, overwrite: bool) -> str:
     files = find_shards(paths)
     check_together(files)
     if output.exists() and not overwrite:
@@ -36,7 +55,7 @@ def merge_to_file(paths: Sequence[Path], output: Path, partial: bool, overwrite:
         if parts.names():
             raise InputError(f"{parts.folder} holds parts of an unfinished run; finish it, or name another -o")
         try:
-            lacking = merge(files, target.path, parts.folder, partial)
+            lacking = _assemble(files, target.path, parts.folder, partial)
         except OSError as error:
             raise Unfinished(f"cannot write {output}: {error.strerror or error}; the shards are as they were") from None
     return f"merged {counted(len(files), 'shard')}" + (f"; {lacking}" if lacking else "")
@@ -93,7 +112,7 @@ def missing(files: Sequence[ShardFile]) -> str:
     return words
 
 
-def merge(files: Sequence[ShardFile], output: Path, folder: Path, partial: bool) -> str:
+def _assemble(files: Sequence[ShardFile], output: Path, folder: Path, partial: bool) -> str:
     """Merge checked shards into the file ``output``, bit for bit that of one run; returns what is missing, in words.
 
     ``folder`` takes the temporary file. Raises Unfinished where some are missing and ``partial`` is not set, OSError

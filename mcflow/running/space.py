@@ -30,7 +30,7 @@ def disk_needed(prepared: Prepared, shard: Shard | None = None) -> int:
             total += 2 * int(_SLACK * row_bytes(job.case, prepared.study.backward) * networks) + _PER_PART * parts
         else:  # few parts wait to be folded, a shard's all; a sketch is as large as the spread of its values
             waiting = min(parts, _WAITING_PARTS) if shard is None else 2 * parts
-            total += waiting * len(job.layers.width) * _SKETCH_BYTES
+            total += waiting * job.program.depth * _SKETCH_BYTES
     return total
 
 

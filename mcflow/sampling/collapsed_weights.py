@@ -35,12 +35,13 @@ def complete(
     case: Case, inputs: Matrix, output_gradient: Matrix, seed: int, network: int
 ) -> tuple[list[Matrix], list[Matrix]]:
     """Weights (width_l, fan_in_l) and biases (width_l,) of collapsed network ``network``, float64."""
+    program = case.program_for(inputs.shape[1])
     layers, activation = drawn.scales_of(case, inputs.shape[1]), case.nonlinearity
     records = drawn.records_of(case, inputs, seed, network)
     x, weights, biases = inputs.T, [], []
     with np.errstate(all="ignore"):  # far outside float64 the weights stay as the sampler knows them
         for i, (record, scale) in enumerate(zip(records, layers, strict=True)):
-            n = case.widths[i]
+            n = program.widths[i]
             h = record.preactivations[:n]
             above = records[i + 1].back[:n] if i + 1 < len(records) else output_gradient.T
             numbers = partial(drawn.draw_numbers, seed, network, i)

@@ -64,6 +64,7 @@ def simulate(
 
     from mcflow.kernels.cpu import chain, collapsed, direct, launch, one_input
     from mcflow.kernels.cpu.sums import RECORDED
+    from mcflow.kernels.cpu.tuples import Block as KernelBlock
     from mcflow.kernels.cpu.tuples import Memory
 
     layers = len(case.widths)
@@ -83,7 +84,7 @@ def simulate(
         "chain": (chain.walk, chain.FILLED, True),
     }[method]
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
-        launch.simulate(walk, *arguments, memory, rows, counts)
+        launch.simulate(walk, KernelBlock(*arguments, memory), rows, counts)
     sizes = Sizes.of(case, inputs.shape[1], are_means)
     return block_of(first, rows[:SUMS], rows[SUMS:], counts.sum(axis=0), sizes, filled, backward)
 
@@ -140,23 +141,22 @@ def architecture_of(case: Case, features: int) -> Any:
     from mcflow.kernels.cpu.fill import distribution
     from mcflow.kernels.cpu.tuples import Architecture
 
-    layers = case.layers(features)
-    bias = np.sqrt([case.bias_variance(int(n)) for n in layers.fan_in])
-    mantissa, exponent = split(layers.weight_std)
+    program = case.program_for(features)
+    mantissa, exponent = split(program.weight_std)
     weights = distribution(case.rule.distribution.name)
     normals = distribution("normal").address
-    biases = distribution("uniform").address if case.biases_are_uniform else normals
+    biases = distribution("uniform").address if program.biases_are_uniform else normals
     return Architecture(
         weights.address,
         weights.padding,
         weights.whole,
         biases,
         normals,
-        layers.fan_in,
-        layers.width,
+        program.fan_in,
+        program.width,
         mantissa.astype(np.float32),
         exponent,
-        bias.astype(np.float32),
+        program.bias_std.astype(np.float32),
     )
 
 

@@ -74,17 +74,17 @@ def records_of(case: Case, inputs: NDArray[np.float64], seed: int, network: int)
 
     from mcflow.kernels.cpu import collapsed, launch
     from mcflow.kernels.cpu.sums import RECORDED
-    from mcflow.kernels.cpu.tuples import Memory
+    from mcflow.kernels.cpu.tuples import Block, Memory
 
-    depth, batch, widest = len(case.widths), len(inputs), max(*case.widths, inputs.shape[1])
-    length = widest + 1 + collapsed.BESIDE
+    program, batch = case.program_for(inputs.shape[1]), len(inputs)
+    depth, length = program.depth, program.widest + 1 + collapsed.BESIDE
     record = np.zeros((depth, collapsed.PLANES, batch, length), np.float32)
     nothing = np.zeros(depth, np.int64)
     arguments = cpu.kernel_arguments(case, inputs, seed, network, Plan(0, nothing, nothing))
     rows, counts = np.empty((RECORDED, 1, depth)), np.zeros((1, 2, depth, BINS), np.int64)
     memory = Memory(True, np.empty((1, 0), np.float32), record)
     with threadpool_limits(1, "blas"):
-        launch.simulate(collapsed.walk, *arguments, memory, rows, counts)
+        launch.simulate(collapsed.walk, Block(*arguments, memory), rows, counts)
     return [_read(layer.astype(np.float64)) for layer in record]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,9 +63,9 @@ def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> N
 
 def draw_biases(case: Case, features: int, seed: int, network: int) -> list[NDArray[np.float64]]:
     """The biases of every layer, (width_l,) float64; zeros where the case has none."""
-    law = "uniform" if case.biases_are_uniform else "normal"
+    program = case.program_for(features)
+    law = "uniform" if program.biases_are_uniform else "normal"
     biases = []
-    for layer, (n_in, n) in enumerate(zip((features, *case.widths[:-1]), case.widths, strict=True)):
-        std = float(np.float32(math.sqrt(case.bias_variance(n_in))))
+    for layer, (n, std) in enumerate(zip(program.widths, program.bias_std.astype(np.float32).tolist(), strict=True)):
         biases.append(std * drawn.draw_numbers(seed, network, layer, "BIASES", (1, n), law)[0])
     return biases

@@ -31,9 +31,9 @@ class Sizes:
     @classmethod
     def of(cls, case: Case, features: int, are_means: bool = False) -> Sizes:
         """Of a case; ``are_means`` where the sums are over the units, and divided by them already."""
-        layers = case.layers(features)
-        units = np.ones(len(layers.width)) if are_means else (layers.width * case.batch).astype(np.float64)
-        return cls(units, layers.fan_in, case.batch, group_of(case))
+        program = case.program_for(features)
+        units = np.ones(program.depth) if are_means else (program.width * case.batch).astype(np.float64)
+        return cls(units, program.fan_in, case.batch, group_of(case))
 
 
 def block_of(

@@ -1,7 +1,9 @@
 """A quantile sketch that merges exactly: counts in 64 bins per octave, of every sign and magnitude.
 
-The bins are read off the bits of a number, so that no rounding can move it and merging is order-free. A quantile is
-the middle of its bin: off by less than 1 / 128 = 0.79 % of the value.
+This is DDSketch (Masson, Rim & Lee 2019, DDSketch: a fast and fully-mergeable quantile sketch with relative-error
+guarantees, PVLDB 12, 2195-2205), its buckets linear within an octave instead of logarithmic: the bins are read off the
+bits of a number, so that no rounding can move it and merging is order-free. A quantile is the middle of its bin: off by
+less than 1 / 128 = 0.79 % of the value.
 """
 
 from __future__ import annotations

@@ -75,12 +75,12 @@ class Stack:
 def of_case(case: Case, inputs: Array | None = None, gain: float | None = None) -> Stack:
     """The stack of a case for (batch, features) inputs; None stands for Gaussian inputs of second moment 1.
 
-    ``gain`` replaces the case's own (which may itself be solved for by theory). Raises InputError where the inputs do
-    not fit the case.
+    ``gain`` replaces the case's own (which may itself be solved for by theory), not that of a layer. Raises
+    InputError where the inputs do not fit the case.
     """
     entries: Array | None = None
     if inputs is None:
-        features = case.features or case.widths[0]
+        features = case.features_or_width
         entries = np.ones((case.batch, 1)) if features == 1 else None
         moment = np.ones(case.batch)
         fourth = np.full(case.batch, 3.0 * features / (features + 2.0))  # x_0 uniform on the sphere
@@ -93,22 +93,19 @@ def of_case(case: Case, inputs: Array | None = None, gain: float | None = None) 
         entries = inputs
         moment, fourth = np.mean(inputs**2, axis=1), np.mean(inputs**4, axis=1)
         pairs = input_pairs.of_inputs(inputs, case.correlation is not None)
-    width = np.asarray(case.widths, dtype=np.int64)
-    fan_in = np.concatenate([[features], width[:-1]])
-    chosen = case.numeric_gain if gain is None else gain
-    fans = zip(fan_in.tolist(), width.tolist(), strict=True)
-    variance = np.array([case.rule.weight_variance(i, o, chosen, case.mode) for i, o in fans])
+    program = case.program_for(features, gain)
+    variance = program.weight_variance
     if case.rule.distribution.is_rotation_invariant:
         entries = None
     return Stack(
         case.nonlinearity,
         case.rule.distribution,
         case.rule.distribution.excess_kurtosis,
-        width.astype(np.float64),
-        fan_in.astype(np.float64),
+        program.width.astype(np.float64),
+        program.fan_in.astype(np.float64),
         variance,
-        np.array([case.bias_variance(i) for i in fan_in.tolist()]),
-        case.biases_are_uniform,
+        program.bias_variance,
+        program.biases_are_uniform,
         moment,
         fourth,
         pairs,

@@ -14,6 +14,7 @@ import statistics
 
 import numba
 import numpy as np
+from mcflow.kernels.cuda import launch
 from mcflow.kernels.cuda._compile import SIMULATED, cuda
 
 from mcflow import Case
@@ -80,10 +81,10 @@ def networks_a_second(case, method, networks, backward):
     """Networks a second of the kernel alone."""
     layers = len(case.widths)
     plan = Plan(0, np.zeros(layers, np.int64), np.zeros(layers, np.int64))
-    job = host._job(case, inputs_of(case, 0), 0, method, backward, plan, None)
-    blocks = min(networks, host._blocks_at_a_time(job.plan, layers))
+    job = host.work_of(case, inputs_of(case, 0), 0, method, backward, plan, None)
+    blocks = min(networks, launch.blocks_at_a_time(job.plan, layers))
     counts = cuda.to_device(np.zeros((2, layers, 66), np.int32))
-    lane = host._Lane(job, networks, layers, blocks, cuda.stream())
+    lane = launch._Lane(job, networks, blocks, cuda.stream())
 
     def work(stream):
         lane.stream = stream

@@ -13,7 +13,7 @@ from mcflow.model.case import Case
 
 
 def weight_std(scheme, activation, fan_in, fan_out, **fields):
-    return Case(scheme, activation, width=[fan_out], **fields).layers(fan_in).weight_std[0]
+    return Case(scheme, activation, width=[fan_out], **fields).program_for(fan_in).weight_std[0]
 
 
 def test_xavier_is_glorot_and_bengios_equation_16():
@@ -41,15 +41,15 @@ def test_lecun_keeps_the_variance_of_a_sum():
 
 def test_torch_default_has_bound_one_over_root_fan_in_for_weights_and_biases():
     case = Case("torch_default", "relu", width=[30])
-    assert case.layers(75).weight_std[0] * math.sqrt(3.0) == pytest.approx(1 / math.sqrt(75), rel=1e-14)
-    assert math.sqrt(3.0 * case.bias_variance(75)) == pytest.approx(1 / math.sqrt(75), rel=1e-14)
-    assert case.biases_are_uniform
+    assert case.program_for(75).weight_std[0] * math.sqrt(3.0) == pytest.approx(1 / math.sqrt(75), rel=1e-14)
+    assert math.sqrt(3.0) * case.program_for(75).bias_std[0] == pytest.approx(1 / math.sqrt(75), rel=1e-14)
+    assert case.program_for(75).biases_are_uniform
 
 
 def test_keras_default_is_glorot_uniform_with_zero_biases():
     case = Case("keras_default", "relu", width=[30])
-    assert case.layers(75).weight_std[0] == weight_std("glorot_uniform", "relu", 75, 30)
-    assert case.bias_variance(75) == 0.0
+    assert case.program_for(75).weight_std[0] == weight_std("glorot_uniform", "relu", 75, 30)
+    assert case.program_for(75).bias_std[0] == 0.0
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def naive_rows(case, seed):
     """Forward through real weights, back through fresh ones: right phi', wrong dependence."""
     rng = np.random.default_rng(seed)
     inputs = inputs_of(case, 5)
-    std = case.layers(WIDTH).weight_std[0]
+    std = case.program_for(WIDTH).weight_std[0]
     x = np.broadcast_to(inputs[0], (NETWORKS, WIDTH))
     act, rows, slopes = case.nonlinearity, {name: np.zeros((NETWORKS, DEPTH)) for name in RECORDED}, []
     del rows["preactivation_correlation"]

@@ -96,7 +96,7 @@ def made(folder, std, keep, how, networks=40):
         shards = [folder / f"shard{number}.h5" for number in range(2)]
         for number, shard in enumerate(shards):
             write(shard, study, Shard(number, 2))
-        merging.merge_to_file(shards, path, partial=False, overwrite=False)
+        merging.merge(shards, path).close()
         return path
     if how == "resumed":
         write(path, Study(study.cases, networks=networks // 4, keep=keep))

@@ -11,7 +11,7 @@ from conftest import assert_same_bits
 
 import mcflow
 from mcflow import plan, plots, schemes
-from mcflow.activations import registry
+from mcflow.activations import registry, values
 from mcflow.answers import allowances, table
 from mcflow.errors import InputError
 from mcflow.files import atomic
@@ -73,7 +73,7 @@ def test_resume_shards_and_merge_refuse_another_law(tmp_path):
         shard(tmp_path / "0.h5", 0, resume=True)
     shard(tmp_path / "1.h5", 1)
     with pytest.raises(InputError, match="scheme 'm' gives"):
-        merging.merge_to_file([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "all.h5", False, False)
+        merging.merge([tmp_path / "0.h5", tmp_path / "1.h5"], tmp_path / "all.h5")
     assert (tmp_path / "a.h5").read_bytes() == before
     assert not (tmp_path / "all.h5").exists()
 
@@ -228,9 +228,9 @@ def test_a_file_without_the_later_quantities_opens_and_is_judged_and_is_not_cont
         assert found.verdicts[0].consistent
         assert not {row.quantity for row in found.tests} & set(later)
         assert {row.quantity for row in found.tests} >= {"activation_mean", "gradient_second_moment"}
-        assert plots.draw("correlation", result).axes
+        assert plots.plot(result, "correlation").axes
         with pytest.raises(InputError, match=r"files of format 1\.1"):
-            plots.draw("participation", result)
+            plots.plot(result, "participation")
         table.export(result, tmp_path / "a.csv")
     with pytest.raises(InputError, match=r"its format is 1\.1"):
         mcflow.run(mcflow.Study([case], 90, 3), path, resume=True)
@@ -258,7 +258,7 @@ def test_kinks_are_no_part_of_a_definition():
 def test_a_formula_without_a_value_at_a_point_has_a_fingerprint():
     registry.register("mine", lambda x: x / (1.0 + abs(x)))
     first = definitions.values_sha256(registry.get("mine"))
-    probe = definitions._PROBES[100]
+    probe = values.PROBES[100]
     registry.register("mine", lambda x: x / (1.0 + abs(x)) if x != probe else 1.0 / (x - probe))
     assert definitions.values_sha256(registry.get("mine")) != first
 

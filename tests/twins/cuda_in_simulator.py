@@ -1,5 +1,7 @@
 """CUDA kernels in Numba's simulator: the oracle's networks, and the processor's. Run by test_cuda_simulator.py."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -253,23 +255,63 @@ def test_philox_is_that_of_the_processor_to_the_bit():
         assert [int(w) for w in bodies.philox(*address)] == [int(w) for w in rng.philox(*address)]
 
 
+def template(name, **contents):
+    """A module of kernel templates with these names in it."""
+    module = types.ModuleType(name)
+    for key, value in contents.items():
+        if isinstance(value, types.FunctionType):
+            value.__module__ = name
+        setattr(module, key, value)
+    return module
+
+
+def a_kernel(x):
+    x[0] = THREADS + size()  # noqa: F821
+
+
+def test_two_things_under_one_name_are_not_put_into_one_kernel():
+    from mcflow.kernels.cuda import _compile
+
+    one, other = template("one", size=lambda: 1), template("other", size=lambda: 2)
+    with pytest.raises(ValueError, match="one and other each have their own 'size': a kernel sees one"):
+        _compile.assemble(a_kernel, 32, one, other)
+    with pytest.raises(ValueError, match="their own 'THREADS'"):
+        _compile.assemble(a_kernel, 32, template("one", THREADS=32), template("other", THREADS=64))
+    with pytest.raises(ValueError, match="their own 'THREADS'"):  # equal, but another type is other code
+        _compile.assemble(a_kernel, 32, template("one", THREADS=32), template("other", THREADS=np.float32(32)))
+
+
+def test_equal_placeholders_are_fine_and_unequal_ones_where_the_build_gives_the_name():
+    from mcflow.kernels.cuda import _compile
+
+    one, other = template("one", THREADS=32, size=lambda: 1), template("other", THREADS=32)
+    kernel = _compile.assemble(a_kernel, 32, one, other)
+    out = np.zeros(1)
+    kernel[1, 1](out)
+    assert out[0] == 33
+    kernel = _compile.assemble(a_kernel, 32, one, template("other", THREADS=16), THREADS=64)
+    kernel[1, 1](out)
+    assert out[0] == 65
+
+
 def test_out_of_memory_halves_what_runs_at_a_time(monkeypatch):
+    from mcflow.kernels.cuda import launch
+
     from mcflow.errors import Unfinished
-    from mcflow.sampling import cuda
 
     class CudaAPIError(Exception):
         pass
 
     asked = []
-    real = cuda._launch_all
+    real = launch.simulate
 
-    def short_of_memory(job, first, count, layers, blocks, counts):
+    def short_of_memory(work, first, count, blocks, counts):
         asked.append(blocks)
         if blocks > 1:
             raise CudaAPIError("[2] Call to cuMemAlloc results in CUDA_ERROR_OUT_OF_MEMORY")
-        return real(job, first, count, layers, blocks, counts)
+        return real(work, first, count, blocks, counts)
 
-    monkeypatch.setattr(cuda, "_launch_all", short_of_memory)
+    monkeypatch.setattr(launch, "simulate", short_of_memory)
     case = case_of("kaiming_normal", "relu")
     block = on_cuda(case, count=2)
     assert asked == [2, 1]
@@ -278,14 +320,14 @@ def test_out_of_memory_halves_what_runs_at_a_time(monkeypatch):
     def no_memory_at_all(*arguments):
         raise CudaAPIError("[2] Call to cuMemAlloc results in CUDA_ERROR_OUT_OF_MEMORY")
 
-    monkeypatch.setattr(cuda, "_launch_all", no_memory_at_all)
+    monkeypatch.setattr(launch, "simulate", no_memory_at_all)
     with pytest.raises(Unfinished, match="too little memory for one network"):
         on_cuda(case_of("orthogonal", "relu"), count=2)
 
     def lost(*arguments):
         raise CudaAPIError("[719] Call to cuStreamSynchronize results in CUDA_ERROR_LAUNCH_FAILED")
 
-    monkeypatch.setattr(cuda, "_launch_all", lost)
+    monkeypatch.setattr(launch, "simulate", lost)
     with pytest.raises(Unfinished, match="the GPU was lost"):
         on_cuda(case)
 

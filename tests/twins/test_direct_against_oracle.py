@@ -35,12 +35,13 @@ def test_every_scheme_draws_the_oracles_weights_biases_and_output_gradient(schem
     case = Case(scheme, "tanh", bias_std=None if scheme == "torch_default" else 0.1, **UNEVEN)
     seed, network = (5 << 32) | 3, (1 << 33) + 3
     drawn = draw(case, seed, network, "direct")
-    std = case.layers(50).weight_std
+    program = case.program_for(50)
+    std = program.weight_std
     for layer, (n, n_in) in enumerate([(37, 50), (20, 37), (130, 20), (12, 130)]):
         unit = oracle.matrix(case.rule.distribution.name, n, n_in, seed, network, layer)
         np.testing.assert_allclose(drawn.weights[layer], std[layer] * unit, atol=1e-5 * std[layer])
         law = "uniform" if scheme == "torch_default" else "normal"
-        bias = oracle.row(law, n, seed, network, layer, oracle.BIASES, 0) * math.sqrt(case.bias_variance(n_in))
+        bias = oracle.row(law, n, seed, network, layer, oracle.BIASES, 0) * program.bias_std[layer]
         np.testing.assert_allclose(drawn.biases[layer], bias, atol=1e-6)
     for k in range(3):
         v = oracle.row("normal", 12, seed, network, 3, oracle.OUTPUT_GRADIENT, k)

@@ -1,7 +1,10 @@
 """compare, recommend, dialects, export and reproduce: the answers' numbers, not their looks."""
 
 import csv
+import importlib
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,8 @@ from mcflow.answers.recommendation import recommend
 from mcflow.answers.signal import BACKWARD, FORWARD
 from mcflow.answers.table import export
 from mcflow.quantities import NAMES
+from mcflow.reproductions.claims import Claim
+from mcflow.reproductions.reproduction import FIGURES, reproduce
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +121,8 @@ def test_parquet_without_pyarrow_is_a_sentence(three, tmp_path, monkeypatch):
 @pytest.mark.parametrize("summary", [False, True])
 def test_parquet_reads_back_as_the_table_that_csv_holds(three, tmp_path, summary):
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
-    count = export(three, tmp_path / "t.parquet", summary)
-    assert export(three, tmp_path / "t.csv", summary) == count
+    count = export(three, tmp_path / "t.parquet", summary=summary)
+    assert export(three, tmp_path / "t.csv", summary=summary) == count
     table = parquet.read_table(tmp_path / "t.parquet").to_pydict()
     with (tmp_path / "t.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -129,17 +134,25 @@ def test_parquet_reads_back_as_the_table_that_csv_holds(three, tmp_path, summary
 
 
 def test_claims_are_judged_by_their_tolerance_or_bound():
-    claim = reproductions.Claim("a", "b", 1.0, 1.05, 0.01, tolerance=0.1)
+    claim = Claim("a", "b", 1.0, 1.05, 0.01, tolerance=0.1)
     assert claim.reproduced
-    assert not reproductions.Claim("a", "b", 1.0, 1.2, 0.01, tolerance=0.1).reproduced
-    assert reproductions.Claim("a", "b", 2.0, 1.0, 0.01, bound="at most").reproduced
-    assert not reproductions.Claim("a", "b", 2.0, 1.0, 0.01, bound="at least").reproduced
-    assert not reproductions.Claim("a", "b", 1.0, np.nan, 0.01, tolerance=0.1).reproduced
+    assert not Claim("a", "b", 1.0, 1.2, 0.01, tolerance=0.1).reproduced
+    assert Claim("a", "b", 2.0, 1.0, 0.01, bound="at most").reproduced
+    assert not Claim("a", "b", 2.0, 1.0, 0.01, bound="at least").reproduced
+    assert not Claim("a", "b", 1.0, np.nan, 0.01, tolerance=0.1).reproduced
 
 
-def test_at_least_eight_classics_are_there():
-    assert len(reproductions.FIGURES) >= 8
+def test_every_classic_is_listed_and_has_its_study_claims_and_picture():
+    folder = Path(reproductions.__file__).parent
+    there = {path.stem for path in folder.glob("*.py") if re.search(r"_\d{4}$", path.stem)}
+    assert there == set(FIGURES)
+    for name in there:
+        module = importlib.import_module(f"mcflow.reproductions.{name}")
+        assert re.search(rf"\b{name[-4:]}\b", module.__doc__), name  # the year of the paper
+        assert module.study().cases, name
+        assert callable(module.judge), name
+        assert callable(module.figure), name
 
 
 def test_kaiming_is_reproduced():
-    assert reproductions.reproduce("he_2015", draw=False).reproduced
+    assert reproduce("he_2015", draw=False).reproduced

@@ -80,15 +80,22 @@ def test_the_readme_has_the_two_commands_that_continuous_integration_calls():
     assert text.count("<!-- command 2 -->\n```bash\n") == 1
 
 
-def missing_modules(text: str) -> list[str]:
-    """Files of Python that a page names in backticks and that are not there, from the top or from ``mcflow/``."""
+def missing_modules(text: str, *beside: Path) -> list[str]:
+    """Files of Python that a text names in backticks and that are not there: from the top, its rooms, or ``beside``."""
     named = re.findall(r"`((?:[\w.]+/)*\w+\.py)`", text)
-    return [name for name in named if not any((ROOT / place / name).is_file() for place in ("", "mcflow"))]
+    places = (ROOT, ROOT / "mcflow", ROOT / "kernels", *beside)
+    return [name for name in named if not any((place / name).is_file() for place in places)]
 
 
 @pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name)
 def test_every_module_that_a_page_names_is_there(page):
     assert not missing_modules(page.read_text())
+
+
+@pytest.mark.parametrize("room", ["mcflow", "kernels"])
+def test_every_module_that_a_docstring_or_comment_names_is_there(room):
+    for path in (ROOT / room).rglob("*.py"):
+        assert not missing_modules(path.read_text(), path.parent), path
 
 
 def test_a_module_that_is_not_there_is_seen():

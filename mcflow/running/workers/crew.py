@@ -16,12 +16,31 @@ from mcflow.sampling import cpu
 
 
 class Crew(Protocol):
-    """Computes assignments in their order and yields each with the image of its part."""
+    """Who computes the parts of a run: the threads of this process, or workers elsewhere.
 
-    def check(self, jobs: Sequence[Job]) -> None: ...
+    A part is a pure function of its assignment, so that who computes it, in which order and how often makes no
+    difference to its bytes. The engine calls ``check`` once, then ``compute``, and writes each image before it asks
+    for the next: a crew that falls behind is waited for, and one that is ahead holds few images.
+    """
+
+    def check(self, jobs: Sequence[Job]) -> None:
+        """Called before anything is written: InputError where these jobs cannot be computed, or not to the same bits.
+
+        It may make ready what all parts need, as the number of threads.
+        """
+        ...
+
     def compute(
         self, assignments: Iterator[Assignment], watch: Silent, interrupts: Interrupts
-    ) -> Generator[tuple[Assignment, bytes], None, None]: ...
+    ) -> Generator[tuple[Assignment, bytes], None, None]:
+        """Each assignment with the image of its part, in the order in which they come.
+
+        ``assignments`` is read lazily, no further ahead than there is work for. ``watch.advance`` is told of networks
+        as they are done; ``interrupts.check`` is called at least every second and may raise. Raises InputError where
+        a worker would give other bits, Unfinished where parts cannot be had; whoever leaves the generator early
+        closes it, and what has not begun is dropped then.
+        """
+        ...
 
 
 @dataclass(frozen=True)

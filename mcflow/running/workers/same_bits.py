@@ -70,4 +70,4 @@ def _versions() -> tuple[tuple[str, str], ...]:
 
 def _definition(job: Job) -> Definition:
     """What the functions of this process make of a case's scheme and activation."""
-    return definitions.definition_of(job.case, job.case.layers(job.inputs.shape[1]))
+    return definitions.definition_of(job.case, job.case.program_for(job.inputs.shape[1]))

@@ -104,7 +104,7 @@ def propagate(case: Case, inputs: Array | None = None) -> dict[str, Array]:
     """Infinite-width predictions of a case, (layer,) each, by the file's quantity names.
 
     Means over the inputs of the batch (inputs None: of second moment 1). Values beyond float64 come out as 0 or inf;
-    ``QUANTITY_log10`` of the second moments holds their decimal logarithm. Correlations are in ``correlation.py``.
+    ``QUANTITY_log10`` of the second moments holds their decimal logarithm.
     Raises InputError for an activation that is not square-integrable.
     """
     return summarise(of_case(case, inputs))

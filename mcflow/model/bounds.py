@@ -1,0 +1,31 @@
+"""Numbers that a user gives, held against their bounds."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mcflow.errors import InputError
+
+
+def whole_number(name: str, value: object, low: int, high: int | None = None) -> int:
+    """``value`` as an int; InputError where it is no whole number from ``low`` to ``high``."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise InputError(f"{name} must be a whole number, not {value!r}")
+    if value < low or (high is not None and value > high):
+        bound = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise InputError(f"{name} = {value} is out of range; it must be {bound}")
+    return int(value)
+
+
+def real_number(name: str, value: object, low: float, high: float | None = None) -> float:
+    """``value`` as a float; InputError where it is no finite number from ``low`` to ``high``."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be a number, not {value!r}") from None
+    if not math.isfinite(number) or number < low or (high is not None and number > high):
+        bound = f"{low:g} or more" if high is None else f"between {low:g} and {high:g}"
+        raise InputError(f"{name} = {value} is out of range; it must be {bound}")
+    return number

@@ -1,0 +1,135 @@
+"""The public functions: what commands do, from Python, and what they say of wrong arguments."""
+
+import collections.abc
+import io
+
+import pytest
+
+import mcflow
+from mcflow import Case, InputError, Study, plan
+from mcflow.files.shards import Shard
+from mcflow.files.target import Target
+from mcflow.running.run import Options, Silent, run_to_file
+
+NAMES = ["kaiming_normal-relu", "kaiming_normal-tanh"]
+
+
+@pytest.fixture(scope="module")
+def result():
+    cases = [Case("kaiming_normal", activation, depth=4, width=8, batch=2) for activation in ("relu", "tanh")]
+    with mcflow.run(Study(cases, networks=30)) as found:
+        yield found
+
+
+def test_a_result_is_a_mapping(result):
+    assert isinstance(result, collections.abc.Mapping)
+    assert list(result) == list(result.keys()) == NAMES
+    assert [name for name, dataset in result.items() if dataset.sizes["layer"] == 4] == NAMES
+    assert len(result.values()) == len(result) == 2
+    assert NAMES[0] in result
+    assert "other" not in result
+    assert result.get("other") is None
+    assert result.get(NAMES[0]).equals(result[NAMES[0]])
+    with pytest.raises(KeyError):
+        result["other"]
+    with pytest.raises(InputError, match=r"^no case 'kaiming_normal-rel' in this study; did you mean"):
+        result.case("kaiming_normal-rel")
+
+
+def test_results_are_equal_where_they_are_the_same(result, tmp_path):
+    with mcflow.run(Case(depth=2, width=4)) as other, mcflow.run(Case(depth=2, width=4)) as again:
+        assert other == other
+        assert other != again
+        assert len({other, again, other}) == 2
+
+
+def test_one_result_or_several_are_compared(result):
+    alone, both = mcflow.compare(result), mcflow.compare([result, result])
+    assert list(alone.rankings) == ["relu", "tanh"]
+    assert [len(ranking) for ranking in both.rankings.values()] == [2, 2]
+    for wrong in ("a.h5", ["a.h5"]):
+        with pytest.raises(InputError, match=r"mcflow\.compare\(mcflow\.open\('a\.h5'\)\)"):
+            mcflow.compare(wrong)
+
+
+def test_export_writes_a_table_once(result, tmp_path):
+    path = tmp_path / "t.csv"
+    assert mcflow.export(result, str(path)) == len(path.read_text().splitlines()) - 1
+    with pytest.raises(InputError, match="overwrite=True"):
+        mcflow.export(result, path)
+    assert mcflow.export(result, path, summary=True, overwrite=True) == len(path.read_text().splitlines()) - 1
+
+
+def test_report_of_a_result_or_a_file(result, tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    path = mcflow.report(result, tmp_path / "page.html")
+    assert "mcflow run study.toml -o page.h5" in path.read_text()
+    assert "--ink" in path.read_text()
+    with pytest.raises(InputError, match="in memory"):
+        mcflow.report(result)
+    with mcflow.run(Case(depth=2, width=4), tmp_path / "a.h5"):
+        assert mcflow.report(tmp_path / "a.h5") == tmp_path / "a.html"
+
+
+def test_shards_are_merged_from_python(tmp_path):
+    study = Study([Case(depth=2, width=4)], networks=8)
+    for number in range(2):
+        target = Target(tmp_path / "shards" / f"{number}.h5")
+        run_to_file(plan.prepare(study, device="cpu"), target, Options(shard=Shard(number, 2)), Silent())
+    with mcflow.merge(tmp_path / "shards", tmp_path / "whole.h5") as merged, mcflow.run(study) as whole:
+        assert merged["kaiming_normal-relu"].equals(whole["kaiming_normal-relu"])
+    with pytest.raises(mcflow.Unfinished, match="missing shards: 0/2"):
+        mcflow.merge([tmp_path / "shards" / "1.h5"], tmp_path / "half.h5")
+
+
+def test_reproduce_names_what_there_is():
+    with pytest.raises(InputError, match="did you mean 'he_2015'"):
+        mcflow.reproduce("he_2016")
+
+
+def axes(count):
+    from matplotlib.figure import Figure
+
+    return Figure().subplots(1, count, squeeze=False)[0]
+
+
+@pytest.mark.parametrize(
+    ("figure", "panels"),
+    [("flow", 2), ("histograms", 2), ("correlation", 2), ("participation", 1), ("zscores", 1), ("phase", 1)],
+)
+def test_a_figure_goes_into_axes_of_one_s_own(result, figure, panels):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    mine = axes(panels)
+    drawn = mcflow.plot(result, figure, cases=NAMES[1], ax=mine if panels > 1 else mine[0])
+    assert drawn is mine[0].get_figure()
+    assert all(each.has_data() for each in mine)
+    drawn.savefig(io.BytesIO())
+    with pytest.raises(InputError, match=rf"this figure has {panels} panels? for these cases, and ax is {panels + 1};"):
+        mcflow.plot(result, figure, cases=[NAMES[1]], ax=axes(panels + 1))
+    with pytest.raises(InputError, match="ax is a str, not axes of matplotlib"):
+        mcflow.plot(result, figure, cases=[NAMES[1]], ax="here")
+
+
+def test_plot_draws_the_cases_that_are_named(result):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    titles = lambda drawn: [each.get_title() for each in drawn.axes if each.get_title()]  # noqa: E731
+    assert titles(mcflow.plot(result)) == ["relu", "tanh"]
+    assert titles(mcflow.plot(result, "flow", cases=NAMES[1])) == ["tanh"]
+    with pytest.raises(InputError, match="no case 'tanh'"):
+        mcflow.plot(result, "flow", cases=["tanh"])
+    with pytest.raises(InputError, match="unknown figure 'flwo'; did you mean 'flow'"):
+        mcflow.plot(result, "flwo")
+    with pytest.raises(InputError, match="one input"):
+        mcflow.plot(result, "law")
+
+
+def test_verdicts_of_a_picture_are_those_of_the_whole_study(result, monkeypatch):
+    """Else who draws the worst case alone would see another verdict than verify gives."""
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    from mcflow.plots import zscores
+
+    seen = []
+    verify = zscores.verify
+    monkeypatch.setattr(zscores, "verify", lambda given: seen.append(list(given)) or verify(given))
+    mcflow.plot(result, "zscores", cases=NAMES[1])
+    assert seen == [NAMES]

@@ -1,0 +1,153 @@
+"""One holder of a lock, whatever happens between two steps of who takes a dead one's lock over, and who dies there."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack
+
+import pytest
+
+from mcflow.errors import InputError
+from mcflow.files import lock
+
+HOLD = """
+import sys
+from pathlib import Path
+from mcflow.files import lock
+try:
+    with lock.hold(Path(sys.argv[1])):
+        print("held", flush=True)
+        sys.stdin.readline()
+except lock.InputError as error:
+    print("refused", error, flush=True)
+"""
+END = """
+import os, sys
+from pathlib import Path
+from mcflow.files import lock
+with lock.hold(Path(sys.argv[1])):
+    os._exit(0)
+"""
+# A taker that dies at the first (or second, ...) file that it removes of those that count.
+DIE = """
+import os, sys
+from pathlib import Path
+from mcflow.files import lock
+unlink, steps = Path.unlink, [int(sys.argv[2])]
+def dying(path, missing_ok=False):
+    if path.suffix != ".new":
+        steps[0] -= 1
+        if steps[0] < 0:
+            os._exit(9)
+    unlink(path, missing_ok)
+Path.unlink = dying
+with lock.hold(Path(sys.argv[1])):
+    pass
+"""
+
+
+@pytest.fixture
+def dead(tmp_path):
+    """A folder with the lock of a process that has ended."""
+    subprocess.run([sys.executable, "-c", END, str(tmp_path)], check=True)
+    assert (tmp_path / "lock").exists()
+    return tmp_path
+
+
+class Writer:
+    """Another process that tries to hold the lock, and holds it until it is let go."""
+
+    def __init__(self, folder):
+        command = [sys.executable, "-c", HOLD, str(folder)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.said = self.process.stdout.readline()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.process.communicate("\n")
+
+
+@pytest.mark.parametrize("pause", range(1, 6))
+def test_a_slow_taker_never_lets_a_third_writer_in(dead, monkeypatch, pause):
+    """It finds the lock stale and pauses; another takes it over; at every step after, a third writer comes."""
+    with ExitStack() as stack:
+        judged, others = lock._alive, []
+
+        def slow(owner):
+            found = judged(owner)
+            if not found and not others:
+                others.append(stack.enter_context(Writer(dead)))
+            elif others:
+                step()
+            return found
+
+        reads = iter(range(1, 100))
+
+        def step():
+            if next(reads) == pause:
+                others.append(stack.enter_context(Writer(dead)))
+
+        read = lock._read
+        monkeypatch.setattr(lock, "_alive", slow)
+        monkeypatch.setattr(lock, "_read", lambda path: (step() if others else None, read(path))[1])
+        with pytest.raises(InputError, match=r"written by process \d+ on this host"):
+            stack.enter_context(lock.hold(dead))
+        assert [writer.said.split()[0] for writer in others] == ["held", "refused"][: len(others)]
+    assert not list(dead.iterdir())
+
+
+@pytest.mark.parametrize("crashes", [[0], [1], [0, 0], [0, 1], [0, 0, 0], [0, 0, 1], [0, 0, 2]])
+def test_a_taker_that_dies_is_taken_over_itself(dead, crashes):
+    for steps in crashes:
+        done = subprocess.run([sys.executable, "-c", DIE, str(dead), str(steps)], check=False)
+        assert done.returncode == 9
+    said = []
+    with lock.hold(dead, said.append):
+        assert json.loads((dead / "lock").read_text())["pid"] == os.getpid()
+    assert not list(dead.iterdir())
+    assert len(said) == (crashes[-1] == 0)
+
+
+def test_a_taker_that_stands_still_is_named(dead, monkeypatch):
+    monkeypatch.setattr(lock, "_PATIENCE", 0.1)
+    owner = lock._read(dead / "lock")
+    (dead / "elsewhere").mkdir()
+    with Writer(dead / "elsewhere") as other:
+        pid = other.process.pid
+        claim = {"host": socket.gethostname(), "pid": pid, "start": lock._start_of(pid)}
+        path = lock._claim(dead / "lock", owner)
+        path.write_text(json.dumps(claim))
+        with pytest.raises(InputError, match=rf"taken over by process {pid} on .*remove .*taking"):
+            lock.hold(dead).__enter__()
+
+
+def test_where_there_are_no_links_one_holds(dead, monkeypatch):
+    def refused(*arguments):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(lock.os, "link", refused)
+    inside, most = [], []
+
+    def write():
+        for _ in range(20):
+            try:
+                with lock.hold(dead):
+                    inside.append(1)
+                    most.append(len(inside))
+                    inside.pop()
+            except InputError:
+                pass
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most
+    assert max(most) == 1
+    assert not list(dead.iterdir())
