@@ -29,7 +29,7 @@ RETURNED = {  # what functions of the face return, and that has no public name t
     "reproductions.claims": ("Claim",),
     "reproductions.reproduction": ("Reproduction",),
 }
-MODULES = ("activations", "schemes", "theory", "quantities")
+MODULES = ("activations", "schemes", "layers", "theory", "quantities")
 
 
 def public(module: types.ModuleType) -> list[str]:

@@ -27,6 +27,7 @@ EXACT = {
     "pipeline_class": WholeRegisters,
 }
 SUMS = {**EXACT, "fastmath": {"contract", "reassoc", "nsz"}}
+PLAIN = {**EXACT, "fastmath": False}  # every operation rounded by itself, as NumPy's are
 
 # Functions that allocate nothing are compiled without reference counts: each look at an array of a NamedTuple would
 # otherwise cost two atomic operations, a third of the time of a narrow layer.
@@ -76,12 +77,12 @@ def _cached():
         numba.config.CACHE_DIR = before
 
 
-def kernel(*, sums: bool = False):
+def kernel(*, sums: bool = False, plain: bool = False):
     """Decorate a loop of ``kernels/cpu``; the compiled code is kept on disk."""
 
     def decorate(function):
         with _cached() as cache:
-            flags = SUMS if sums else EXACT
+            flags = SUMS if sums else PLAIN if plain else EXACT
             return numba.njit(function, cache=cache, **flags)
 
     return decorate

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcflow import markup
 from mcflow.errors import InputError, UnknownCase, nearest
+from mcflow.files import case_dataset
 from mcflow.model import definitions
 from mcflow.model.case import Case
 from mcflow.model.study import Study
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     import xarray
 
     from mcflow.sampling.network import Network
+
+
+_PARTS = ("summary", "histogram")  # groups within that of a case
 
 
 class Result(Mapping[str, "xarray.Dataset"]):
@@ -30,19 +35,36 @@ class Result(Mapping[str, "xarray.Dataset"]):
     """
 
     def __init__(self, path: Path | None, image: bytes | None = None) -> None:
-        import xarray
+        import h5py
 
         self.path = path
         self._source: Any = open_binary(path) if path is not None else io.BytesIO(image or b"")
         try:
-            self.tree: xarray.DataTree = xarray.open_datatree(self._source, engine="h5netcdf")
-        except Exception as error:  # h5netcdf, h5py and xarray raise a dozen kinds on what is not such a file
+            self._file = h5py.File(self._source, "r")
+            self.attrs: dict[str, Any] = case_dataset.attributes(self._file)
+        except Exception as error:  # h5py raises half a dozen kinds on what is not such a file
             self._source.close()
             raise InputError(f"cannot read {path} as a study of mcflow: {error}") from None
-        if self.tree.attrs.get("format") != "mcflow-study":
+        if self.attrs.get("format") != "mcflow-study":
             self.close()
             raise InputError(f"{path} is no study of mcflow; give a file that mcflow run wrote")
-        self.attrs: dict[str, Any] = {str(key): value for key, value in self.tree.attrs.items()}
+
+    @cached_property
+    def tree(self) -> xarray.DataTree:
+        """The whole file as an xarray.DataTree: the root's inputs, a node for each case, ``summary``, ``histogram``."""
+        import xarray
+
+        nodes = {"/": self._dataset("", "")}
+        for name in self.names:
+            nodes[name] = self._dataset(name, "CASE")
+            for part in _PARTS:
+                if part in self._file[name]:
+                    nodes[f"{name}/{part}"] = self._dataset(f"{name}/{part}", f"CASE/{part}")
+        return xarray.DataTree.from_dict(nodes)
+
+    def _dataset(self, group: str, place: str) -> xarray.Dataset:
+        where = "the result" if self.path is None else str(self.path)
+        return case_dataset.dataset_of(self._file[group or "/"], place, where)
 
     @property
     def names(self) -> list[str]:
@@ -63,9 +85,9 @@ class Result(Mapping[str, "xarray.Dataset"]):
         return study
 
     def _refuse_other_functions(self, name: str, case: Case) -> None:
-        node: Any = self.tree[name]
-        there = definitions.stated(node.attrs, node["weight_std"].values)
-        here = definitions.definition_of(case, case.program_for(int(node["fan_in"].values[0])))
+        group = self._file[name]
+        there = definitions.stated(case_dataset.attributes(group), group["weight_std"][()])
+        here = definitions.definition_of(case, case.program_for(int(group["fan_in"][0])))
         words = definitions.difference(there, here)
         if words:
             where = "the result" if self.path is None else self.path
@@ -88,26 +110,26 @@ class Result(Mapping[str, "xarray.Dataset"]):
         """
         from mcflow.sampling.network import draw
 
-        method = str(self[name].attrs["method"])
+        method = str(self._file[name].attrs["method"])
         return draw(self.case(name), int(self.attrs["seed"]), network, method)
 
     def inputs(self, name: str) -> Any:
         """The (batch, features) inputs of that case."""
-        node: Any = self.tree[name]
-        own = node.to_dataset(inherit=False)
-        return (own if "inputs" in own else self.tree.to_dataset())["inputs"].values
+        self.require(name)
+        group = self._file[name]
+        return (group if "inputs" in group else self._file)["inputs"][()]
 
     def __getitem__(self, name: str) -> xarray.Dataset:
         self.require(name)
-        node: Any = self.tree[name]
-        found: xarray.Dataset = node.to_dataset(inherit=False)
-        if "summary" in node:
-            found = found.merge(node["summary"].to_dataset(inherit=False), join="exact")
-        if "histogram" in node:
-            counts = node["histogram"].to_dataset(inherit=False)
+        group = self._file[name]
+        found = self._dataset(name, "CASE")
+        if "summary" in group:
+            found = found.merge(self._dataset(f"{name}/summary", "CASE/summary"), join="exact")
+        if "histogram" in group:
+            counts = self._dataset(f"{name}/histogram", "CASE/histogram")
             rename = {kind: f"{kind}_histogram" for kind in ("preactivation", "gradient") if kind in counts}
             found = found.merge(counts.rename(rename), join="exact")
-        return found.assign_attrs(node.attrs)
+        return found.assign_attrs(case_dataset.attributes(group))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -124,7 +146,7 @@ class Result(Mapping[str, "xarray.Dataset"]):
 
     def close(self) -> None:
         """Let go of the file."""
-        self.tree.close()
+        self._file.close()
         self._source.close()
 
     def __enter__(self) -> Result:

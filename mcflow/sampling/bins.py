@@ -64,6 +64,6 @@ def edges(unit: NDArray[np.float64]) -> NDArray[np.float64]:
     inner = np.linspace(-REACH, REACH, BINS - 1)
     out = np.empty((len(unit), BINS + 1))
     out[:, 0], out[:, -1] = -np.inf, np.inf
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         out[:, 1:-1] = np.where(inner == 0.0, 0.0, inner * unit[:, np.newaxis])  # 0 times an infinite unit is 0 too
     return out

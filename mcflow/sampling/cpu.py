@@ -43,6 +43,11 @@ def set_threads(threads: int | None) -> int:
     return threads or most
 
 
+def threads() -> int:
+    """How many threads this thread's kernels run on: what it has set, or all it may use."""
+    return getattr(_held, "threads", None) or most_threads()
+
+
 def most_threads() -> int:
     """How many threads this process may use: NUMBA_NUM_THREADS, or as many as it may have cores."""
     return int(compiler().config.NUMBA_NUM_THREADS)
@@ -68,14 +73,14 @@ def simulate(
     from mcflow.kernels.cpu.tuples import Memory
 
     layers = len(case.widths)
-    threads = max(1, min(getattr(_held, "threads", None) or most_threads(), count))
+    lanes = max(1, min(threads(), count))
     rows = np.empty((RECORDED, count, layers))
-    counts = np.zeros((threads, 2, layers, BINS), np.int64)
+    counts = np.zeros((lanes, 2, layers, BINS), np.int64)
     arguments = kernel_arguments(case, inputs, seed, first, plan)
     size = 0
     if methods.get(method).makes_weights:
         size = direct.floats_for(arguments[1], len(inputs), _kept_weights(case) if backward else 0)
-    memory = Memory(backward, _lines(threads, size), np.empty((0, 0, 0, 0), np.float32))
+    memory = Memory(backward, _lines(lanes, size), np.empty((0, 0, 0, 0), np.float32))
     simple = len(inputs) == 1 and case.rule.distribution.is_gaussian
     walk, filled, are_means = {
         "direct": (direct.walk, range(SUMS), False),

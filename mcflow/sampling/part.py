@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.sampling.blocks import Block
+from mcflow.sampling.cpu import threads
+from mcflow.sampling.fold import accumulate
 from mcflow.statistics import summaries
 from mcflow.statistics.magnitudes import Floats
 from mcflow.statistics.summaries import Accumulator
@@ -32,13 +34,11 @@ class Part:
 
 
 def from_block(block: Block, keep: str) -> Part:
-    """The part that a block of rows makes: the rows themselves, or their accumulators."""
+    """The part that a block of rows makes: the rows themselves, or what the threads of this process fold them to."""
     rows = block.rows if keep == "networks" else None
     accumulators = None
     if rows is None:
-        accumulators = {
-            name: summaries.accumulate(values, True, block.log2.get(name)) for name, values in block.rows.items()
-        }
+        accumulators = accumulate(block.rows, block.log2, sketched=True, threads=threads())
     log2 = {} if rows is None else block.log2
     return Part(block.first, block.count, rows, accumulators, block.preactivation_counts, block.gradient_counts, log2)
 

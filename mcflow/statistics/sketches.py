@@ -8,6 +8,7 @@ less than 1 / 128 = 0.79 % of the value.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,31 @@ def sketch(values: Floats, log2: Floats | None = None) -> Sketch:
     codes = (np.arange(values.shape[1], dtype=np.int64) << _LAYER_SHIFT) + _ZERO + bins
     unique, counts = np.unique(codes[~np.isnan(values)], return_counts=True)
     return Sketch(unique, counts.astype(np.int64))
+
+
+_FIRST_OCTAVE = _LOWEST_EXPONENT - 1022  # of key 0: a key is the 11 bits of the exponent and 6 of the fraction
+
+
+def from_keys(least: NDArray[np.int64], counts: NDArray[np.int64], zeros: NDArray[np.int64]) -> Sketch:
+    """The sketch of layers whose values were counted by the first 17 bits of their size.
+
+    ``counts`` (layer, 2, key): of positive and of negative values with the key ``least[layer] + key``; ``zeros``
+    (layer,).
+    """
+    layer, sign, key = np.nonzero(counts)
+    bins = _FIRST_OCTAVE * BINS_PER_OCTAVE + least[layer] + key
+    codes = (layer << _LAYER_SHIFT) + _ZERO + np.where(sign == 1, -bins, bins)
+    with_zeros = np.flatnonzero(zeros)
+    codes = np.concatenate([codes, (with_zeros << _LAYER_SHIFT) + _ZERO])
+    found = np.concatenate([counts[layer, sign, key], zeros[with_zeros]])
+    order = np.argsort(codes)
+    return Sketch(codes[order], found[order])
+
+
+def side_by_side(parts: Sequence[Sketch], layers: int) -> Sketch:
+    """One sketch of the layers of several, ``layers`` in each but the last."""
+    codes = [part.codes + (number * layers << _LAYER_SHIFT) for number, part in enumerate(parts)]
+    return Sketch(np.concatenate(codes), np.concatenate([part.counts for part in parts]))
 
 
 def merge(first: Sketch, second: Sketch) -> Sketch:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from networks import lacks_what_it_should_have
 
 from mcflow.activations import registry
 from mcflow.inputs.case_inputs import inputs_of
@@ -64,8 +65,9 @@ def check_numbers(activation, scheme, batch, kind, bias, depth=200):
         inputs = np.repeat(inputs[:1], batch, axis=0)
     if kind == "near":
         inputs = inputs * NEAR[:batch]
-    for name, row in rows_of(case, inputs, 3, "collapsed").items():
-        assert name == "preactivation_correlation" or not np.isnan(row).any(), (activation, scheme, batch, kind, name)
+    rows = rows_of(case, inputs, 3, "collapsed")
+    assert not lacks_what_it_should_have(rows, may_be_infinite=True), (activation, scheme, batch, kind)
+    for name, row in rows.items():
         if kind == "equal" and name == "preactivation_correlation":
             np.testing.assert_allclose(row[np.isfinite(row)], 1.0, rtol=0, atol=1e-12)
 

@@ -6,6 +6,7 @@ import pytest
 from networks import assert_same_rows, propagated, simulated
 
 import mcflow
+from mcflow.quantities import get
 
 
 @pytest.mark.parametrize(
@@ -44,11 +45,11 @@ def test_propagating_a_drawn_network_gives_its_row(tmp_path, scheme, activation,
         rows = result[name].sel(network=3)
         for quantity, expected in truth.items():
             if quantity not in rows:
-                assert quantity == "preactivation_correlation"
+                assert get(quantity).kind == "cosine"
                 continue
             scale = np.abs(expected)
-            if quantity.endswith("_mean"):
-                scale = np.sqrt(truth[quantity.replace("mean", "second_moment")])
+            if get(quantity).scale:
+                scale = np.sqrt(truth[get(quantity).scale])
             assert np.all(np.abs(rows[quantity].values - expected) <= 1e-4 * np.maximum(scale, 1e-12)), quantity
 
 
