@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow import markup
+from mcflow.activations import registry
 from mcflow.answers.document import plain
 from mcflow.answers.signal import BACKWARD, FORWARD, KEPT
 from mcflow.errors import InputError
@@ -31,12 +32,6 @@ FORMATS = {
     "float16": (65504.0, 6.1035156e-05),
     "bfloat16": (3.3895314e38, 1.1754944e-38),
 }
-RULES = {
-    "xavier": ("tanh", "sigmoid"),
-    "kaiming": ("relu", "leaky_relu", "prelu", "relu6", "elu"),
-    "lecun": ("selu",),
-}
-
 TITLES = {"xavier": "Xavier", "kaiming": "Kaiming", "lecun": "LeCun"}
 
 
@@ -269,8 +264,8 @@ def _ranked(found: list[tuple[Entry, Floats | None, Any]]) -> list[Entry]:
 
 def _rules(entry: Entry) -> list[Rule]:
     family = entry.scheme.partition("_")[0]
-    kind = entry.activation.partition(":")[0]
-    if kind not in RULES.get(family, ()):
+    activation = registry.builtin(entry.activation)
+    if activation is None or family not in TITLES or activation.usual_scheme != family:
         return []
     rule = f"{TITLES[family]} for {entry.activation}"
     layers = entry.activations.layers
