@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mcflow.errors import InputError
 from mcflow.kernels.recorded import BINS, SUMS
 from mcflow.methods import registry as methods
-from mcflow.sampling.arguments import PLAIN_EXPONENT, group_of, split
+from mcflow.sampling.arguments import exponent_of, group_of, parameter_of, split
 from mcflow.sampling.blocks import Block
 from mcflow.sampling.compiler import compiler
 from mcflow.sampling.rows import Sizes, block_of
@@ -171,9 +171,7 @@ def _inputs(case: Case, inputs: NDArray[np.float64]) -> Any:
     size = math.sqrt(float(np.mean(np.square(inputs / max(np.abs(inputs).max(), 1e-300))))) * float(
         np.abs(inputs).max()
     )
-    exponent = math.frexp(size)[1]
-    if abs(exponent) < PLAIN_EXPONENT:
-        exponent = 0
+    exponent = exponent_of(size)
     return Inputs(np.ascontiguousarray(np.ldexp(inputs, -exponent), dtype=np.float32), exponent, group_of(case))
 
 
@@ -186,9 +184,7 @@ def _nonlinearity(activation: Activation) -> Any:
         address, slopes = activations.address_of(activation.kind), activations.address_of_slopes(activation.kind)
     else:
         address, slopes = _addresses_of_user(activation)
-    parameter = 0.0 if math.isnan(activation.parameter) else activation.parameter
-    ends = ends_of(activation)
-    return Nonlinearity(address, np.float32(parameter), *ends, slopes)
+    return Nonlinearity(address, parameter_of(activation), *ends_of(activation), slopes)
 
 
 def compile_activation(activation: Activation) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from mcflow.errors import InputError, Unfinished
 from mcflow.kernels.recorded import BINS, SUMS
+from mcflow.sampling.arguments import exponent_of, group_of, parameter_of, split
 from mcflow.sampling.blocks import Block
 from mcflow.sampling.rows import Sizes, block_of
 
@@ -84,7 +84,6 @@ def work_of(
     from mcflow.kernels.cuda import build
     from mcflow.kernels.cuda._compile import SIMULATED, cuda
     from mcflow.kernels.cuda.tuples import Inputs, Layers, Work
-    from mcflow.sampling.arguments import PLAIN_EXPONENT, group_of, split
 
     if SIMULATED and threads is None:
         threads = _SIMULATED_THREADS
@@ -92,9 +91,7 @@ def work_of(
     mantissa, exponent = split(program.weight_std)
     units = np.stack([plan.preactivation_exponent, plan.gradient_exponent])
     batch = len(values)
-    largest = float(np.abs(values).max())
-    shift = math.frexp(largest)[1] if largest > 0 else 0
-    shift = 0 if abs(shift) < PLAIN_EXPONENT else shift
+    shift = exponent_of(float(np.abs(values).max()))
     kernel_plan = build.plan_for(
         method,
         case.rule.distribution.name,
@@ -140,9 +137,8 @@ def _nonlinearity(activation: Activation) -> tuple[str, Any, Any]:
         if key not in _user_code:
             _user_code[key] = activations.code_of_user(*activation.scalar, flats)
         code = _user_code[key]
-    parameter = np.float32(0.0 if math.isnan(activation.parameter) else activation.parameter)
     ends = cuda.to_device(asymptotes), is_homogeneous, cuda.to_device(flat)
-    return key, code, Nonlinearity(parameter, threshold, *ends)
+    return key, code, Nonlinearity(parameter_of(activation), threshold, *ends)
 
 
 _user_code: dict[str, Any] = {}
