@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -18,6 +20,13 @@ class UnknownCase(InputError, KeyError):
 
 class Unfinished(RuntimeError):
     """The work could not be finished; what was written is whole and ``--resume`` continues it: exit code 3."""
+
+
+def as_path(given: object, name: str = "path") -> Path:
+    """The path that a user gave; InputError for what is none."""
+    if not isinstance(given, (str, os.PathLike)):
+        raise InputError(f"{name} = {given!r} is no path; give text, as in 'runs/study.h5'")
+    return Path(given)
 
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:

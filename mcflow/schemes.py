@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mcflow import distributions
+from mcflow.activations import registry
 from mcflow.activations.registry import Activation
 from mcflow.distributions import NORMAL, ORTHOGONAL, RADEMACHER, TRUNCATED_NORMAL, UNIFORM, Distribution
 from mcflow.errors import InputError, nearest
@@ -46,19 +47,15 @@ def _one(activation: Activation) -> float:
 
 def kaiming_gain(activation: Activation) -> float:
     """sqrt(2 / (1 + a^2)) for leaky ReLU of slope a, else sqrt(2) (He et al. 2015, eq. 10 and 15)."""
-    slope = activation.negative_slope if activation.kind in ("leaky_relu", "prelu") else 0.0
-    return math.sqrt(2.0 / (1.0 + (slope or 0.0) ** 2))
+    return math.sqrt(2.0 / (1.0 + activation.kaiming_slope**2))
 
 
 def torch_gain(activation: Activation) -> float:
     """``torch.nn.init.calculate_gain`` of the activation; InputError where torch has none."""
-    gains = {"identity": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3.0, "relu": math.sqrt(2.0), "selu": 0.75}
-    if activation.kind in ("leaky_relu", "prelu"):
-        return math.sqrt(2.0 / (1.0 + activation.parameter**2))
-    if activation.kind not in gains:
-        known = ", ".join(sorted([*gains, "leaky_relu"]))
+    if activation.torch_gain is None:
+        known = ", ".join(name for name in registry.builtin_names() if registry.get(name).torch_gain is not None)
         raise InputError(f"gain 'torch': torch.nn.init.calculate_gain knows {known}, not {activation.name!r}")
-    return gains[activation.kind]
+    return activation.torch_gain
 
 
 def _fan_avg(fan_in: int, fan_out: int) -> float:

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow.activations import averages, even_parts, pair_products
+from mcflow.activations.averages import Averages
+from mcflow.activations.constants import GELU_TANH_CUBIC, SELU_ALPHA, SELU_SCALE, SQRT_2_OVER_PI
+from mcflow.activations.pair_products import PairProducts
+from mcflow.quantities import SATURATION
+
 Elementwise = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 Intervals = tuple[tuple[float, float], ...]
-
-SELU_ALPHA = 1.6732632423543772848170429916717  # Klambauer et al. 2017, eq. 14
-SELU_SCALE = 1.0507009873554804934193349852946  # Klambauer et al. 2017, eq. 14
-GELU_TANH_CUBIC = 0.044715  # Hendrycks & Gimpel 2016, section 2
-SQRT_2_OVER_PI = math.sqrt(2.0 / math.pi)
 
 
 @dataclass(frozen=True)
@@ -31,17 +34,50 @@ class Asymptote:
 
 
 @dataclass(frozen=True)
-class Formula:
-    """One built-in activation: see ``Activation`` for the meaning of the fields."""
+class Repeated:
+    """Where |phi'| is small, of a periodic phi: within ``half`` of (k + ``phase``) ``every``, k = .., -1, 0, 1, .."""
 
-    phi: Elementwise
-    dphi: Elementwise
+    phase: float
+    every: float
+    half: float
+
+
+@dataclass(frozen=True)
+class Formula:
+    """What is known of one activation: all that theory, schemes and kernels ask of it.
+
+    ``phi`` and ``dphi`` take and return float64 arrays of any shape. ``kinks`` are the points where phi or phi' is
+    not smooth (quadrature splits there). ``dphi_max`` is the maximum of |phi'|, against which saturation is measured
+    (infinite where phi' is unbounded: only units with phi' = 0 count then). ``near_zero`` and ``far`` say how phi
+    scales below and above the range of float32, or None where it does not. ``flat`` holds the closed intervals on which
+    phi' is zero: units there are not active, all others are, however small their slope. ``period`` is that of a
+    periodic phi, 0 for all others, and ``saturated`` says of it where |phi'| is under 0.01 of its maximum.
+
+    What may be None, and is found by quadrature then: ``even_part`` (phi(h) + phi(-h)) / 2 without cancellation;
+    ``averages`` of q, (E phi, E phi^2, E phi'^2) in closed form; ``pair_products`` of two inputs.
+
+    ``negative_slope`` is the slope a of a (leaky) ReLU or identity, phi(h) = h for h > 0 and a h below; None for every
+    other phi. ``kaiming_slope`` is the a of kaiming's gain sqrt(2 / (1 + a^2)) and ``torch_gain`` what
+    ``torch.nn.init.calculate_gain`` gives, None where torch has none. ``usual_scheme`` is the family of schemes that
+    the rule of thumb takes for it.
+    """
+
+    phi: Elementwise = field(repr=False, compare=False)
+    dphi: Elementwise = field(repr=False, compare=False)
     kinks: tuple[float, ...] = ()
     dphi_max: float = 1.0
     near_zero: Asymptote | None = None
     far: Asymptote | None = None
     flat: Intervals = ()
     period: float = 0.0
+    saturated: Repeated | None = field(default=None, repr=False, compare=False)
+    even_part: Elementwise | None = field(default=None, repr=False, compare=False)
+    averages: Callable[[float], Averages] | None = field(default=None, repr=False, compare=False)
+    pair_products: PairProducts | None = field(default=None, repr=False, compare=False)
+    negative_slope: float | None = field(default=None, repr=False, compare=False)
+    kaiming_slope: float = field(default=0.0, repr=False, compare=False)
+    torch_gain: float | None = field(default=None, repr=False, compare=False)
+    usual_scheme: str = field(default="", repr=False, compare=False)
 
 
 def _erf(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -147,6 +183,12 @@ def _leaky(a: float) -> Formula:
         scaling,
         scaling,
         BELOW_ZERO if a == 0.0 else (),
+        averages=averages.leaky(a),
+        pair_products=pair_products.leaky(a),
+        negative_slope=a,
+        kaiming_slope=a,
+        torch_gain=math.sqrt(2.0 / (1.0 + a**2)),
+        usual_scheme="kaiming",
     )
 
 
@@ -159,23 +201,41 @@ def _elu_of(a: float) -> Formula:
         Asymptote(-a, 1.0),
         GATE,
         BELOW_ZERO if a == 0.0 else (),
+        even_part=partial(even_parts.elu, a=a),
+        usual_scheme="kaiming",
     )
 
 
 def _celu_of(a: float) -> Formula:
-    return Formula(lambda x: _celu(x, a), lambda x: _celu_slope(x, a), (0.0,), 1.0, LINEAR, GATE)
+    even = partial(even_parts.celu, a=a)
+    return Formula(lambda x: _celu(x, a), lambda x: _celu_slope(x, a), (0.0,), 1.0, LINEAR, GATE, even_part=even)
 
 
-# kind -> (formula of its parameter, default parameter)
-PARAMETRIC: dict[str, tuple[Callable[[float], Formula], float]] = {
-    "leaky_relu": (_leaky, 0.01),
-    "prelu": (_leaky, 0.25),  # He et al. 2015, section 2.1: the initial slope
-    "elu": (_elu_of, 1.0),
-    "celu": (_celu_of, 1.0),
+class Family(NamedTuple):
+    """Activations of one parameter: the formula of it, its default, and whether it must be positive."""
+
+    of: Callable[[float], Formula]
+    default: float
+    is_positive: bool = False
+
+
+PARAMETRIC: dict[str, Family] = {
+    "leaky_relu": Family(_leaky, 0.01),
+    "prelu": Family(_leaky, 0.25),  # He et al. 2015, section 2.1: the initial slope
+    "elu": Family(_elu_of, 1.0),
+    "celu": Family(_celu_of, 1.0, is_positive=True),
 }
 
 PLAIN: dict[str, Formula] = {
-    "identity": Formula(lambda x: x * 1.0, np.ones_like, (), 1.0, LINEAR, LINEAR),
+    "identity": replace(
+        _leaky(1.0),
+        phi=lambda x: x * 1.0,
+        dphi=np.ones_like,
+        kinks=(),
+        kaiming_slope=0.0,
+        torch_gain=1.0,
+        usual_scheme="",
+    ),
     "relu": _leaky(0.0),
     "relu6": Formula(
         lambda x: np.clip(x, 0.0, 6.0),
@@ -183,6 +243,7 @@ PLAIN: dict[str, Formula] = {
         (0.0, 6.0),
         near_zero=GATE,
         flat=((-math.inf, 0.0), (6.0, math.inf)),
+        usual_scheme="kaiming",
     ),
     "selu": Formula(
         lambda x: SELU_SCALE * _elu(x, SELU_ALPHA),
@@ -191,6 +252,9 @@ PLAIN: dict[str, Formula] = {
         SELU_SCALE * SELU_ALPHA,
         Asymptote(-SELU_SCALE * SELU_ALPHA, SELU_SCALE),
         Asymptote(0.0, SELU_SCALE),
+        even_part=even_parts.selu,
+        torch_gain=0.75,
+        usual_scheme="lecun",
     ),
     "gelu": Formula(
         lambda x: x * _normal_cdf(x),
@@ -198,24 +262,46 @@ PLAIN: dict[str, Formula] = {
         dphi_max=1.128904145185155,  # at h = sqrt(2)
         near_zero=HALF,
         far=GATE,
+        even_part=even_parts.gelu,
+        averages=averages.gelu,
     ),
-    "gelu_tanh": Formula(_gelu_tanh, _gelu_tanh_slope, dphi_max=1.128993068658772, near_zero=HALF, far=GATE),
-    "silu": Formula(lambda x: x * _logistic(x), _silu_slope, dphi_max=1.099839320128867, near_zero=HALF, far=GATE),
+    "gelu_tanh": Formula(
+        _gelu_tanh,
+        _gelu_tanh_slope,
+        dphi_max=1.128993068658772,
+        near_zero=HALF,
+        far=GATE,
+        even_part=even_parts.gelu_tanh,
+    ),
+    "silu": Formula(
+        lambda x: x * _logistic(x),
+        _silu_slope,
+        dphi_max=1.099839320128867,
+        near_zero=HALF,
+        far=GATE,
+        even_part=even_parts.silu,
+    ),
     "mish": Formula(
-        _mish, _mish_slope, dphi_max=1.088498161251728, near_zero=Asymptote(-0.6, 0.6), far=GATE
+        _mish,
+        _mish_slope,
+        dphi_max=1.088498161251728,
+        near_zero=Asymptote(-0.6, 0.6),
+        far=GATE,
+        even_part=even_parts.mish,
     ),  # mish'(0) = tanh(log 2) = 3/5
     "softplus": Formula(_softplus, _logistic, far=GATE),
     "softsign": Formula(
         lambda x: x / (1.0 + np.abs(x)), lambda x: 1.0 / (1.0 + np.abs(x)) ** 2, (0.0,), near_zero=LINEAR
     ),
-    "tanh": Formula(np.tanh, _sech2, near_zero=LINEAR),
-    "sigmoid": Formula(_logistic, _logistic_slope, dphi_max=0.25),
+    "tanh": Formula(np.tanh, _sech2, near_zero=LINEAR, torch_gain=5.0 / 3.0, usual_scheme="xavier"),
+    "sigmoid": Formula(_logistic, _logistic_slope, dphi_max=0.25, torch_gain=1.0, usual_scheme="xavier"),
     "hardtanh": Formula(
         lambda x: np.clip(x, -1.0, 1.0),
         lambda x: _inside(x, -1.0, 1.0, 1.0),
         (-1.0, 1.0),
         near_zero=LINEAR,
         flat=((-math.inf, -1.0), (1.0, math.inf)),
+        averages=averages.hardtanh,
     ),
     "hardsigmoid": Formula(
         lambda x: np.clip(x / 6.0 + 0.5, 0.0, 1.0),
@@ -232,14 +318,25 @@ PLAIN: dict[str, Formula] = {
         HALF,
         GATE,
         ((-math.inf, -3.0),),
+        even_part=even_parts.hardswish,
     ),
     "erf": Formula(
         _erf,
         lambda x: ERF_SLOPE * np.exp(-x * x),
         dphi_max=ERF_SLOPE,
         near_zero=Asymptote(-ERF_SLOPE, ERF_SLOPE),
+        averages=averages.erf,
+        pair_products=pair_products.ERF,
     ),
-    "sin": Formula(np.sin, np.cos, near_zero=LINEAR, period=2.0 * math.pi),
+    "sin": Formula(
+        np.sin,
+        np.cos,
+        near_zero=LINEAR,
+        period=2.0 * math.pi,
+        saturated=Repeated(0.5, math.pi, math.asin(SATURATION)),
+        averages=averages.sin,
+        pair_products=pair_products.SIN,
+    ),
     "squared_relu": Formula(
         lambda x: np.where(x > 0, x, 0.0) ** 2,
         lambda x: 2.0 * np.where(x > 0, x, 0.0),
@@ -248,5 +345,7 @@ PLAIN: dict[str, Formula] = {
         SQUARED_GATE,
         SQUARED_GATE,
         BELOW_ZERO,
+        averages=averages.squared_relu,
+        pair_products=pair_products.SQUARED_RELU,
     ),
 }

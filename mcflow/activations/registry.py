@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.activations import slope_levels
-from mcflow.activations.formulas import PARAMETRIC, PLAIN, Asymptote, Elementwise, Intervals
+from mcflow.activations.formulas import PARAMETRIC, PLAIN, Asymptote, Elementwise, Formula
 from mcflow.activations.user_functions import (
     PROBES,
     Scalar,
@@ -26,34 +26,23 @@ from mcflow.activations.user_functions import (
 from mcflow.errors import InputError, nearest
 from mcflow.quantities import SATURATION
 
+# Of h in units of (period / 2 pi)^2: E sin^2 = (1 - exp(-2 q)) / 2 and its like, and exp(-800) is 0.
+FAR_PHASE = 400.0
 ALIASES = {"linear": "identity", "swish": "silu", "logistic": "sigmoid", "hard_tanh": "hardtanh"}
 
 
-@dataclass(frozen=True)
-class Activation:
-    """One elementwise nonlinearity.
+@dataclass(frozen=True, kw_only=True)
+class Activation(Formula):
+    """One elementwise nonlinearity: a formula with a name; see ``Formula`` for what it says.
 
-    ``phi`` and ``dphi`` take and return float64 arrays of any shape. ``kinks`` are the points where phi or phi' is
-    not smooth (quadrature splits there). ``dphi_max`` is the maximum of |phi'|, against which saturation is measured
-    (infinite where phi' is unbounded: only units with phi' = 0 count then). ``near_zero`` and ``far`` say how phi
-    scales below and above the range of float32, or None where it does not. ``flat`` holds the closed intervals on which
-    phi' is zero: units there are not active, all others are, however small their slope. ``period`` is that of a
-    periodic built-in one, 0 for all others. ``scalar`` holds a user's own pair of plain Python functions, to be
-    compiled into the kernels; built-in activations have None there. ``jumps`` are those kinks of a user's phi at which
-    phi itself jumps.
+    ``kind`` is the name without the parameter, under which the kernels know it. ``scalar`` holds a user's own pair of
+    plain Python functions, to be compiled into the kernels; built-in activations have None there. ``jumps`` are those
+    kinks of a user's phi at which phi itself jumps.
     """
 
     name: str
     kind: str
     parameter: float
-    phi: Elementwise = field(repr=False, compare=False)
-    dphi: Elementwise = field(repr=False, compare=False)
-    kinks: tuple[float, ...] = ()
-    dphi_max: float = 1.0
-    near_zero: Asymptote | None = None
-    far: Asymptote | None = None
-    flat: Intervals = ()
-    period: float = 0.0
     scalar: tuple[Scalar, Scalar | None] | None = field(default=None, repr=False, compare=False)
     jumps: tuple[float, ...] = ()
 
@@ -73,10 +62,9 @@ class Activation:
         return not (self.jumps and self.derivative_by_difference)
 
     @property
-    def negative_slope(self) -> float | None:
-        """The slope a of a (leaky) ReLU or identity, phi(h) = h for h > 0 and a h below; None for every other kind."""
-        slopes = {"identity": 1.0, "relu": 0.0, "leaky_relu": self.parameter, "prelu": self.parameter}
-        return slopes.get(self.kind)
+    def far_variance(self) -> float:
+        """q from which the phase of a periodic phi is uniform, and averages stay; infinite where there is no period."""
+        return FAR_PHASE * (self.period / (2.0 * math.pi)) ** 2 if self.period else math.inf
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change when phi or phi' changes: what tells a user's edited function from the old."""
@@ -99,7 +87,12 @@ def registered(name: str) -> Activation | None:
 
 def names() -> list[str]:
     """Every name that ``get`` knows, built-in and registered, sorted."""
-    return sorted({*PLAIN, *PARAMETRIC, *_registered})
+    return sorted({*builtin_names(), *_registered})
+
+
+def builtin_names() -> list[str]:
+    """The names of the built-in ones alone, sorted."""
+    return sorted({*PLAIN, *PARAMETRIC})
 
 
 def get(name: str) -> Activation:
@@ -125,8 +118,14 @@ def get(name: str) -> Activation:
     raise InputError(f"unknown activation {name!r}; {nearest(name, names())}")
 
 
+def builtin(name: str) -> Activation | None:
+    """The built-in activation called ``name``, or None: nothing is loaded for a name that may be a user's."""
+    kind = name.partition(":")[0]
+    return get(name) if ALIASES.get(kind, kind) in builtin_names() else None
+
+
 def _with_parameter(kind: str, text: str | None) -> Activation:
-    default = PARAMETRIC[kind][1]
+    default = PARAMETRIC[kind].default
     if text is None:
         parameter = default
     else:
@@ -136,27 +135,15 @@ def _with_parameter(kind: str, text: str | None) -> Activation:
             raise InputError(f"activation {kind}: parameter {text!r} is not a number; write {kind}:{default}") from None
         if not math.isfinite(parameter):
             raise InputError(f"activation {kind}: parameter {text!r} must be finite; write {kind}:{default}")
-        if kind == "celu" and parameter <= 0:
-            raise InputError(f"activation celu: parameter {text!r} must be positive; write celu:{default}")
+        if PARAMETRIC[kind].is_positive and parameter <= 0:
+            raise InputError(f"activation {kind}: parameter {text!r} must be positive; write {kind}:{default}")
     name = kind if parameter == default else f"{kind}:{parameter!r}"
     return _from_formula(name, kind, parameter)
 
 
 def _from_formula(name: str, kind: str, parameter: float) -> Activation:
-    formula = PARAMETRIC[kind][0](parameter) if kind in PARAMETRIC else PLAIN[kind]
-    return Activation(
-        name,
-        kind,
-        parameter,
-        formula.phi,
-        formula.dphi,
-        formula.kinks,
-        formula.dphi_max,
-        formula.near_zero,
-        formula.far,
-        formula.flat,
-        formula.period,
-    )
+    formula = PARAMETRIC[kind].of(parameter) if kind in PARAMETRIC else PLAIN[kind]
+    return Activation(**vars(formula), name=name, kind=kind, parameter=parameter)
 
 
 def ends_of(activation: Activation) -> tuple[np.float32, NDArray[np.float32], bool, float, NDArray[np.float32]]:
@@ -199,16 +186,16 @@ def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[fl
     vector_dphi = difference(vector_phi) if dphi is None else vectorize(dphi)
     largest = _largest_slope(vector_dphi, breaks.jumps if dphi is None else ())
     activation = Activation(
-        name,
-        "user",
-        math.nan,
-        vector_phi,
-        vector_dphi,
-        breaks.kinks,
-        largest,
-        _asymptote(phi, 2.0**-40),
-        _asymptote(phi, 2.0**40),
-        slope_levels.flat_intervals(vector_dphi, breaks.kinks, largest, dphi is None),
+        phi=vector_phi,
+        dphi=vector_dphi,
+        kinks=breaks.kinks,
+        dphi_max=largest,
+        near_zero=_asymptote(phi, 2.0**-40),
+        far=_asymptote(phi, 2.0**40),
+        flat=slope_levels.flat_intervals(vector_dphi, breaks.kinks, largest, dphi is None),
+        name=name,
+        kind="user",
+        parameter=math.nan,
         scalar=(phi, dphi),
         jumps=breaks.jumps,
     )

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcflow import markup
+from mcflow.activations import registry
 from mcflow.answers.document import plain
 from mcflow.answers.signal import BACKWARD, FORWARD, KEPT
 from mcflow.errors import InputError
-from mcflow.files.result import Result, refuse_path
+from mcflow.files.result import Result, require_result
 from mcflow.plural import counted
 from mcflow.statistics import magnitudes
 
@@ -30,12 +32,6 @@ FORMATS = {
     "float16": (65504.0, 6.1035156e-05),
     "bfloat16": (3.3895314e38, 1.1754944e-38),
 }
-RULES = {
-    "xavier": ("tanh", "sigmoid"),
-    "kaiming": ("relu", "leaky_relu", "prelu", "relu6", "elu"),
-    "lecun": ("selu",),
-}
-
 TITLES = {"xavier": "Xavier", "kaiming": "Kaiming", "lecun": "LeCun"}
 
 
@@ -150,12 +146,11 @@ def compare(results: Result | Iterable[Result], notes: Sequence[str] = ()) -> Co
     their difference are then those of the mean paired difference. ``notes`` are passed on. Raises InputError where
     nothing can be compared: one network, one layer, no second moments.
     """
-    refuse_path(results, "compare")
-    if isinstance(results, Result):
-        results = [results]
+    if isinstance(results, (str, Path, Result)) or not isinstance(results, Iterable):
+        results = cast("list[Result]", [results])
     entries: dict[str, list[tuple[Entry, Floats | None, Any]]] = {}
     for result in results:
-        refuse_path(result, "compare")
+        require_result(result, "compare")
         for name in result.names:
             dataset, case = result[name], result.case(name)
             if f"{FORWARD}_mean" not in dataset:
@@ -269,8 +264,8 @@ def _ranked(found: list[tuple[Entry, Floats | None, Any]]) -> list[Entry]:
 
 def _rules(entry: Entry) -> list[Rule]:
     family = entry.scheme.partition("_")[0]
-    kind = entry.activation.partition(":")[0]
-    if kind not in RULES.get(family, ()):
+    activation = registry.builtin(entry.activation)
+    if activation is None or family not in TITLES or activation.usual_scheme != family:
         return []
     rule = f"{TITLES[family]} for {entry.activation}"
     layers = entry.activations.layers

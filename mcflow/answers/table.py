@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcflow.errors import InputError
+from mcflow.errors import InputError, as_path
 from mcflow.files.atomic import TEMPORARY, behind_links
-from mcflow.files.result import refuse_path
+from mcflow.files.result import require_result
 from mcflow.files.schema import STATISTICS
 from mcflow.quantities import NAMES
 from mcflow.statistics import magnitudes
@@ -41,8 +41,8 @@ def export(result: Result, path: str | Path, *, summary: bool = False, overwrite
     Raises InputError for a table that is there unless ``overwrite`` is set, another suffix, Parquet without pyarrow,
     or a path that cannot be written.
     """
-    refuse_path(result, "export")
-    path = Path(path)
+    require_result(result, "export")
+    path = as_path(path)
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists; give --overwrite (in Python overwrite=True) to replace it, or another name")
     kept = all(any(quantity in result[name] for quantity in NAMES) for name in result.names)

@@ -17,7 +17,7 @@ from mcflow.answers.verdict_rows import COUNTED, NO_P, RULED, Row
 from mcflow.errors import InputError
 from mcflow.files.missing import Missing, has_every_cosine
 from mcflow.files.missing import sentence as sentence_of_missing
-from mcflow.files.result import refuse_path
+from mcflow.files.result import require_result
 from mcflow.files.schema import FORMAT_VERSION
 from mcflow.model.case import Case
 from mcflow.plural import counted
@@ -131,7 +131,7 @@ def verify(
     it were exact. ``margin`` is the relative difference that counts as equal. Raises InputError for one network only,
     or a number out of range.
     """
-    refuse_path(result, "verify")
+    require_result(result, "verify")
     for name, value in (("alpha", alpha), ("margin", margin)):
         if not 0.0 < value < 1.0:
             raise InputError(f"{name} = {value} is out of range; it must be between 0 and 1")

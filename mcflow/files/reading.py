@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcflow.errors import InputError
+from mcflow.errors import InputError, as_path
 from mcflow.files import assembly, integrity, live, target
 from mcflow.files.part_folder import HEAD, DamagedPart, FolderParts
 from mcflow.files.result import Result, open_binary
@@ -27,7 +27,7 @@ def open_study(path: str | Path) -> Opened:
     Raises InputError for what is no study of mcflow, another format, a shard, a damaged file, or a run without a
     whole part.
     """
-    path = Path(path)
+    path = as_path(path)
     folder = path if path.name.endswith(target.SUFFIX) else target.parts_folder(path)
     if path.is_dir() and path != folder:
         raise InputError(f"{path} is a folder; give a file that mcflow run wrote")
@@ -66,6 +66,9 @@ def open(path: str | Path) -> Result:
     """The study in a file; InputError where there is none, or its bytes have changed since they were written."""
     from mcflow.files import integrity
 
-    open_binary(Path(path)).close()
-    integrity.refuse_damage(Path(path))
-    return Result(Path(path))
+    where = as_path(path)
+    open_binary(where).close()
+    integrity.refuse_damage(where)
+    if "parts" in integrity.describe(where):
+        raise InputError(f"{path} is one shard of a study; mcflow.merge joins the shards into a file")
+    return Result(where)

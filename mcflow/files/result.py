@@ -157,7 +157,13 @@ class Result(Mapping[str, "xarray.Dataset"]):
 
     def __repr__(self) -> str:
         where = "in memory" if self.path is None else str(self.path)
-        return f"<mcflow.Result {where}: {self.attrs['networks']} networks of {', '.join(self.names)}>"
+        return f"<mcflow.Result {where}: {self._networks()} of {', '.join(self.names)}>"
+
+    def _networks(self) -> str:
+        """``1000 networks``, or how many of those that were asked for are there in every case."""
+        done = min(int(self._file[name].attrs["networks_done"]) for name in self.names) if self._file else None
+        asked = int(self.attrs["networks"])
+        return f"{asked} networks" if done in (None, asked) else f"{done} of {asked} networks"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: a line for each case, from its attributes alone."""
@@ -171,12 +177,15 @@ class Result(Mapping[str, "xarray.Dataset"]):
         return markup.in_notebook(title, ("case", "method", "device", "networks", "layers"), rows, words=3)
 
 
-def refuse_path(given: object, function: str) -> None:
-    """InputError where a path is given to a function that takes a result."""
+def require_result(given: object, function: str) -> None:
+    """InputError where something else is given to a function that takes a result."""
     if isinstance(given, (str, Path)):
         raise InputError(
             f"{function} takes what mcflow.open gives; write mcflow.{function}(mcflow.open({str(given)!r}))"
         )
+    if not callable(getattr(given, "case", None)):
+        kind = type(given).__name__
+        raise InputError(f"{function} takes a result, as mcflow.run or mcflow.open gives it, not one of type {kind}")
 
 
 def open_binary(path: Path) -> Any:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from mcflow.activations.formulas import Repeated
 from mcflow.activations.registry import Activation
 from mcflow.activations.slope_levels import Intervals, intervals_where, reach_of
 from mcflow.mean_field.evaluation import evaluate, slopes
@@ -27,8 +28,8 @@ def active(activation: Activation, q: Array) -> Array:
 
 def saturated(activation: Activation, q: Array) -> Array:
     """P(|phi'(h)| < 0.01 max |phi'|) for h ~ N(0, q), elementwise; where phi' is unbounded, P(phi'(h) = 0)."""
-    if activation.kind == "sin":
-        return _saturated_sin(q)
+    if activation.saturated is not None:
+        return _repeated(activation, activation.saturated, q)
     if math.isinf(activation.dphi_max):
         return _inside(activation.flat, q)
     if activation.dphi_max == 0.0:  # nothing is under 0
@@ -86,10 +87,9 @@ def _inside(intervals: Intervals, q: Array) -> Array:
     return total
 
 
-def _saturated_sin(q: Array) -> Array:
-    """|cos h| < 0.01: an interval about every odd multiple of pi / 2; for large q the phase is uniform."""
-    half = math.asin(SATURATION)
-    centres = (np.arange(-60, 60) + 0.5) * math.pi
-    intervals = tuple((float(c - half), float(c + half)) for c in centres)
-    q = np.asarray(q, dtype=np.float64)
-    return np.where(q > 400.0, 2.0 * half / math.pi, _inside(intervals, np.minimum(q, 400.0)))
+def _repeated(activation: Activation, where: Repeated, q: Array) -> Array:
+    """P(h in one of equal intervals); where the phase is uniform, their share of all h."""
+    centres = (np.arange(-60, 60) + where.phase) * where.every
+    intervals = tuple((float(c - where.half), float(c + where.half)) for c in centres)
+    q, far = np.asarray(q, dtype=np.float64), activation.far_variance
+    return np.where(q > far, 2.0 * where.half / where.every, _inside(intervals, np.minimum(q, far)))

@@ -10,15 +10,13 @@ import numpy as np
 
 from mcflow.activations.registry import Activation
 from mcflow.errors import InputError
-from mcflow.mean_field import closed_forms, magnitude, quadrature, refinement
+from mcflow.mean_field import magnitude, quadrature, refinement
 from mcflow.mean_field.evaluation import evaluate
-from mcflow.mean_field.even_parts import even_part
 from mcflow.mean_field.quadrature import Array
 
 # Between these bounds phi is evaluated; beyond, every moment follows the power of q that it follows at the bound.
 LOG_Q_LOW, LOG_Q_HIGH = math.log(1e-40), math.log(1e40)
 USER_LOG_Q_HIGH = math.log(1e12)
-SIN_FLAT = 400.0  # E sin^2 = (1 - exp(-2 q)) / 2 and its like: exp(-800) is 0
 ROUND_OFF = 4e-16  # E phi of an odd function comes out as this share of its root mean square
 TAIL = 1e-9  # share of E phi^2 that may come from beyond 7/8 of the reach
 
@@ -56,7 +54,7 @@ def moments(activation: Activation, q: float) -> Moments:
 
 @lru_cache(maxsize=8192)
 def _moments(activation: Activation, scalar: object, q: float) -> Moments:
-    inside = min(q, SIN_FLAT) if activation.kind == "sin" else q
+    inside = min(q, activation.far_variance)
     z, w, p, d, edges = _points(activation, inside)
     z2 = z * z
     eighth = (((z2 - 28) * z2 + 210) * z2 - 420) * z2 + 105
@@ -64,7 +62,7 @@ def _moments(activation: Activation, scalar: object, q: float) -> Moments:
     with np.errstate(over="ignore", invalid="ignore"):
         p2, d2 = p * p, d * d
         p4 = p2 * p2
-        even = even_part(activation, math.sqrt(inside) * z)
+        even = None if activation.even_part is None else activation.even_part(math.sqrt(inside) * z)
         rows = np.stack([p if even is None else even, p2, p4, d2, p4 * p2, d2 * d2, d2 * p2, z * d * p, z2 * d2]) * w
         table = rows[:4] @ hermite.T
         single = rows[4:].sum(axis=1)
@@ -73,9 +71,8 @@ def _moments(activation: Activation, scalar: object, q: float) -> Moments:
         _check_tail(activation, q, z, rows[1], table[1, 0])
     if even is None and abs(table[0, 0]) < ROUND_OFF * math.sqrt(table[1, 0]):
         table[0, 0] = 0.0
-    exact = closed_forms.moments(activation, q)
-    if exact is not None:
-        table[0, 0], table[1, 0], table[3, 0] = exact
+    if activation.averages is not None:
+        table[0, 0], table[1, 0], table[3, 0] = activation.averages(q)
     size = magnitude.averages(activation, math.sqrt(inside), edges, (z, w, p))
     return Moments(q, table[0, :3], table[1], table[2, :3], table[3, :3], size, *(float(x) for x in single))
 
@@ -85,8 +82,8 @@ def _points(activation: Activation, q: float) -> tuple[Array, Array, Array, Arra
     if not activation.is_builtin:
         found = refinement.resolve(activation, activation.scalar, q)
         return found.z, found.w, found.phi, found.dphi, found.edges
-    # sin turns over |h| ~ 1 everywhere, not only near 0
-    step = min(1.0, 3.0 / math.sqrt(q)) if activation.kind == "sin" else 1.0
+    # a periodic phi turns over a radian everywhere, not only near 0
+    step = min(1.0, 3.0 * (activation.period / (2.0 * math.pi)) / math.sqrt(q)) if activation.period else 1.0
     z, w = quadrature.gaussian(math.sqrt(q), activation.kinks, step=step)
     edges = quadrature.edges_of(math.sqrt(q), activation.kinks, step=step)
     return z, w, *evaluate(activation, math.sqrt(q) * z), edges

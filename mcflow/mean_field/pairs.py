@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -39,9 +38,9 @@ def product(
         m = moments.moments(activation, q_a)
         value = float(m.slope[0] if derivative else m.second[0])
         return value if correlation > 0 or derivative else -value
-    closed = _CLOSED.get("leaky" if activation.negative_slope is not None else activation.kind)
+    closed = activation.pair_products
     if closed is not None:
-        return closed[int(derivative)](activation.negative_slope or 0.0, math.sqrt(q_a * q_b), q_a + q_b, correlation)
+        return closed[int(derivative)](math.sqrt(q_a * q_b), q_a + q_b, correlation)
     if correlation == 0.0:
         return _flat(activation, q_a, derivative) * _flat(activation, q_b, derivative)
     if not activation.is_builtin:
@@ -69,58 +68,3 @@ def _plane(activation: Activation, q_a: float, q_b: float, c: float, derivative:
     left = taken(activation, scale_a * (big * z + small * w))
     right = taken(activation, scale_b * (big * z - small * w))
     return float(weight @ (left * right))
-
-
-def _leaky(a: float, q: float, total: float, c: float) -> float:
-    """Cho & Saul 2009, section 2 (arc-cosine kernel of order 1), for slopes 1 and a: q = sqrt(q_a q_b)."""
-    s = math.sqrt((1.0 - c) * (1.0 + c))
-    same = (s + (math.pi - math.acos(c)) * c) * q / (2.0 * math.pi)
-    opposite = (s - math.acos(c) * c) * q / (2.0 * math.pi)
-    return (1.0 + a * a) * same - 2.0 * a * opposite
-
-
-def _leaky_slope(a: float, q: float, total: float, c: float) -> float:
-    """Cho & Saul 2009 (order 0): the signs agree with probability 1 - acos(c) / pi."""
-    agree = 1.0 - math.acos(c) / math.pi
-    return 0.5 * (1.0 + a * a) * agree + a * (1.0 - agree)
-
-
-def _sin(a: float, q: float, total: float, c: float) -> float:
-    return (
-        0.5 * (math.exp(c * q - 0.5 * total) - math.exp(-c * q - 0.5 * total))
-        if q > 1
-        else math.exp(-0.5 * total) * math.sinh(c * q)
-    )
-
-
-def _sin_slope(a: float, q: float, total: float, c: float) -> float:
-    return 0.5 * (math.exp(c * q - 0.5 * total) + math.exp(-c * q - 0.5 * total))
-
-
-def _erf(a: float, q: float, total: float, c: float) -> float:
-    """Williams 1997: (2 / pi) asin(2 c q / sqrt((1 + 2 q_a)(1 + 2 q_b))), by atan2."""
-    rest = 1.0 + 2.0 * total + 4.0 * q * q * (1.0 - c) * (1.0 + c)
-    return (2.0 / math.pi) * math.atan2(2.0 * c * q, math.sqrt(rest))
-
-
-def _erf_slope(a: float, q: float, total: float, c: float) -> float:
-    return (4.0 / math.pi) / math.sqrt(1.0 + 2.0 * total + 4.0 * q * q * (1.0 - c) * (1.0 + c))
-
-
-def _squared(a: float, q: float, total: float, c: float) -> float:
-    """Cho & Saul 2009, section 2 (order 2)."""
-    s = math.sqrt((1.0 - c) * (1.0 + c))
-    return q * q / (2.0 * math.pi) * (3.0 * s * c + (math.pi - math.acos(c)) * (1.0 + 2.0 * c * c))
-
-
-def _squared_slope(a: float, q: float, total: float, c: float) -> float:
-    return 4.0 * _leaky(0.0, q, total, c)
-
-
-_Closed = Callable[[float, float, float, float], float]
-_CLOSED: dict[str, tuple[_Closed, _Closed]] = {
-    "leaky": (_leaky, _leaky_slope),
-    "sin": (_sin, _sin_slope),
-    "erf": (_erf, _erf_slope),
-    "squared_relu": (_squared, _squared_slope),
-}

@@ -281,3 +281,9 @@ def _lowered(
         kinds = {width: Dense(width) for width in widths}
         layers = tuple(layer for width in widths for layer in (kinds[width], Act()))
     return lower(vocabulary.unroll(layers), features, defaults)
+
+
+def require_case(given: object, function: str) -> None:
+    """InputError where something else is given to a function that takes a case."""
+    if not isinstance(given, Case):
+        raise InputError(f"{function} takes a case, as in mcflow.{function}(mcflow.Case(...)), not {given!r:.60}")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from mcflow import markup, plots
 from mcflow.answers.comparison import Comparison, Entry, compare
 from mcflow.answers.verdicts import Verification, verify
-from mcflow.errors import InputError
+from mcflow.errors import InputError, as_path
 from mcflow.files.atomic import write_atomically
 from mcflow.files.reading import open_study
-from mcflow.files.result import Result
+from mcflow.files.result import Result, require_result
 from mcflow.markup import text as _text
 from mcflow.plots import style
 from mcflow.plural import counted
@@ -37,12 +37,13 @@ def report(result: Result | str | Path, path: str | Path | None = None) -> Path:
     path that cannot be written.
     """
     style.require_matplotlib()
-    if path is not None and Path(path).suffix not in (".html", ".htm"):
+    if path is not None and as_path(path).suffix not in (".html", ".htm"):
         raise InputError(f"{str(path)!r}: a page is named .html")
-    if not isinstance(result, Result):
+    if isinstance(result, (str, Path)):
         opened = open_study(result)
         with opened.result as found:
             return _write(found, Path(result), path, opened.note)
+    require_result(result, "report")
     if result.path is None and path is None:
         raise InputError("the result is in memory and has no name; give the page one, as in 'page.html'")
     return _write(result, result.path or Path(str(path)).with_suffix(".h5"), path, "")

@@ -40,19 +40,30 @@ def plot(result: Result, figure: str = "flow", *, cases: str | Iterable[str] | N
     Raises NothingToDraw, an InputError, where the study has nothing for it, UnknownCase for a name that no case has,
     and InputError for an unknown figure, another number of axes than there are panels, or without matplotlib.
     """
-    from mcflow.files.result import refuse_path
+    from mcflow.files.result import require_result
     from mcflow.plots import style
 
-    refuse_path(result, "plot")
+    require_result(result, "plot")
     if figure not in FIGURES:
         raise InputError(f"unknown figure {figure!r}; {nearest(str(figure), FIGURES)}")
     style.require_matplotlib()
-    names = list(result.names) if cases is None else [cases] if isinstance(cases, str) else list(cases)
+    names = _names(result, cases)
     for name in names:
         result.require(name)
     with style.applied():
         drawn: Figure = importlib.import_module(f"mcflow.plots.{figure}").figure(result, names, ax)
     return drawn
+
+
+def _names(result: Result, cases: str | Iterable[str] | None) -> list[str]:
+    if cases is None:
+        return list(result.names)
+    if not isinstance(cases, Iterable):
+        raise InputError(f"cases = {cases!r} is no name; give names of cases, as in {result.names[0]!r}")
+    names = [cases] if isinstance(cases, str) else list(cases)
+    if not names:
+        raise InputError(f"cases is empty; give names of cases, as in [{result.names[0]!r}], or leave it out")
+    return names
 
 
 def save(figure: Figure, path: Path) -> None:

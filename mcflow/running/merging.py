@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from mcflow.errors import InputError, Unfinished
+from mcflow.errors import InputError, Unfinished, as_path
 from mcflow.files import assembly
 from mcflow.files import target as store
 from mcflow.files.result import Result
@@ -31,9 +31,9 @@ def merge(
     is told what was done. Raises InputError where the shards do not belong together or ``path`` is of another study,
     Unfinished where shards are missing and ``partial`` is not set, or the disk takes no more.
     """
-    paths = [shards] if isinstance(shards, (str, Path)) else list(shards)
-    output = Path(path)
-    done = _merge_to_file([Path(each) for each in paths], output, partial, overwrite)
+    paths = list(shards) if isinstance(shards, Iterable) and not isinstance(shards, str) else [shards]
+    output = as_path(path)
+    done = _merge_to_file([as_path(each, "shard") for each in paths], output, partial, overwrite)
     if say is not None:
         say(done)
     return Result(output)

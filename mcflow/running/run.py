@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcflow import machine
-from mcflow.errors import InputError
+from mcflow.errors import InputError, as_path
 from mcflow.files import assembly
 from mcflow.files import target as store
 from mcflow.files.header import head_image
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    study: Study | Case,
+    study: Study | Case | Iterable[Case],
     path: str | Path | None = None,
     *,
     method: str = "auto",
@@ -46,24 +46,26 @@ def run(
     executor: Executor | None = None,
     progress: bool = False,
 ) -> Result:
-    """Simulate a study and open what it gave.
+    """Simulate a study, or the cases of one, and open what it gave.
 
     With a ``path`` the rows stream into that HDF5 file; without, the same rows stay in memory. ``threads`` None is
     every core. ``backward`` overrides the study's. ``executor`` is any ``concurrent.futures.Executor``: its workers
     compute the parts, to the same bits; ``threads`` is then what each part may use. Raises InputError for what cannot
     run, Unfinished where the disk takes no more or workers are lost (then ``resume=True`` continues), and
-    interrupts.Interrupted on Ctrl-C.
+    Interrupted on Ctrl-C.
     """
     from mcflow import plan
     from mcflow.files.target import Target, methods_of
     from mcflow.running.progress import Silent, watcher
     from mcflow.running.workers.choice import workers_of
 
-    if isinstance(study, Case):
-        study = Study((study,))
+    if not isinstance(study, Study):
+        if isinstance(study, (str, Path)):
+            raise InputError(f"{str(study)!r} is no study; for one in a file write Study.from_file({str(study)!r})")
+        study = Study(study)
     if backward is not None:
         study = replace(study, backward=backward)
-    target = None if path is None else Target(Path(path), resume, overwrite)
+    target = None if path is None else Target(as_path(path), resume, overwrite)
     prepared = plan.prepare(study, method, device, begun=methods_of(target) if target else None)
     crew = None if executor is None else workers_of(executor, threads)
     options = Options(threads=threads, until_error=until_error, crew=crew)

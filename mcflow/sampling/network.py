@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mcflow.errors import InputError
 from mcflow.methods import choice, registry
-from mcflow.model.case import Case
+from mcflow.model.case import Case, require_case
 from mcflow.model.study import MAX_NETWORKS, MAX_SEED
 from mcflow.sampling import compiler, drawn
 
@@ -38,6 +38,7 @@ def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> N
 
     Raises InputError for a seed or network out of range, an unknown method, or inputs that cannot be had.
     """
+    require_case(case, "draw")
     if method != choice.AUTO and not registry.get(method).can_be_drawn:
         raise InputError(f"a {method} of norms has no weights to draw; draw the network by method {_DRAWN}")
     if not 0 <= seed <= MAX_SEED:

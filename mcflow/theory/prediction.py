@@ -9,7 +9,7 @@ import numpy as np
 from mcflow import quantities
 from mcflow.errors import InputError, nearest
 from mcflow.mean_field.quadrature import Array
-from mcflow.model.case import Case
+from mcflow.model.case import Case, require_case
 from mcflow.quantities import NAMES
 from mcflow.theory import stability
 from mcflow.theory.estimate import TIERS, Estimate
@@ -39,6 +39,7 @@ def predict(case: Case, inputs: Array | None = None, tier: str = "exact") -> xar
     and ``left_out``. ``dead_probability`` is P(every unit of the layer is off), for ReLU.
     Raises InputError for an activation that is not square-integrable, or an unknown tier.
     """
+    require_case(case, "predict")
     if tier not in TIERS:
         raise InputError(f"unknown tier {tier!r}; {nearest(tier, TIERS)}")
     stack = of_case(case, inputs)

@@ -133,3 +133,48 @@ def test_verdicts_of_a_picture_are_those_of_the_whole_study(result, monkeypatch)
     monkeypatch.setattr(zscores, "verify", lambda given: seen.append(list(given)) or verify(given))
     mcflow.plot(result, "zscores", cases=NAMES[1])
     assert seen == [NAMES]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda result: mcflow.run("study.toml"), r"write Study\.from_file\('study\.toml'\)"),
+        (lambda result: mcflow.run(None), "a study is made of cases, not NoneType"),
+        (lambda result: mcflow.run(Case(depth=2, width=4), 3), "path = 3 is no path"),
+        (lambda result: mcflow.open(None), "path = None is no path"),
+        (lambda result: mcflow.predict("relu"), r"predict takes a case, as in mcflow\.predict\(mcflow\.Case"),
+        (lambda result: mcflow.draw(None), "draw takes a case"),
+        (lambda result: mcflow.verify([result]), "verify takes a result, .* not one of type list"),
+        (lambda result: mcflow.verify("a.h5"), r"write mcflow\.verify\(mcflow\.open\('a\.h5'\)\)"),
+        (lambda result: mcflow.compare(None), "compare takes a result"),
+        (lambda result: mcflow.compare(Study([Case()])), "compare takes a result, .* type Study"),
+        (lambda result: mcflow.compare([result, 3]), "compare takes a result"),
+        (lambda result: mcflow.plot(None), "plot takes a result"),
+        (lambda result: mcflow.plot(result, cases=3), "cases = 3 is no name"),
+        (lambda result: mcflow.plot(result, cases=[]), "cases is empty"),
+        (lambda result: mcflow.report(None), "report takes a result"),
+        (lambda result: mcflow.report(result, 3), "path = 3 is no path"),
+        (lambda result: mcflow.export(Study([Case()]), "a.csv"), "export takes a result"),
+        (lambda result: mcflow.export(result, None), "path = None is no path"),
+        (lambda result: mcflow.merge(None, "a.h5"), "shard = None is no path"),
+        (lambda result: mcflow.merge(["a.h5"], None), "path = None is no path"),
+        (lambda result: result.inputs("other"), "no case 'other' in this study"),
+    ],
+)
+def test_what_is_of_another_kind_is_a_sentence(call, sentence, result):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    with pytest.raises(InputError, match=sentence):
+        call(result)
+
+
+def test_cases_may_be_given_as_a_list():
+    with mcflow.run([Case(depth=2, width=4)]) as found:
+        assert found.names == ["kaiming_normal-relu"]
+
+
+def test_a_shard_is_opened_with_a_sentence(tmp_path):
+    path = tmp_path / "shard.h5"
+    prepared = plan.prepare(Study(Case(depth=2, width=4), networks=8), "auto", "cpu")
+    run_to_file(prepared, Target(path, False, False), Options(shard=Shard(0, 2)), Silent())
+    with pytest.raises(InputError, match="is one shard of a study"):
+        mcflow.open(path)

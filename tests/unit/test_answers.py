@@ -1,12 +1,15 @@
 """compare, recommend, dialects, export and reproduce: the answers' numbers, not their looks."""
 
 import csv
+import importlib
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mcflow import Case, InputError, Study, run
+from mcflow import Case, InputError, Study, reproductions, run
 from mcflow.answers import frameworks
 from mcflow.answers.comparison import compare
 from mcflow.answers.recommendation import recommend
@@ -139,8 +142,16 @@ def test_claims_are_judged_by_their_tolerance_or_bound():
     assert not Claim("a", "b", 1.0, np.nan, 0.01, tolerance=0.1).reproduced
 
 
-def test_at_least_eight_classics_are_there():
-    assert len(FIGURES) >= 8
+def test_every_classic_is_listed_and_has_its_study_claims_and_picture():
+    folder = Path(reproductions.__file__).parent
+    there = {path.stem for path in folder.glob("*.py") if re.search(r"_\d{4}$", path.stem)}
+    assert there == set(FIGURES)
+    for name in there:
+        module = importlib.import_module(f"mcflow.reproductions.{name}")
+        assert re.search(rf"\b{name[-4:]}\b", module.__doc__), name  # the year of the paper
+        assert module.study().cases, name
+        assert callable(module.judge), name
+        assert callable(module.figure), name
 
 
 def test_kaiming_is_reproduced():

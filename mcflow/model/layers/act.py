@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mcflow.activations import registry
+from mcflow.activations import given, registry
+from mcflow.activations.given import Given
 from mcflow.model.ops import Shape
 
 
@@ -31,6 +32,9 @@ class Act:
         return self.word if self.name is None else {self.word: self.name}
 
 
-def act(name: str | None = None) -> Act:
-    """The activation called ``name``, or the case's. Raises InputError for an unknown one."""
-    return Act(name)
+def act(name: Given | None = None) -> Act:
+    """The activation called ``name``, or of functions phi or (phi, dphi); None is the case's.
+
+    Raises InputError for an unknown one.
+    """
+    return Act(None if name is None else given.resolve(name).name)

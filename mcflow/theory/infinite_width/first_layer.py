@@ -19,7 +19,6 @@ from mcflow.activations.registry import Activation
 from mcflow.distributions import NORMAL, UNIFORM, Distribution
 from mcflow.mean_field import magnitude
 from mcflow.mean_field.evaluation import evaluate, values
-from mcflow.mean_field.even_parts import even_part
 from mcflow.mean_field.moments import LOG_Q_HIGH, LOG_Q_LOW, ROUND_OFF, LogMoments, Moments
 from mcflow.mean_field.quadrature import Array
 from mcflow.quantities import SATURATION
@@ -221,7 +220,7 @@ def _moments(of: FirstLaw, activation: Activation, scalar: object) -> Moments:
     h, w = of.nodes(activation.kinks)
     p, d = evaluate(activation, h)
     z = h / math.sqrt(of.variance)
-    even = even_part(activation, h)
+    even = None if activation.even_part is None else activation.even_part(h)
     p2, d2 = p * p, d * d
     with np.errstate(over="ignore", under="ignore"):
         rows = [p if even is None else even, p2, p2 * p2, d2, p2**3, d2 * d2, d2 * p2, z * d * p, z * z * d2]

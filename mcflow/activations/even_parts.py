@@ -7,36 +7,50 @@ Near h = 0 most activations are a line and a little more. A sum of phi over +-h 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mcflow.activations.formulas import GELU_TANH_CUBIC, SELU_ALPHA, SELU_SCALE, SQRT_2_OVER_PI
-from mcflow.activations.registry import Activation
-from mcflow.mean_field.quadrature import Array
+from mcflow.activations.constants import GELU_TANH_CUBIC, SELU_ALPHA, SELU_SCALE, SQRT_2_OVER_PI
+
+Array = NDArray[np.float64]
 
 SERIES_UNDER = 0.5  # of t, where t + expm1(-t) is summed as a series; 14 terms leave 0.5^14 / 16! = 3e-18
 TERMS = [(-1.0) ** k / math.factorial(k) for k in range(2, 16)]
 
 
-def even_part(activation: Activation, h: Array) -> Array | None:
-    """(phi(h) + phi(-h)) / 2, of the shape of ``h``, to a few ulp; None where it is not known."""
+def gelu(h: Array) -> Array:
     from scipy.special import erf
 
-    if not activation.is_builtin:
-        return None
-    a = activation.parameter
-    forms: dict[str, Callable[[], Array]] = {
-        "gelu": lambda: 0.5 * h * erf(h / math.sqrt(2.0)),
-        "silu": lambda: 0.5 * h * np.tanh(0.5 * h),
-        "gelu_tanh": lambda: 0.5 * h * np.tanh(SQRT_2_OVER_PI * h * (1.0 + GELU_TANH_CUBIC * h * h)),
-        "hardswish": lambda: np.abs(h) * np.minimum(np.abs(h) / 6.0, 0.5),
-        "mish": lambda: _mish(np.abs(h)),
-        "elu": lambda: _exponential_unit(np.abs(h), a),
-        "celu": lambda: a * _exponential_unit(np.abs(h) / a, 1.0),
-        "selu": lambda: SELU_SCALE * _exponential_unit(np.abs(h), SELU_ALPHA),
-    }
-    return forms[activation.kind]() if activation.kind in forms else None
+    return np.asarray(0.5 * h * erf(h / math.sqrt(2.0)))
+
+
+def silu(h: Array) -> Array:
+    return np.asarray(0.5 * h * np.tanh(0.5 * h))
+
+
+def gelu_tanh(h: Array) -> Array:
+    return np.asarray(0.5 * h * np.tanh(SQRT_2_OVER_PI * h * (1.0 + GELU_TANH_CUBIC * h * h)))
+
+
+def hardswish(h: Array) -> Array:
+    return np.asarray(np.abs(h) * np.minimum(np.abs(h) / 6.0, 0.5))
+
+
+def mish(h: Array) -> Array:
+    return _mish(np.abs(h))
+
+
+def elu(h: Array, a: float) -> Array:
+    return _exponential_unit(np.abs(h), a)
+
+
+def celu(h: Array, a: float) -> Array:
+    return a * _exponential_unit(np.abs(h) / a, 1.0)
+
+
+def selu(h: Array) -> Array:
+    return SELU_SCALE * _exponential_unit(np.abs(h), SELU_ALPHA)
 
 
 def _exponential_unit(t: Array, a: float) -> Array:

@@ -1,39 +1,34 @@
-"""Gaussian averages that are elementary: E phi, E phi^2, E phi'^2 of the activations that have them."""
+"""Gaussian averages that are elementary, (E phi, E phi^2, E phi'^2) at h ~ N(0, q), accurate at every q."""
 
 from __future__ import annotations
 
 import math
-
-from mcflow.activations.registry import Activation
+from collections.abc import Callable
 
 Averages = tuple[float, float, float]
 
 
-def moments(activation: Activation, q: float) -> Averages | None:
-    """(E phi, E phi^2, E phi'^2) at h ~ N(0, q), or None where no closed form is accurate at every q."""
-    slope = activation.negative_slope
-    if slope is not None:
-        half = 0.5 * (1.0 + slope * slope)
-        return (1.0 - slope) * math.sqrt(q / (2.0 * math.pi)), half * q, half
-    form = {"squared_relu": _squared_relu, "sin": _sin, "erf": _erf, "gelu": _gelu, "hardtanh": _hardtanh}
-    return form[activation.kind](q) if activation.kind in form else None
+def leaky(slope: float) -> Callable[[float], Averages]:
+    """Of phi(h) = h for h > 0 and slope h below."""
+    half = 0.5 * (1.0 + slope * slope)
+    return lambda q: ((1.0 - slope) * math.sqrt(q / (2.0 * math.pi)), half * q, half)
 
 
-def _squared_relu(q: float) -> Averages:
+def squared_relu(q: float) -> Averages:
     return 0.5 * q, 1.5 * q * q, 2.0 * q
 
 
-def _sin(q: float) -> Averages:
+def sin(q: float) -> Averages:
     return 0.0, -0.5 * math.expm1(-2.0 * q), 0.5 * (1.0 + math.exp(-2.0 * q))
 
 
-def _erf(q: float) -> Averages:
+def erf(q: float) -> Averages:
     # asin(x) with x = 2 q / (1 + 2 q): written by atan2, which keeps its digits as x -> 1 (Williams 1997)
     second = (2.0 / math.pi) * math.atan2(2.0 * q, math.sqrt(1.0 + 4.0 * q))
     return 0.0, second, (4.0 / math.pi) / math.sqrt(1.0 + 4.0 * q)
 
 
-def _gelu(q: float) -> Averages:
+def gelu(q: float) -> Averages:
     root = math.sqrt(1.0 + 2.0 * q)
     angle = math.atan2(q, root)  # asin(q / (1 + q))
     mean = q / math.sqrt(2.0 * math.pi * (1.0 + q))
@@ -43,7 +38,7 @@ def _gelu(q: float) -> Averages:
     return mean, second, slope
 
 
-def _hardtanh(q: float) -> Averages:
+def hardtanh(q: float) -> Averages:
     inside = math.erf(1.0 / math.sqrt(2.0 * q))
     outside = math.erfc(1.0 / math.sqrt(2.0 * q))
     if q < 1.0:
