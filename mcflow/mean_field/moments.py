@@ -91,7 +91,7 @@ def _points(activation: Activation, q: float) -> tuple[Array, Array, Array, Arra
 
 def mean_slope(activation: Activation, q: float) -> float:
     """E phi'(h), h ~ N(0, q)."""
-    _, w, _, d, _ = _points(activation, q)
+    _, w, _, d, _ = _points(activation, min(q, activation.far_variance))
     return float(w @ d)
 
 
