@@ -10,6 +10,7 @@ ALONE = {
         "_pipelines",  # passes of Numba's compiler, which the GPU's does not have
         "ceilings",  # what one core can do at most; a device's is measured by the benchmark
         "chain",  # milliseconds on the processor
+        "fold",  # rows of either device are folded by the processor
         "one_input",  # fewer passes over memory; a block of threads makes no more of them for one input
         "vectors",  # loops over contiguous numbers; the GPU's threads share them in place
     },
