@@ -53,7 +53,8 @@ def _of_functions(phi: Any, dphi: Any) -> Activation:
     check_scalar(name, "phi", phi)
     if dphi is not None:
         check_scalar(name, "dphi", dphi)
-    if values_sha256(phi, dphi) != values_sha256(*(known.scalar or (phi, dphi))):
+    # not from the cache: what a user holds may be another function by now, through a global or a closure
+    if values_sha256.__wrapped__(phi, dphi) != values_sha256(*(known.scalar or (phi, dphi))):
         raise InputError(
             f"activation {name!r} is another function already, or has another derivative; give this one a name of its "
             f"own: mcflow.activations.register('NAME', phi, dphi), then activation='NAME'"

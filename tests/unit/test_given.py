@@ -136,3 +136,14 @@ def test_a_study_takes_one_case_or_several():
     for wrong in ("case", 3, ["case"]):
         with pytest.raises(InputError, match=r"a study is made of cases, not \w+; write Study\(\[Case"):
             mcflow.Study(wrong)
+
+
+def test_a_function_that_changed_through_a_global_is_refused_however_often_it_was_given():
+    name = "scaled_by_a_global"
+    namespace = {"factor": 1.0, "math": math}
+    exec(f"def {name}(h):\n    return math.tanh(factor * h)", namespace)
+    for scheme in ("kaiming_normal", "xavier_normal"):
+        assert Case(scheme, namespace[name], depth=2, width=4).nonlinearity.scalar[0](1.0) == math.tanh(1.0)
+    namespace["factor"] = 3.0
+    with pytest.raises(InputError, match="is another function already"):
+        Case("kaiming_normal", namespace[name], depth=2, width=4)
