@@ -31,7 +31,7 @@ def command(width: int, depth: int, threads: int | None, as_json: bool) -> None:
 def _print(result: dict[str, Any]) -> None:
     from rich.table import Table
 
-    from mcflow.cli.tables import console as wide
+    from mcflow.cli import tables
 
     table = Table(title=f"ReLU, forward and backward, width {result['width']}, depth {result['depth']}")
     for name in ("case", "threads", "networks/s", "layers/s", "weights/s", "normals", "sgemm"):
@@ -45,8 +45,8 @@ def _print(result: dict[str, Any]) -> None:
             *(f"{value:.3g}" for value in rates),
             *("" if share is None else f"{100 * share:.0f} %" for share in shares),
         )
-    console = wide()
-    console.print(table)
+    console = tables.console()
+    tables.show(console, table)
     ceilings = result["ceilings"]
     best = [ceilings[f"{name}_per_second"] / 1e9 for name in ("words", "normals", "uniforms")]
     console.print(

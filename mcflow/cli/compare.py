@@ -65,7 +65,7 @@ def _print(found: Comparison) -> None:
             cosine = "" if entry.correlation is None else "{:.2f} > {:.2f}".format(*entry.correlation)
             cells = [_factor(entry.activations), _factor(entry.gradients), *leaves, shares, cosine]
             table.add_row(entry.case, *cells)
-        out.print(table)
+        tables.show(out, table)
         for line in found.sentences(activation):
             out.print(line, soft_wrap=True, markup=False)
     print("x > 12: activations overflow at layer 12; d < 40: gradients underflow 40 layers down; off: phi' = 0")

@@ -55,7 +55,7 @@ def _print(found: Recommendation) -> None:
     out.print(found.sentence, markup=False, soft_wrap=True)
     for reason in found.reasons:
         out.print(f"  {reason}", markup=False, soft_wrap=True)
-    out.print(_table(found))
+    tables.show(out, _table(found))
     for framework, line in found.code.items():
         out.print(f"{framework}: {line}", markup=False, soft_wrap=True)
 
@@ -99,5 +99,5 @@ def _dialects(quiet: bool) -> list[dict[str, object]]:
             table.add_row(*cells, f"{row['variance']:.6f}", f"{row['measured']:.6f}", str(row["mcflow"] or "none"))
         out = tables.console()
         out.width = max(out.width, 128)
-        out.print(table)
+        tables.show(out, table)
     return rows

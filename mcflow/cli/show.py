@@ -90,7 +90,7 @@ def _print(document: dict[str, Any]) -> None:
         done = case["networks_done"] if running is None else running["networks_done"][case["name"]]
         cells = (case["name"], case["depth"], case["width"], f"{case['gain']:.6g}", case["method"], done)
         table.add_row(*map(str, cells))
-    out.print(table)
+    tables.show(out, table)
     for case in document["cases"]:
         for lacking in case.get("missing", ()):
             out.print(f"{case['name']}: {lacking}", markup=False, soft_wrap=True)

@@ -9,17 +9,26 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 if TYPE_CHECKING:
     from mcflow.answers.signal import Flow, Measured
 
+_WIDEST = 10_000
 _NARROWEST = 100  # columns where stdout is no terminal
 
 
 def console() -> Console:
     """Where tables go: stdout, as wide as it is, or as a table needs where it is no terminal."""
     return Console(width=None if sys.stdout.isatty() else _NARROWEST, highlight=False)
+
+
+def show(out: Console, table: Table) -> None:
+    """Print a table as wide as what stands in it, whatever the terminal has: a number that is cut is none."""
+    natural = Measurement.get(out, out.options.update(max_width=_WIDEST), table).maximum
+    out.width = max(out.width, natural)
+    out.print(table, crop=False)
 
 
 def print_json(document: Any) -> None:
@@ -41,7 +50,7 @@ def print_flow(cases: Sequence[Flow]) -> None:
             cells = [_cell(case.measured[name][place]) if name in case.measured else "" for name in (FORWARD, BACKWARD)]
             table.add_row("" if place else case.name, str(layer), *cells, end_section=place == len(case.layers) - 1)
     out = console()
-    out.print(table)
+    show(out, table)
     longest = max(len(case.name) for case in cases)
     for case in cases:
         out.print(f"{case.name:<{longest}}  {case.sentence}", soft_wrap=True, markup=False)

@@ -114,7 +114,7 @@ def _print_case(name: str, dataset: xarray.Dataset) -> None:
             for quantity in ("activation_second_moment", "gradient_second_moment")
         ]
         table.add_row(str(layer), *cells, tiers[0] if tiers[0] == tiers[1] else ", ".join(tiers))
-    out.print(table)
+    tables.show(out, table)
     if "dead_probability" in dataset and float(dataset["dead_probability"][-1]) > 1e-12:
         out.print(f"P(dead by layer {depth}) = {float(dataset['dead_probability'][-1]):.4g}", soft_wrap=True)
     if dataset.attrs["stability"]:
@@ -150,7 +150,7 @@ def _show_fixed_points(study: Study, as_json: bool) -> None:
         return
     out = tables.console()
     for record in unique:
-        out.print(_fixed_table(record))
+        tables.show(out, _fixed_table(record))
         out.print(record["sentence"], soft_wrap=True, markup=False)
         for of, value in record["critical_gain"].items():
             out.print(

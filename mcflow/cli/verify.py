@@ -20,8 +20,6 @@ Examples:
   mcflow verify runs/relu.h5 --tier infinite-width
   mcflow verify runs/relu.h5 --all --alpha 0.001"""
 
-_WIDTH = 128  # columns that the table needs
-
 
 @click.command(epilog=EXAMPLE)
 @click.argument("file")
@@ -52,7 +50,6 @@ def _print(found: Verification, every: bool) -> None:
     from mcflow.cli import tables
 
     out = tables.console()
-    out.width = max(out.width, _WIDTH)
     for note in found.notes:
         out.print(note, soft_wrap=True, markup=False)
     for verdict in found.verdicts:
@@ -66,7 +63,7 @@ def _print(found: Verification, every: bool) -> None:
         for row in shown:
             table.add_row(*_cells(row), style="bold" if row.rejected else None)
         if shown:
-            out.print(table)
+            tables.show(out, table)
         out.print(f"{verdict.case}: {verdict.sentence}", soft_wrap=True, markup=False)
         for line in _closing(verdict, found):
             out.print(f"  {line}", soft_wrap=True, markup=False)

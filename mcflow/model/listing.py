@@ -1,4 +1,4 @@
-"""A program as text: a line for each op, 80 columns wide."""
+"""A program as text: a line for each op, in 80 columns where names and numbers are of the usual length."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RIGHT = ("op", "numbers", "std", "bias")
 def text(ops: Iterable[Op], beside: Mapping[str, Sequence[str]] | None = None) -> str:
     """A table of the ops; ``beside`` has further columns by their heading, a cell for each op.
 
-    Names of layers are cut from the left where the line would be longer than 80 columns.
+    Nothing is cut: columns stand closer where the line would be longer than 80, and run over where that is too little.
     """
     heads = ["op", "layer", "does", "shape", "fans", "role", "numbers", "std", "bias"]
     rows = [_cells(number, op) for number, op in enumerate(ops, 1)]
@@ -25,10 +25,7 @@ def text(ops: Iterable[Op], beside: Mapping[str, Sequence[str]] | None = None) -
     table = [column for column in table if any(column[1:])]  # no biases: no column of them
     sizes = [max(map(len, column)) for column in table]
     gap = 2 if sum(sizes) + 2 * (len(sizes) - 1) <= COLUMNS else 1
-    spare = COLUMNS - sum(sizes) - gap * (len(sizes) - 1)
     shown = [column[0] for column in table]
-    names = shown.index("layer")
-    sizes[names] = max(len("layer"), sizes[names] + min(0, spare))
     lines = []
     for cells in zip(*table, strict=True):
         fitted = map(_fitted, shown, cells, sizes)
@@ -37,7 +34,6 @@ def text(ops: Iterable[Op], beside: Mapping[str, Sequence[str]] | None = None) -
 
 
 def _fitted(head: str, cell: str, size: int) -> str:
-    cell = cell if len(cell) <= size else "~" + cell[1 - size :]
     return cell.rjust(size) if head in RIGHT else cell.ljust(size)
 
 

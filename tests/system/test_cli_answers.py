@@ -158,3 +158,11 @@ def test_a_run_still_going_is_judged_by_its_parts(mcflow_command, tmp_path):
     done = mcflow_command("verify", "going.h5")
     assert done.returncode == 0, done.stderr
     assert "100 of 5000" in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["verify", "compare", "show"])
+def test_no_number_of_a_table_is_cut_in_a_pipe_or_a_narrow_terminal(verb, mcflow_command, study):
+    done = mcflow_command(verb, study, environment={"COLUMNS": "60"})
+    assert done.returncode == 0, done.stderr
+    assert "\u2502" in done.stdout
+    assert "\u2026" not in done.stdout
