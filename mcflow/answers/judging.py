@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import quantities
 from mcflow.answers import checks
 from mcflow.answers.allowances import Expected, Prediction
 from mcflow.answers.checks import extremes
@@ -59,11 +60,11 @@ def rows_of_case(
 def rows_of_missing(name: str, dataset: xarray.Dataset, cosines: bool) -> Iterable[Row]:
     """A row that fails for each quantity, predicted or not, for which some networks have no number."""
     done = int(dataset.attrs["networks_done"])
-    counts = {str(name): values.values for name, values in dataset.items() if str(name).endswith(COUNT)}
-    for name_of_count, of_summary in counts.items():
-        quantity = name_of_count.removesuffix(COUNT)
+    counts = {}
+    for quantity in filter(lambda quantity: quantity + COUNT in dataset, quantities.NAMES):
+        counts[quantity + COUNT] = dataset[quantity + COUNT].values
         if quantity in dataset:  # the rows themselves, which a summary only tells of
-            counts[name_of_count] = np.minimum(of_summary, kept_rows.numbers(dataset, quantity))
+            counts[quantity + COUNT] = np.minimum(counts[quantity + COUNT], kept_rows.numbers(dataset, quantity))
     for item in missing(counts, done, cosines):
         place = (name, item.layer - 1, item.quantity, COUNTED, "exact")
         yield row(place, (done - item.networks, 0.0, done, 0.0, done), np.nan, 0.0, "")

@@ -41,9 +41,9 @@ def missing(summary: Mapping[Any, Any], networks: int, cosines: bool) -> list[Mi
     ``cosines`` tells whether every cosine must be there: see ``has_every_cosine``.
     """
     found = []
-    for name in summary:
-        quantity = str(name).removesuffix(COUNT)
-        if quantity == name or quantity in OF_GRADIENTS or (quantity in OF_LIVING and not cosines):
+    for quantity in quantities.NAMES:
+        name = quantity + COUNT
+        if name not in summary or quantity in OF_GRADIENTS or (quantity in OF_LIVING and not cosines):
             continue
         lacking = networks - np.asarray(summary[name])
         if lacking.max(initial=0) > 0:

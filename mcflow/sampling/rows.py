@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -53,19 +54,22 @@ def block_of(
     wanted = quantities.given(sizes.inputs, backward, filled)
     made: dict[str, Floats] = {}
     with np.errstate(all="ignore"):  # nothing over nothing, and what has left float64
-        # those of several sums first: the others are made in the place of their one
+        # those that share a sum with others first: what is left of a sum at last is made in its place
+        uses = Counter(column for quantity in wanted for column in quantity.sums)
         for quantity in sorted(wanted, key=lambda quantity: -len(quantity.sums)):
-            made[quantity.name] = _row(quantity, sums, sizes)
+            made[quantity.name] = _row(quantity, sums, sizes, uses)
     rows = {quantity.name: made[quantity.name] for quantity in wanted}
     of_h, of_x, of_d, below = exponents
     log2 = scale(rows, [of_h, of_x, of_d if backward else None, below if backward else None])
     return Block(first, rows, counts[0], counts[1] if backward else None, log2)
 
 
-def _row(quantity: Quantity, sums: Floats, sizes: Sizes) -> Floats:
-    """(network, layer) values without their power of two."""
+def _row(quantity: Quantity, sums: Floats, sizes: Sizes, uses: Counter[int]) -> Floats:
+    """(network, layer) values without their power of two; ``uses``: how many quantities still take each column."""
+    uses.subtract(quantity.sums)
     if len(quantity.sums) == 1:
-        top = sums[quantity.numerator[0]]
+        column = quantity.numerator[0]
+        top = sums[column].copy() if uses[column] else sums[column]
     else:
         top = math.prod((sums[column] for column in quantity.numerator), start=np.ones(()))
         for column in quantity.denominator:

@@ -82,12 +82,12 @@ def _direction(recorded: Recorded, layer: int, known: NDArray[np.bool_], square:
 
 def _averages(recorded: Recorded, layer: int, variance: Floats) -> Iterable[Row]:
     """Averages over the units, in standard deviations about their means given G: mean 0, mean square 1."""
-    quantities = [name for name in OBSERVABLES if recorded.has(name) and not name.startswith("preactivation")]
+    of_units = [name for name in OBSERVABLES if recorded.has(name) and not quantities.get(name).powers[0]]
     table = _Table.of(recorded, variance)
     if table is None:
         return
     n = float(recorded.stack.width[layer])
-    for quantity in quantities:
+    for quantity in of_units:
         mean, spread = table(quantity)
         yield from _scores(recorded, layer, quantity, mean, spread / n)
     if layer == recorded.stack.depth - 1 and recorded.has("gradient_second_moment"):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from mcflow import quantities
 from mcflow.answers.checks.recorded import Floats, Recorded
 from mcflow.answers.verdict_rows import Row
 from mcflow.statistics import hypotheses
@@ -88,7 +89,7 @@ def _second_moment(recorded: Recorded, layer: int, quantity: str, counted: Count
     beyond = counts[0] + counts[-1]
     found = float(inner @ (middle**2 - step * step / 12.0)) + beyond * edges[-2] ** 2
     loose = ON_EDGES * total * 2.0 * step * edges[-2]
-    if quantity.startswith("gradient"):
+    if quantities.get(quantity).passes == "backward":
         loose += (float(inner[np.abs(middle) < step].sum()) + float(np.abs(np.diff(inner)).max())) * step * step
     else:
         loose += float((values < 4.0 * step * step).sum()) * recorded.units(layer) * step * step

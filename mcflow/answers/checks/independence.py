@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from mcflow import quantities
 from mcflow.answers.checks.recorded import FEWEST, Floats, Recorded
 from mcflow.answers.verdict_rows import Row
 from mcflow.quantities import ALL
@@ -30,7 +31,7 @@ def rows(recorded: Recorded) -> Iterable[Row]:
                 spread = float(np.log(values).std()) if len(values) else 0.0
             if len(values) < FEWEST or spread < 1e3 * RESOLUTION:
                 continue  # orthogonal weights keep a norm: what spreads is round-off
-            if not quantity.startswith("activation"):  # where all units are saturated x^2 is one number
+            if not quantities.get(quantity).powers[1]:  # where all units are saturated x^2 is one number
                 yield _alike(recorded, quantity, layer, values, spread)
             yield from _orders(recorded, quantity, layer, values)
     yield from _all_layers(recorded)
