@@ -103,6 +103,8 @@ def _put_case(file: h5py.File, job: Job, prepared: Prepared) -> None:
         attributes["inputs_note"] = job.inputs_note
     if not case.nonlinearity.is_builtin:
         attributes["activation_sha256"] = definitions.values_sha256(case.nonlinearity)
+    if definitions.is_own(case):
+        attributes["registered"] = True
     for key, value in attributes.items():
         group.attrs[key] = value
     depth = job.program.depth

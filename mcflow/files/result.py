@@ -78,7 +78,16 @@ class Result(Mapping[str, "xarray.Dataset"]):
 
         InputError where it uses a registered activation or scheme that is not registered here, or is another here.
         """
-        study = Study.from_toml(str(self.attrs["study"]))
+        try:
+            study = Study.from_toml(str(self.attrs["study"]))
+        except InputError as error:
+            own = [name for name in self.names if "registered" in self._file[name].attrs]
+            if not own:
+                raise
+            raise InputError(
+                f"{error} {own[0]} uses a function that the process which made this file had registered: register it "
+                "here too, or name one that a module holds, as in module:phi,dphi"
+            ) from None
         for name, case in zip(self.names, study.cases, strict=True):
             if definitions.is_own(case):
                 self._refuse_other_functions(name, case)

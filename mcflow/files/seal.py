@@ -70,7 +70,9 @@ def read_seal(file: h5py.File) -> Seal:
 
 
 def _states_own(group: h5py.Group) -> bool:
-    return "activation_sha256" in group.attrs or not schemes.is_builtin(str(group.attrs["scheme"]))
+    """Whether a case has functions of a user's own; files of format 1.1 and before say it by its scheme's name."""
+    attrs = group.attrs
+    return "registered" in attrs or "activation_sha256" in attrs or not schemes.is_builtin(str(attrs["scheme"]))
 
 
 def case_names(file: h5py.File) -> list[str]:

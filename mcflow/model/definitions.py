@@ -41,7 +41,9 @@ class Definition:
 def definition_of(case: Case, program: Program) -> Definition:
     """The definition of a case by the functions that are registered in this process."""
     digest = "" if case.nonlinearity.is_builtin else values_sha256(case.nonlinearity)
-    return Definition(case.scheme, case.activation, case.rule.distribution.name, digest, program.weight_std)
+    return Definition(
+        " or ".join(case.scheme_names), case.activation, case.rule.distribution.name, digest, program.weight_std
+    )
 
 
 def stated(attributes: Mapping[str, Any], weight_std: NDArray[np.float64]) -> Definition:

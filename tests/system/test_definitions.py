@@ -1,6 +1,8 @@
 """A scheme or an activation of one's own is what it computes, not its name: other networks never join a study."""
 
 import math
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -18,6 +20,7 @@ from mcflow.files import atomic
 from mcflow.files.seal import difference, seal_of
 from mcflow.files.shards import Shard
 from mcflow.files.target import Target
+from mcflow.layers import act, dense
 from mcflow.model import definitions
 from mcflow.running import merging, run
 from mcflow.running.run import Options
@@ -272,3 +275,26 @@ def test_another_content_of_the_inputs_file_is_another_study(tmp_path):
     assert difference(there, seal(mcflow.Study([case]))) == ""
     path.write_text("1,2\n3,4.04\n")
     assert "inputs' values differ" in difference(there, seal(mcflow.Study([case])))
+
+
+def test_a_registered_scheme_of_one_layer_is_named_where_it_became_another(tmp_path):
+    schemes.register("of_a_layer", lambda fan_in, fan_out: 1.0 / fan_in)
+    layers = [dense(8), act(), dense(8, scheme="of_a_layer"), act()]
+    case = mcflow.Case("lecun_normal", "tanh", layers=layers, shape=(8,))
+    mcflow.run(mcflow.Study([case], networks=20), tmp_path / "a.h5").close()
+    schemes.register("of_a_layer", lambda fan_in, fan_out: 1.1 / fan_in)
+    with pytest.raises(mcflow.InputError, match=r"of_a_layer.* gives the weights of layer 2 standard deviation"):
+        mcflow.run(mcflow.Study([case], networks=40), tmp_path / "a.h5", resume=True)
+
+
+def test_a_file_of_a_function_that_is_not_here_says_what_to_do(tmp_path):
+    path = tmp_path / "a.h5"
+    code = f"""
+import mcflow
+def soft(h):
+    return h / (1 + abs(h))
+mcflow.run(mcflow.Study([mcflow.Case("lecun_normal", soft, depth=2, width=4)], networks=8), {str(path)!r}).close()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with mcflow.open(path) as result, pytest.raises(mcflow.InputError, match="had registered: register it here too"):
+        _ = result.study
