@@ -151,3 +151,18 @@ def test_where_there_are_no_links_one_holds(dead, monkeypatch):
     assert most
     assert max(most) == 1
     assert not list(dead.iterdir())
+
+
+def test_a_link_whose_answer_was_lost_and_that_is_asked_for_again_is_ours(tmp_path, monkeypatch):
+    real = os.link
+
+    def repeated(source, target):
+        real(source, target)
+        real(source, target)  # as NFS does: the second one finds the first one's file
+
+    monkeypatch.setattr(os, "link", repeated)
+    with lock.hold(tmp_path):
+        assert lock.holder(tmp_path) == f"process {os.getpid()} on {socket.gethostname()}"
+        with pytest.raises(InputError, match="is being written by process"), lock.hold(tmp_path):
+            pass
+    assert not list(tmp_path.iterdir())
