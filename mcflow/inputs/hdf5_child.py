@@ -1,4 +1,4 @@
-"""Child process of ``input_files``: prints one dataset of an HDF5 file (also MATLAB 7.3, netCDF 4), with a note."""
+"""Child process of ``user_files``: prints one dataset of an HDF5 file (also MATLAB 7.3, netCDF 4), with a note."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Child process of ``input_files``: prints the columns of a Parquet table, with a note."""
+"""Child process of ``user_files``: prints the columns of a Parquet table, with a note."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from mcflow.quantities import Quantity
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from mcflow.model.case import Case
 
 
-class Method:
+class Method(ABC):
     """One way to simulate a case. ``features`` are the entries of one of its inputs, everywhere.
 
     ``counts``: it has numbers for histograms. ``makes_weights``: it walks through matrices that it makes.
@@ -27,17 +28,17 @@ class Method:
         """Whether it records a quantity, where inputs and passes allow it."""
         return True
 
+    @abstractmethod
     def why_not(self, case: Case, features: int) -> str:
         """Why it does not describe a case, as half a sentence, or an empty string."""
-        raise NotImplementedError
 
+    @abstractmethod
     def why(self, case: Case) -> str:
         """Why it may be taken for a case, where it can."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cost(self, case: Case, features: int) -> float:
         """Nanoseconds of one network on one AVX-512 core (docs/benchmarks.md); only ratios of methods matter."""
-        raise NotImplementedError
 
     def thread_bytes(self, case: Case, features: int, backward: bool) -> int:
         """Memory that a thread needs besides its rows."""

@@ -269,7 +269,7 @@ class Case:
         return out
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=256)  # more than most studies have cases, which are asked in turn
 def _lowered(
     layers: tuple[Layer, ...] | None,
     widths: tuple[int, ...],

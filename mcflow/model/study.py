@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -89,6 +89,13 @@ class Study:
         if name not in self.names:
             raise InputError(f"no case {name!r} in this study; {nearest(name, self.names)}")
         return self.cases[self.names.index(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        """The group names, as a result's."""
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.cases)
 
     def with_networks(self, networks: int) -> Study:
         """The same study of another number of networks."""

@@ -1,8 +1,6 @@
 """Help answers fast and has an example for every verb; doctor says what there is."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -24,18 +22,6 @@ def test_the_help_lists_every_verb(capsys):
     text = capsys.readouterr().out
     for verb in HERE:
         assert VERBS[verb] in text
-
-
-def test_help_imports_nothing_heavy():
-    code = """
-import sys
-from mcflow.cli import call
-call(["--help"])
-heavy = {"numba", "llvmlite", "scipy", "xarray", "pandas", "h5py", "matplotlib", "dask", "sklearn"}
-print("imported:", *sorted(heavy & set(sys.modules)))
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1].strip() == "imported:"
 
 
 def test_doctor_says_what_there_is(mcflow_command):

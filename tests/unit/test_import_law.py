@@ -4,12 +4,13 @@ import ast
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("numba", "scipy", "xarray", "h5py", "matplotlib", "sklearn", "h5netcdf")
+HEAVY = ("numba", "llvmlite", "scipy", "xarray", "pandas", "h5py", "h5netcdf", "matplotlib", "sklearn", "dask")
 PLAIN = {"__future__", "math", "collections.abc", "typing", "numpy"}
 
 
@@ -162,3 +163,10 @@ def test_bare_kernels_are_refused_with_a_sentence():
 def test_python_started_in_the_checkout_finds_its_kernels():
     done = in_the_checkout("import mcflow.kernels.body.rng as rng; print(rng.__file__)")
     assert done.stdout.strip() == str(ROOT / "kernels" / "body" / "rng.py"), done.stderr
+
+
+def test_every_folder_of_the_package_is_installed():
+    stated = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    folders = [path.parent.relative_to(ROOT).parts for path in (ROOT / "mcflow").rglob("__init__.py")]
+    kernels = [("mcflow", *path.parent.relative_to(ROOT).parts) for path in (ROOT / "kernels").rglob("__init__.py")]
+    assert stated == {".".join(parts) for parts in (*folders, *kernels)}

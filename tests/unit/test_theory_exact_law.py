@@ -50,20 +50,6 @@ def test_mean_of_a_deep_tanh_network_is_converged(monkeypatch):
     assert coarse == pytest.approx(0.0083513026, rel=1e-8)
 
 
-def test_quantiles_and_density_of_one_layer_are_those_of_chi_squared():
-    """With one layer q = G chi^2_n / n exactly."""
-    from scipy.stats import chi2
-
-    _, _, (chain,) = chain_of(Case("lecun_normal", "tanh", depth=1, width=20))
-    probabilities = np.array([0.05, 0.5, 0.95])
-    expected = chi2.ppf(probabilities, 20) / 20
-    found = law_estimates.second_moment_quantiles(chain, 1, probabilities)
-    assert found == pytest.approx(expected, rel=2e-6)
-    density, distribution = law_estimates.second_moment_law(chain, 1, expected)
-    assert distribution == pytest.approx(probabilities, abs=1e-6)
-    assert density == pytest.approx(20 * chi2.pdf(20 * expected, 20), rel=1e-5)
-
-
 def test_dead_networks_are_what_the_law_misses():
     _, _, (chain,) = chain_of(Case("kaiming_normal", "relu", depth=10, width=16))
     _, weights = chain.at(9)

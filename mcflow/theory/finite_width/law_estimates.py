@@ -150,28 +150,3 @@ def _log_law(stack: Stack, law: Chain, name: str) -> tuple[Array | None, Array |
         mean[layer] = weights @ logs
         variance[layer] = weights @ (logs - mean[layer]) ** 2
     return mean + psi(half) - np.log(half), np.sqrt(variance + polygamma(1, half))
-
-
-def second_moment_law(chain: Chain, layer: int, values: Array) -> tuple[Array, Array]:
-    """Density and distribution function of q_l = mean h_l^2 over networks at ``values``; layer counted from 1."""
-    from scipy.special import chdtr, gammaln
-
-    n = float(chain.width[layer - 1])
-    logs, weights = chain.at(layer - 1)
-    ratio = n * np.asarray(values, dtype=np.float64)[:, None] / np.exp(logs)
-    log_density = (0.5 * n - 1.0) * np.log(0.5 * ratio) - 0.5 * ratio - gammaln(0.5 * n) + math.log(0.5)
-    density = (np.exp(log_density) * n / np.exp(logs)) @ weights
-    return density, chdtr(n, ratio) @ weights + max(0.0, 1.0 - float(weights.sum()))
-
-
-def second_moment_quantiles(chain: Chain, layer: int, probabilities: Array) -> Array:
-    """Quantiles of q_l over networks; layer counted from 1. Relative error about 1e-6."""
-    from scipy.optimize import brentq
-
-    logs, _ = chain.at(layer - 1)
-    low, high = float(logs.min()) - 8.0, float(logs.max()) + 4.0
-
-    def excess(x: float, p: float) -> float:
-        return float(second_moment_law(chain, layer, np.array([math.exp(x)]))[1][0]) - p
-
-    return np.exp([brentq(excess, low, high, args=(p,), xtol=1e-9) for p in np.asarray(probabilities).tolist()])
