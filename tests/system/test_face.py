@@ -60,13 +60,15 @@ def test_export_writes_a_table_once(result, tmp_path):
     assert mcflow.export(result, path, summary=True, overwrite=True) == len(path.read_text().splitlines()) - 1
 
 
-def test_report_of_a_result_or_a_file(result, tmp_path):
+def test_report_of_a_result_or_a_file(tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    result = mcflow.run(Case(depth=2, width=4))
     path = mcflow.report(result, tmp_path / "page.html")
     assert "mcflow run study.toml -o page.h5" in path.read_text()
     assert "--ink" in path.read_text()
     with pytest.raises(InputError, match="in memory"):
         mcflow.report(result)
+    result.close()
     with mcflow.run(Case(depth=2, width=4), tmp_path / "a.h5"):
         assert mcflow.report(tmp_path / "a.h5") == tmp_path / "a.html"
 
