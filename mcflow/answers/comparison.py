@@ -17,6 +17,7 @@ from mcflow.answers.document import plain
 from mcflow.answers.signal import BACKWARD, FORWARD, KEPT
 from mcflow.errors import InputError
 from mcflow.files.result import Result, require_result
+from mcflow.model.study import Study
 from mcflow.plural import counted
 from mcflow.statistics import magnitudes
 
@@ -146,7 +147,7 @@ def compare(results: Result | Iterable[Result], notes: Sequence[str] = ()) -> Co
     their difference are then those of the mean paired difference. ``notes`` are passed on. Raises InputError where
     nothing can be compared: one network, one layer, no second moments.
     """
-    if isinstance(results, (str, Path, Result)) or not isinstance(results, Iterable):
+    if isinstance(results, (str, Path, Result, Study)) or not isinstance(results, Iterable):
         results = cast("list[Result]", [results])
     entries: dict[str, list[tuple[Entry, Floats | None, Any]]] = {}
     for result in results:
