@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from mcflow import markup
 from mcflow.activations import registry
 from mcflow.answers.document import plain
+from mcflow.answers.subject import Subject
 from mcflow.answers.signal import BACKWARD, FORWARD, KEPT
 from mcflow.errors import InputError
+from mcflow.files import kept_rows
 from mcflow.files.result import Result, require_result
 from mcflow.model.study import Study
 from mcflow.plural import counted
@@ -139,7 +141,7 @@ class Comparison:
         }
 
 
-def compare(results: Result | Iterable[Result], notes: Sequence[str] = ()) -> Comparison:
+def compare(results: Result | Subject | Iterable[Result | Subject], notes: Sequence[str] = ()) -> Comparison:
     """Which scheme keeps activations and gradients flowing: the cases of one result, or of several, ranked.
 
     A ranking for each activation, best first, by the factor per layer of the typical network's second moments, with
@@ -147,13 +149,15 @@ def compare(results: Result | Iterable[Result], notes: Sequence[str] = ()) -> Co
     their difference are then those of the mean paired difference. ``notes`` are passed on. Raises InputError where
     nothing can be compared: one network, one layer, no second moments.
     """
-    if isinstance(results, (str, Path, Result, Study)) or not isinstance(results, Iterable):
-        results = cast("list[Result]", [results])
+    if isinstance(results, (str, Path, Result, Subject, Study)) or not isinstance(results, Iterable):
+        results = cast("list[Result | Subject]", [results])
     entries: dict[str, list[tuple[Entry, Floats | None, Any]]] = {}
     for result in results:
-        require_result(result, "compare")
-        for name in result.names:
-            dataset, case = result[name], result.case(name)
+        if not isinstance(result, Subject):
+            require_result(result, "compare")
+        subject = Subject.of(result)
+        for name in subject.names:
+            dataset, case = subject[name], subject.case(name)
             if f"{FORWARD}_mean" not in dataset:
                 continue
             if int(dataset.attrs["networks_done"]) < 2:
@@ -161,7 +165,7 @@ def compare(results: Result | Iterable[Result], notes: Sequence[str] = ()) -> Co
             if dataset.sizes["layer"] < 2:
                 raise InputError(f"{name} has one layer: nothing flows; give a depth of at least 2")
             entry, scores = _entry(name, case.scheme, case.activation, dataset)
-            key = (int(result.attrs["seed"]), dataset.sizes["layer"])
+            key = (int(subject.attrs["seed"]), dataset.sizes["layer"])
             entries.setdefault(case.activation, []).append((entry, scores, key))
     if not entries:
         raise InputError("no case with second moments of activations to compare")
@@ -208,8 +212,8 @@ def _growth(dataset: xarray.Dataset, quantity: str, backwards: bool) -> tuple[Gr
     steps = len(logs) - 1
     slopes: Floats | None = None
     if quantity in dataset:
-        of_networks = magnitudes.natural_logarithms(dataset, quantity)
-        slopes = (of_networks[:, end] - of_networks[:, start]) / steps
+        last, first = (_of_networks(dataset, quantity, layer) for layer in (end, start))
+        slopes = (last - first) / steps
         alive = slopes[np.isfinite(slopes)]
         if len(alive) > 1:
             slope, error = float(alive.mean()), float(alive.std(ddof=1) / math.sqrt(len(alive)))
@@ -225,6 +229,12 @@ def _growth(dataset: xarray.Dataset, quantity: str, backwards: bool) -> tuple[Gr
     begin = 0.5 * float(logs[start])  # of the root mean square
     reaches = {kind: _reach(begin, 0.5 * slope, *limits) for kind, limits in FORMATS.items()}
     return Growth(per_layer, low, high, _exp(slope * steps), slope * steps / math.log(10.0), steps + 1, reaches), slopes
+
+
+def _of_networks(dataset: xarray.Dataset, quantity: str, layer: int) -> Floats:
+    """(network,) natural logarithms in one layer."""
+    place = layer % dataset.sizes["layer"]
+    return kept_rows.natural_logarithms(dataset, quantity, slice(place, place + 1))[:, 0]
 
 
 def _interval(growth: Growth | None) -> str:

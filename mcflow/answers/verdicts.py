@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcflow import markup, quantities
-from mcflow.answers import allowances
 from mcflow.answers.allowances import Prediction
 from mcflow.answers.judging import rows_of_case, rows_of_missing
+from mcflow.answers.subject import Subject
 from mcflow.answers.verdict_rows import COUNTED, NO_P, RULED, Row
 from mcflow.errors import InputError
 from mcflow.files.missing import Missing, has_every_cosine
@@ -122,7 +122,7 @@ class Verification:
 
 
 def verify(
-    result: Result, alpha: float = ALPHA, tier: str | None = None, margin: float = MARGIN, note: str = ""
+    result: Result | Subject, alpha: float = ALPHA, tier: str | None = None, margin: float = MARGIN, note: str = ""
 ) -> Verification:
     """Judge every case of a study against theory, for the study's own inputs.
 
@@ -131,24 +131,27 @@ def verify(
     it were exact. ``margin`` is the relative difference that counts as equal. Raises InputError for one network only,
     or a number out of range.
     """
-    require_result(result, "verify")
+    if not isinstance(result, Subject):
+        require_result(result, "verify")
+    subject = Subject.of(result)
     for name, value in (("alpha", alpha), ("margin", margin)):
         if not 0.0 < value < 1.0:
             raise InputError(f"{name} = {value} is out of range; it must be between 0 and 1")
     rows: list[Row] = []
     predictions: dict[str, Prediction] = {}
     # shares of units had another definition in it, and values beyond float64 no logarithms
-    is_earlier = str(getattr(result, "attrs", {}).get("format_version", FORMAT_VERSION)) == "1.0"
-    for name in result.names:
-        dataset = result[name]
+    is_earlier = str(getattr(subject, "attrs", {}).get("format_version", FORMAT_VERSION)) == "1.0"
+    for name in subject.names:
+        dataset = subject[name]
         done = int(dataset.attrs["networks_done"])
         if done < 2:
             raise InputError(
                 f"{name} has {counted(done, 'network')}: there is no standard error to judge by; "
                 "run at least 2, better 1000 (mcflow run --resume --networks 1000)"
             )
-        case, inputs = result.case(name), result.inputs(name)
-        predictions[name] = allowances.predict(case, inputs, tier)
+        case, inputs = subject.case(name), subject.inputs(name)
+        predictions[name] = subject.prediction(name, tier)
+        subject.tell(f"judging {name}")
         rows += list(rows_of_missing(name, dataset, has_every_cosine(case.nonlinearity, inputs)))
         whole = tier in (None, "exact", "exact-law")
         rows += list(rows_of_case(name, dataset, predictions[name], whole, whole and not is_earlier))
@@ -160,9 +163,9 @@ def verify(
     rows = [_with_equivalence(row, margin) for row in rows]
     level = alpha / max(1, sum(row.judged for row in rows))
     verdicts = []
-    for name in result.names:
+    for name in subject.names:
         mine = [row for row in rows if row.case == name]
-        needed = _networks_for_gain(result.case(name), result.inputs(name), mine, level)
+        needed = _networks_for_gain(subject.case(name), subject.inputs(name), mine, level)
         verdicts.append(_verdict(name, mine, predictions[name], margin, needed))
     return Verification(tuple(rows), tuple(verdicts), alpha, margin, tier, (note,) if note else ())
 

@@ -23,6 +23,8 @@ def command(file: str, figures: tuple[str, ...], output: str | None, kind: str) 
     import sys
 
     from mcflow import plots
+    from mcflow.answers.subject import Subject
+    from mcflow.cli import progress_line
     from mcflow.errors import InputError, nearest
     from mcflow.files.reading import open_study
 
@@ -39,15 +41,18 @@ def command(file: str, figures: tuple[str, ...], output: str | None, kind: str) 
     folder = stem.parent if output is None else Path(output)
     if opened.note:
         print(opened.note, file=sys.stderr)
-    with opened.result as result:
+    with opened.result as result, progress_line.shown() as show:
+        subject = Subject(result, show)
         for name in figures or plots.FIGURES:
             path = Path(str(output)) if one else folder / f"{stem.name}-{name}.{kind}"
             try:
-                drawn = plots.plot(result, name)
+                drawn = plots.plot(subject, name)
             except plots.NothingToDraw as reason:
                 if figures:
                     raise
+                show("")
                 print(f"{name}: {reason}", file=sys.stderr)
                 continue
             plots.save(drawn, path)
+            show("")
             print(path)

@@ -56,8 +56,20 @@ def gaussian(
     scale: float, kinks: Sequence[float] = (), reach: float = REACH, step: float = 1.0, count: int = NODES
 ) -> tuple[Array, Array]:
     """z and weights w with sum w f(scale z) = E f(scale z), z ~ N(0, 1), for f as in ``edges_of``."""
-    z, w = panels(edges_of(scale, kinks, reach, step), count)
-    return z, w * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    return weighted(edges_of(scale, kinks, reach, step), count)
+
+
+def weighted(edges: Array, count: int = NODES) -> tuple[Array, Array]:
+    """As ``panels``, with the density of a standard normal in the weights; read-only, for the same are asked again."""
+    return _weighted(edges.tobytes(), count)
+
+
+@lru_cache(maxsize=64)
+def _weighted(edges: bytes, count: int) -> tuple[Array, Array]:
+    z, w = panels(np.frombuffer(edges), count)
+    w = w * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    z.flags.writeable = w.flags.writeable = False
+    return z, w
 
 
 def chebyshev(count: int, low: float, high: float) -> Array:

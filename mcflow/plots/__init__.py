@@ -12,6 +12,7 @@ from mcflow.errors import InputError, nearest
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mcflow.answers.subject import Subject
     from mcflow.files.result import Result
 
 FIGURES = {
@@ -30,7 +31,8 @@ class NothingToDraw(InputError):
     """The study does not hold what this figure shows."""
 
 
-def plot(result: Result, figure: str = "flow", *, cases: str | Iterable[str] | None = None, ax: Any = None) -> Figure:
+def plot(
+    result: Result | Subject, figure: str = "flow", *, cases: str | Iterable[str] | None = None, ax: Any = None) -> Figure:
     """A figure of a study, one of FIGURES: ``flow``, ``histograms``, ``correlation``, ``zscores`` and so on.
 
     ``cases`` is one name or several, and None all; verdicts in ``zscores`` are those of the whole study whatever is
@@ -40,29 +42,32 @@ def plot(result: Result, figure: str = "flow", *, cases: str | Iterable[str] | N
     Raises NothingToDraw, an InputError, where the study has nothing for it, UnknownCase for a name that no case has,
     and InputError for an unknown figure, another number of axes than there are panels, or without matplotlib.
     """
+    from mcflow.answers.subject import Subject
     from mcflow.files.result import require_result
     from mcflow.plots import style
 
-    require_result(result, "plot")
+    if not isinstance(result, Subject):
+        require_result(result, "plot")
     if figure not in FIGURES:
         raise InputError(f"unknown figure {figure!r}; {nearest(str(figure), FIGURES)}")
     style.require_matplotlib()
-    names = _names(result, cases)
+    subject = Subject.of(result)
+    names = _names(subject, cases)
     for name in names:
-        result.require(name)
+        subject.result.require(name)
     with style.applied():
-        drawn: Figure = importlib.import_module(f"mcflow.plots.{figure}").figure(result, names, ax)
+        drawn: Figure = importlib.import_module(f"mcflow.plots.{figure}").figure(subject, names, ax)
     return drawn
 
 
-def _names(result: Result, cases: str | Iterable[str] | None) -> list[str]:
+def _names(subject: Subject, cases: str | Iterable[str] | None) -> list[str]:
     if cases is None:
-        return list(result.names)
+        return list(subject.names)
     if not isinstance(cases, Iterable):
-        raise InputError(f"cases = {cases!r} is no name; give names of cases, as in {result.names[0]!r}")
+        raise InputError(f"cases = {cases!r} is no name; give names of cases, as in {subject.names[0]!r}")
     names = [cases] if isinstance(cases, str) else list(cases)
     if not names:
-        raise InputError(f"cases is empty; give names of cases, as in [{result.names[0]!r}], or leave it out")
+        raise InputError(f"cases is empty; give names of cases, as in [{subject.names[0]!r}], or leave it out")
     return names
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mcflow.answers.verdict_rows import Row
-    from mcflow.files.result import Result
+    from mcflow.answers.subject import Subject
 
 LARGEST = 12  # cases in one picture
 SCALE = 5.0  # |z| at which the colours end
@@ -30,7 +30,7 @@ LEGEND: dict[str, dict[str, Any]] = {
 }
 
 
-def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
+def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
     """A strip for each case. Colours are differences beyond what an approximate tier is forgiven.
 
     It reads without them: + and - mark |z| > 3, a box what verify rejects (``?`` in it: networks without a number),
@@ -38,7 +38,7 @@ def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
     """
     from matplotlib.patches import Patch
 
-    found = verify(result)
+    found = subject.once(verify)
     rows = [row for row in found.tests if row.statistic in ("mean", "log_mean", COUNTED)]
     there = {row.case for row in rows}
     names = [name for name in names if name in there][:LARGEST]
@@ -53,7 +53,7 @@ def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
     image: Any = None
     for axes, name in zip(grid, names, strict=True):
         mine = [row for row in rows if row.case == name]
-        image = _strip(axes, mine, kinds[name], result[name].sizes["layer"])
+        image = _strip(axes, mine, kinds[name], subject[name].sizes["layer"])
         axes.set_title(f"{name}: {'consistent' if found.consistent[name] else 'inconsistent'}", loc="left")
         style.layer_axis(axes)
     bar = drawn.colorbar(image, ax=grid, shrink=min(1.0, 2.0 / rows_of_panels), pad=0.01)
