@@ -32,7 +32,8 @@ class NothingToDraw(InputError):
 
 
 def plot(
-    result: Result | Subject, figure: str = "flow", *, cases: str | Iterable[str] | None = None, ax: Any = None) -> Figure:
+    result: Result | Subject, figure: str = "flow", *, cases: str | Iterable[str] | None = None, ax: Any = None
+) -> Figure:
     """A figure of a study, one of FIGURES: ``flow``, ``histograms``, ``correlation``, ``zscores`` and so on.
 
     ``cases`` is one name or several, and None all; verdicts in ``zscores`` are those of the whole study whatever is
