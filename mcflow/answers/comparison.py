@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from mcflow import markup
 from mcflow.activations import registry
 from mcflow.answers.document import plain
-from mcflow.answers.subject import Subject
 from mcflow.answers.signal import BACKWARD, FORWARD, KEPT
+from mcflow.answers.subject import Subject
 from mcflow.errors import InputError
 from mcflow.files import kept_rows
 from mcflow.files.result import Result, require_result

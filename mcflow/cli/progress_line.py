@@ -12,7 +12,10 @@ _ERASE = "\r\x1b[2K"
 
 @contextlib.contextmanager
 def shown() -> Iterator[Callable[[str], None]]:
-    """A function that shows a few words on stderr in place of those before, none to clear them; it says nothing where no one looks."""
+    """A function that shows a few words on stderr in place of those before, none to clear them.
+
+    It says nothing where no one looks: on what is not a terminal.
+    """
     if not sys.stderr.isatty():
         yield lambda words: None
         return

@@ -14,8 +14,8 @@ from mcflow.plots import NothingToDraw, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.answers.verdict_rows import Row
     from mcflow.answers.subject import Subject
+    from mcflow.answers.verdict_rows import Row
 
 LARGEST = 12  # cases in one picture
 SCALE = 5.0  # |z| at which the colours end
