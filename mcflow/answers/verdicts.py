@@ -194,9 +194,9 @@ def _networks_for_gain(case: Case, inputs: Any, rows: list[Row], level: float) -
     if not rows:
         return {}
     out = {}
-    plain = trajectory.propagate(case, inputs)
+    plain = trajectory.second_moments(case, inputs)
     for wrong in GAIN_ERRORS:
-        other = trajectory.propagate(replace(case, gain=case.numeric_gain * (1.0 + wrong)), inputs)
+        other = trajectory.second_moments(replace(case, gain=case.numeric_gain * (1.0 + wrong)), inputs)
         best = math.inf
         for row in rows:
             name = f"{row.quantity}_log10"

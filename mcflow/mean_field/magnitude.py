@@ -34,9 +34,11 @@ def averages(activation: Activation, scale: float, edges: Array, rule: tuple[Arr
     rule is used as it is where phi changes its sign at an edge alone: at h = 0, for all built-in activations but sin.
     """
     z, w, phi = rule
-    is_edge = 0.0 in edges and values(activation, np.zeros(1))[0] == 0.0
-    nearest = scale * float(np.abs(z).min()) if is_edge else -1.0
-    zeros = zeros_between(activation, scale * z, phi, nearest)
+    zeros = z[:0]
+    if (phi[1:] * phi[:-1] < 0.0).any():
+        is_edge = 0.0 in edges and values(activation, np.zeros(1))[0] == 0.0
+        nearest = scale * float(np.abs(z).min()) if is_edge else -1.0
+        zeros = zeros_between(activation, scale * z, phi, nearest)
     if len(zeros):
         z, w = quadrature.weighted(np.unique(np.concatenate([edges, zeros / scale])))
         phi = values(activation, scale * z)

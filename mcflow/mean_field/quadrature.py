@@ -37,6 +37,8 @@ def edges_of(scale: float, kinks: Sequence[float], reach: float = REACH, step: f
     For a large scale the panels shrink geometrically towards h = 0, where the structure sits; ``step`` is the widest
     panel in z.
     """
+    if scale * step <= 1.0 and not any(kinks):
+        return _equal_edges(bool(kinks), reach, step)
     points = [np.arange(-reach, reach + 0.5 * step, step)]
     if scale * step > 1.0:
         flat = np.arange(-FLAT, FLAT + 0.5, 1.0) / scale
@@ -49,6 +51,16 @@ def edges_of(scale: float, kinks: Sequence[float], reach: float = REACH, step: f
     edges = np.unique(np.concatenate(points))
     edges = edges[(edges >= -reach) & (edges <= reach)]
     # edges that nearly coincide make a panel of no content, except beside a kink, where it is merely wasted work
+    return edges
+
+
+@lru_cache(maxsize=8)
+def _equal_edges(has_kink: bool, reach: float, step: float) -> Array:
+    """Those of panels of width ``step``, and of a kink at 0: they are the same for every scale."""
+    points = np.arange(-reach, reach + 0.5 * step, step)
+    edges = np.unique(np.append(points, 0.0) if has_kink else points)
+    edges = edges[(edges >= -reach) & (edges <= reach)]
+    edges.flags.writeable = False
     return edges
 
 
