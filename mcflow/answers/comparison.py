@@ -141,7 +141,7 @@ class Comparison:
         }
 
 
-def compare(results: Result | Subject | Iterable[Result | Subject], notes: Sequence[str] = ()) -> Comparison:
+def compare(results: Result | Iterable[Result], notes: Sequence[str] = ()) -> Comparison:
     """Which scheme keeps activations and gradients flowing: the cases of one result, or of several, ranked.
 
     A ranking for each activation, best first, by the factor per layer of the typical network's second moments, with
@@ -149,13 +149,19 @@ def compare(results: Result | Subject | Iterable[Result | Subject], notes: Seque
     their difference are then those of the mean paired difference. ``notes`` are passed on. Raises InputError where
     nothing can be compared: one network, one layer, no second moments.
     """
-    if isinstance(results, (str, Path, Result, Subject, Study)) or not isinstance(results, Iterable):
-        results = cast("list[Result | Subject]", [results])
-    entries: dict[str, list[tuple[Entry, Floats | None, Any]]] = {}
+    if isinstance(results, (str, Path, Result, Study)) or not isinstance(results, Iterable):
+        results = cast("list[Result]", [results])
+    subjects = []
     for result in results:
-        if not isinstance(result, Subject):
-            require_result(result, "compare")
-        subject = Subject.of(result)
+        require_result(result, "compare")
+        subjects.append(Subject(result))
+    return rank(subjects, notes)
+
+
+def rank(subjects: Iterable[Subject], notes: Sequence[str] = ()) -> Comparison:
+    """As ``compare``, of studies that others look at too."""
+    entries: dict[str, list[tuple[Entry, Floats | None, Any]]] = {}
+    for subject in subjects:
         for name in subject.names:
             dataset, case = subject[name], subject.case(name)
             if f"{FORWARD}_mean" not in dataset:

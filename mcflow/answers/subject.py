@@ -38,11 +38,6 @@ class Subject:
         self._predictions: dict[tuple[str, str | None], Prediction] = {}
         self._once: dict[Callable[[Subject], Any], Any] = {}
 
-    @classmethod
-    def of(cls, given: Result | Subject) -> Subject:
-        """The subject that is given, or one of a result."""
-        return given if isinstance(given, Subject) else cls(given)
-
     @property
     def attrs(self) -> dict[str, Any]:
         """Attributes of the file."""

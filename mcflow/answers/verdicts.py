@@ -122,7 +122,7 @@ class Verification:
 
 
 def verify(
-    result: Result | Subject, alpha: float = ALPHA, tier: str | None = None, margin: float = MARGIN, note: str = ""
+    result: Result, alpha: float = ALPHA, tier: str | None = None, margin: float = MARGIN, note: str = ""
 ) -> Verification:
     """Judge every case of a study against theory, for the study's own inputs.
 
@@ -131,9 +131,14 @@ def verify(
     it were exact. ``margin`` is the relative difference that counts as equal. Raises InputError for one network only,
     or a number out of range.
     """
-    if not isinstance(result, Subject):
-        require_result(result, "verify")
-    subject = Subject.of(result)
+    require_result(result, "verify")
+    return judge(Subject(result), alpha, tier, margin, note)
+
+
+def judge(
+    subject: Subject, alpha: float = ALPHA, tier: str | None = None, margin: float = MARGIN, note: str = ""
+) -> Verification:
+    """As ``verify``, of a study that others look at too."""
     for name, value in (("alpha", alpha), ("margin", margin)):
         if not 0.0 < value < 1.0:
             raise InputError(f"{name} = {value} is out of range; it must be between 0 and 1")

@@ -46,7 +46,7 @@ def command(file: str, figures: tuple[str, ...], output: str | None, kind: str) 
         for name in figures or plots.FIGURES:
             path = Path(str(output)) if one else folder / f"{stem.name}-{name}.{kind}"
             try:
-                drawn = plots.plot(subject, name)
+                drawn = plots.draw(subject, name)
             except plots.NothingToDraw as reason:
                 if figures:
                     raise

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcflow import markup, plots
-from mcflow.answers.comparison import Comparison, Entry, compare
+from mcflow.answers.comparison import Comparison, Entry, rank
 from mcflow.answers.subject import Subject
-from mcflow.answers.verdicts import Verification, verify
+from mcflow.answers.verdicts import Verification, judge
 from mcflow.errors import InputError, as_path
 from mcflow.files.atomic import write_atomically
 from mcflow.files.reading import open_study
@@ -69,10 +69,9 @@ def _write(subject: Subject, file: Path, path: str | Path | None, note: str) -> 
     return path
 
 
-def text(result: Result | Subject, file: str, note: str = "") -> str:
+def text(subject: Subject, file: str, note: str = "") -> str:
     """The page as HTML text. ``file`` is the name that the commands to repeat it carry."""
-    subject = Subject.of(result)
-    found = replace(subject.once(verify), notes=(note,) if note else ())
+    found = replace(subject.once(judge), notes=(note,) if note else ())
     ranking, lacking = _compared(subject)
     title = f"mcflow: {Path(file).name}"
     look = (resources.files("mcflow.pages") / "page.css").read_text(encoding="utf-8")
@@ -134,7 +133,7 @@ def _cards(found: Verification) -> Iterable[str]:
 
 def _compared(subject: Subject) -> tuple[Comparison | None, str]:
     try:
-        return compare([subject]), ""
+        return rank([subject]), ""
     except InputError as error:
         return None, str(error)
 
@@ -161,7 +160,7 @@ def _pictures(subject: Subject) -> Iterable[str]:
     for name, caption in plots.FIGURES.items():
         subject.tell(f"drawing {name}")
         try:
-            drawn = plots.plot(subject, name)
+            drawn = plots.draw(subject, name)
         except plots.NothingToDraw as reason:
             yield f'<p class="dim">{_text(f"{name}: {reason}")}</p>'
             continue

@@ -31,9 +31,7 @@ class NothingToDraw(InputError):
     """The study does not hold what this figure shows."""
 
 
-def plot(
-    result: Result | Subject, figure: str = "flow", *, cases: str | Iterable[str] | None = None, ax: Any = None
-) -> Figure:
+def plot(result: Result, figure: str = "flow", *, cases: str | Iterable[str] | None = None, ax: Any = None) -> Figure:
     """A figure of a study, one of FIGURES: ``flow``, ``histograms``, ``correlation``, ``zscores`` and so on.
 
     ``cases`` is one name or several, and None all; verdicts in ``zscores`` are those of the whole study whatever is
@@ -47,28 +45,35 @@ def plot(
     from mcflow.files.result import require_result
     from mcflow.plots import style
 
-    if not isinstance(result, Subject):
-        require_result(result, "plot")
+    require_result(result, "plot")
     if figure not in FIGURES:
         raise InputError(f"unknown figure {figure!r}; {nearest(str(figure), FIGURES)}")
     style.require_matplotlib()
-    subject = Subject.of(result)
-    names = _names(subject, cases)
+    names = _names(result, cases)
     for name in names:
-        subject.result.require(name)
+        result.require(name)
+    return draw(Subject(result), figure, names, ax)
+
+
+def draw(subject: Subject, figure: str, names: list[str] | None = None, ax: Any = None) -> Figure:
+    """As ``plot``, of a study that others look at too; ``names`` None are all of its cases."""
+    from mcflow.plots import style
+
+    style.require_matplotlib()
+    names = subject.names if names is None else names
     with style.applied():
         drawn: Figure = importlib.import_module(f"mcflow.plots.{figure}").figure(subject, names, ax)
     return drawn
 
 
-def _names(subject: Subject, cases: str | Iterable[str] | None) -> list[str]:
+def _names(result: Result, cases: str | Iterable[str] | None) -> list[str]:
     if cases is None:
-        return list(subject.names)
+        return list(result.names)
     if not isinstance(cases, Iterable):
-        raise InputError(f"cases = {cases!r} is no name; give names of cases, as in {subject.names[0]!r}")
+        raise InputError(f"cases = {cases!r} is no name; give names of cases, as in {result.names[0]!r}")
     names = [cases] if isinstance(cases, str) else list(cases)
     if not names:
-        raise InputError(f"cases is empty; give names of cases, as in [{subject.names[0]!r}], or leave it out")
+        raise InputError(f"cases is empty; give names of cases, as in [{result.names[0]!r}], or leave it out")
     return names
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcflow.answers.verdict_rows import COUNTED
-from mcflow.answers.verdicts import verify
+from mcflow.answers.verdicts import judge
 from mcflow.plots import NothingToDraw, style
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
     """
     from matplotlib.patches import Patch
 
-    found = subject.once(verify)
+    found = subject.once(judge)
     rows = [row for row in found.tests if row.statistic in ("mean", "log_mean", COUNTED)]
     there = {row.case for row in rows}
     names = [name for name in names if name in there][:LARGEST]

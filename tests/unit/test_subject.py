@@ -54,18 +54,18 @@ def test_a_page_says_what_it_does_and_a_note_stays_on_it(result, tmp_path):
     page.report(result, tmp_path / "a.html", tell=said.append)
     assert [words for words in said if words.startswith("judging")] == [f"judging {name}" for name in result.names]
     assert "drawing zscores" in said
-    assert "<strong>still going</strong>" in page.text(result, "a.h5", "still going")
+    assert "<strong>still going</strong>" in page.text(Subject(result), "a.h5", "still going")
 
 
 def test_a_subject_answers_as_its_result_does(result):
-    subject = Subject.of(result)
-    assert Subject.of(subject) is subject
+    subject = Subject(result)
     assert list(subject) == subject.names == result.names
     name = result.names[1]
     assert subject.case(name) == result.case(name)
     assert np.array_equal(subject.inputs(name), result.inputs(name))
     assert subject[name].identical(result[name])
-    assert mcflow.verify(result).record() == subject.once(verdicts.verify).record()
+    assert mcflow.verify(result).record() == subject.once(verdicts.judge).record()
+    assert subject.once(verdicts.judge) is subject.once(verdicts.judge)
     with pytest.raises(InputError, match="unknown tier"):
         subject.prediction(name, "exct")
 
