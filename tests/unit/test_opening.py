@@ -131,3 +131,10 @@ def test_progress_is_one_line_of_a_terminal_and_nothing_elsewhere(monkeypatch):
             assert said.endswith("drawing flow\r\x1b[2K")
         else:
             assert said == ""
+
+
+def test_datasets_that_are_held_open_keep_no_chunks(made):
+    """HDF5 would keep a MB for each: of thirty cases of a large study, most of a GB."""
+    with mcflow.open(made) as result:
+        variable = result._file[result.names[0]]["activation_second_moment"]
+        assert variable.id.get_access_plist().get_chunk_cache()[1] == 0
