@@ -43,7 +43,7 @@ class Result(Mapping[str, "xarray.Dataset"]):
         self.path = path
         self._source: Any = open_binary(path) if path is not None else io.BytesIO(image or b"")
         try:
-            # no cache of chunks: HDF5 keeps one for every dataset that is open, a MB each, which nothing here reads twice
+            # no cache of chunks: HDF5 keeps a MB for every dataset that is open, of what nothing here reads twice
             self._file = h5py.File(self._source, "r", rdcc_nbytes=0)
             self.attrs: dict[str, Any] = attributes(self._file)
         except Exception as error:  # h5py raises half a dozen kinds on what is not such a file
