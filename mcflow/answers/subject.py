@@ -34,6 +34,7 @@ class Subject:
     def __init__(self, result: Result, tell: Callable[[str], None] = _say_nothing) -> None:
         self.result, self.tell = result, tell
         self._datasets: dict[str, xarray.Dataset] = {}
+        self._cases: dict[str, Case] = {}
         self._inputs: dict[str, Floats] = {}
         self._predictions: dict[tuple[str, str | None], Prediction] = {}
         self._once: dict[Callable[[Subject], Any], Any] = {}
@@ -53,12 +54,10 @@ class Subject:
         """The cases, in the study's order."""
         return list(self.result.names)
 
-    @cached_property
-    def _cases(self) -> dict[str, Case]:
-        return dict(zip(self.names, self.result.study.cases, strict=True))
-
     def case(self, name: str) -> Case:
         """The case of that name."""
+        if name not in self._cases:
+            self._cases[name] = self.result.case(name)
         return self._cases[name]
 
     def inputs(self, name: str) -> Floats:
