@@ -1,8 +1,8 @@
 """Networks folded in groups: counts, means, spreads and histograms of each layer of one quantity, from sums or rows.
 
 A group's numbers of one layer are made, taken the logarithm of and summed while they are in the first cache. Sums are
-reassociated: their order is fixed by the vector width, as in the other kernels. Nothing crosses a group but counts, which
-are whole numbers, so that neither threads nor blocks change a bit.
+reassociated: their order is fixed by the vector width, as in the other kernels. Nothing crosses a group but counts,
+which are whole numbers, so that neither threads nor blocks change a bit.
 """
 
 import math
@@ -24,9 +24,17 @@ REACH = 400
 LEAST, MOST = (1023 - REACH) << 52, (1023 + REACH) << 52
 # Logarithms: of 2 in two parts, and the minimax polynomial of FreeBSD's e_log.c (Sun Microsystems 1993), within 1 ulp.
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-LG_1, LG_2, LG_3, LG_4 = 6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01
+LG_1, LG_2, LG_3, LG_4 = (
+    6.666666666666735130e-01,
+    3.999999999940941908e-01,
+    2.857142874366239149e-01,
+    2.222219843214978396e-01,
+)
 LG_5, LG_6, LG_7 = 1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01
-ONE, HALF_ROOT = 0x3FF0000000000000, 0x3FE6A09E00000000  # bits of 1 and of about sqrt(1/2): fractions are taken between it and twice it
+ONE, HALF_ROOT = (
+    0x3FF0000000000000,
+    0x3FE6A09E00000000,
+)  # bits of 1 and of about sqrt(1/2): fractions are taken between it and twice it
 FRACTION = (1 << 52) - 1
 TILE = 8  # layers whose networks are turned together
 SMALLEST = 2.0**-1022  # below it a float64 loses digits
@@ -48,10 +56,10 @@ class Recipe(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Histograms by key: ``counts`` int32 (layer, 2, key) of positive and of negative numbers, from key ``low`` (layer,).
+    """Histograms by key: ``counts`` int32 (layer, 2, key) of positive and of negative numbers.
 
-    ``low`` is -1 where none was counted yet. ``wanted`` int64 (2, layer): the least and the largest key of what did not
-    fit in, and ``waiting`` bool (group, layer) where that was.
+    A layer's first key is ``low`` (layer,), which is -1 where none was counted yet. ``wanted`` int64 (2, layer): the
+    least and the largest key of what did not fit in, and ``waiting`` bool (group, layer) where that was.
     """
 
     counts: np.ndarray
@@ -61,7 +69,7 @@ class Table(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room for a group: ``tile`` float64 (TILE, network), its layers; of one layer ``logs`` and ``octaves``, and bits."""
+    """Room for a group: float64 of TILE layers (TILE, network), of one layer (network,), and the bits of some."""
 
     tile: np.ndarray
     other: np.ndarray
@@ -115,16 +123,16 @@ def _make_values(scratch, recipe, sums, exponents, start, length, layer):
         minus, divisor = recipe.minus, recipe.divisor[layer + c]
         for i in range(np.uint64(length)):
             tile[c, i] = (tile[c, i] - minus) / divisor
+    for c in range(layers):
+        for i in range(np.uint64(length)):
+            scratch.powers[c, i] = 0.0
     _add_powers(scratch, recipe.powers, exponents, start, length, layer)
 
 
 @inner
 def _add_powers(scratch, powers, exponents, start, length, layer):
-    """The exponents of the tile's powers of two into ``scratch.powers``."""
+    """Add the exponents of the tile's powers of two to ``scratch.powers``."""
     layers = min(TILE, exponents.shape[2] - layer)
-    for c in range(layers):
-        for i in range(np.uint64(length)):
-            scratch.powers[c, i] = 0.0
     for k in range(len(powers)):
         if powers[k] != 0.0:
             _turn(scratch.other, exponents[k], start, length, layer)
@@ -257,6 +265,7 @@ def fold_groups(recipe, sums, exponents, size, table, results, odd):
     """
     _, networks, layers = sums.shape
     scratch = _scratch(size)
+    counted = table.counts.shape[2] > 0
     for group in range(odd.shape[0]):
         start = group * size
         length = min(size, networks - start)
@@ -270,9 +279,8 @@ def fold_groups(recipe, sums, exponents, size, table, results, odd):
                     odd[group, layer] = True
                     continue
                 _fold(scratch, c, length, results[:, group, layer])
-                if table.counts.shape[2] > 0 and most > 0:
-                    if _has_place(table, group, layer, least >> KEY_SHIFT, most >> KEY_SHIFT):
-                        _count(bits, length, table.counts[layer], table.low[layer])
+                if counted and most > 0 and _has_place(table, group, layer, least >> KEY_SHIFT, most >> KEY_SHIFT):
+                    _count(bits, length, table.counts[layer], table.low[layer])
 
 
 @inner
@@ -310,7 +318,7 @@ def count_waiting(recipe, sums, exponents, size, table):
 
 @kernel(plain=True)
 def make_rows(recipe, sums, exponents, rows):
-    """A quantity of all networks into ``rows`` (network, layer); False where a power of two takes one beyond float64."""
+    """A quantity of all networks into ``rows`` (network, layer); False where a power of two takes one too far."""
     _, networks, layers = sums.shape
     numerator, denominator, divisor = recipe.numerator, recipe.denominator, recipe.divisor
     within = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 
 from mcflow.files.schema import FORMAT_VERSION, PART_FORMAT
 from mcflow.sampling.part import Part
-from mcflow.statistics import sketches
 from mcflow.statistics.moments import Moments
 from mcflow.statistics.sketches import Sketch
 from mcflow.statistics.summaries import Accumulator
@@ -25,61 +25,80 @@ _WORTH_COMPRESSING = 1 << 12  # bytes
 
 
 def encode(part: Part, identity: str) -> bytes:
-    """The image of a part of the study with that identity."""
+    """The image of a part of the study with that identity: quick to make, since it is soon read and removed."""
+    return _image([part], identity, False)
+
+
+def encode_all(parts: Sequence[Part], identity: str) -> bytes:
+    """The image of several parts, small: counts are compressed."""
+    return _image(parts, identity, True)
+
+
+def _image(parts: Sequence[Part], identity: str, is_small: bool) -> bytes:
     import h5py
 
     with h5py.File.in_memory() as file:
         file.attrs["format"] = PART_FORMAT
         file.attrs["format_version"] = FORMAT_VERSION
         file.attrs["identity"] = identity
-        file.attrs["first"] = part.first
-        file.attrs["count"] = part.count
-        for name, values in (part.rows or {}).items():
-            _put(file, f"rows/{name}", values)
-        for name, values in part.log2.items():
-            _put(file, f"log2/{name}", values)
-        for name, accumulator in (part.accumulators or {}).items():
-            for key, values in _flatten(accumulator).items():
-                _put(file, f"accumulators/{name}/{key}", values)
-        for name, counts in (("preactivation", part.preactivation_counts), ("gradient", part.gradient_counts)):
-            if counts is not None:
-                _put(file, f"counts/{name}", counts)
+        for part in parts:
+            _put_part(file, f"from{part.first:012d}", part, is_small)
         file.flush()
         return bytes(file.id.get_file_image())
 
 
-def decode(image: bytes) -> tuple[Part, str]:
-    """The part in an image, and the identity of its study; OSError or KeyError where the image is not one."""
+def _put_part(file: h5py.File, place: str, part: Part, is_small: bool) -> None:
+    group = file.create_group(place)
+    group.attrs["first"] = part.first
+    group.attrs["count"] = part.count
+    for name, values in (part.rows or {}).items():
+        _put(group, f"rows/{name}", values)
+    for name, values in part.log2.items():
+        _put(group, f"log2/{name}", values)
+    for name, accumulator in (part.accumulators or {}).items():
+        for key, values in _flatten(accumulator).items():
+            _put(group, f"accumulators/{name}/{key}", values, is_small)
+    for name, counts in (("preactivation", part.preactivation_counts), ("gradient", part.gradient_counts)):
+        if counts is not None:
+            _put(group, f"counts/{name}", counts)
+
+
+def decode(image: bytes) -> Part:
+    """The part in an image of one; OSError or KeyError where the image is not one."""
+    (part,) = decode_all(image)
+    return part
+
+
+def decode_all(image: bytes) -> list[Part]:
+    """The parts in an image, ascending."""
     import h5py
 
     with h5py.File.in_memory(image) as file:
-        rows = {name: data[()] for name, data in file["rows"].items()} if "rows" in file else None
-        accumulators = None
-        if "accumulators" in file:
-            first_layout = file.attrs["format_version"] == "1.0"
-            accumulators = {name: _gather(group, first_layout) for name, group in file["accumulators"].items()}
-        counts = file.get("counts", {})
-        part = Part(
-            int(file.attrs["first"]),
-            int(file.attrs["count"]),
-            rows,
-            accumulators,
-            counts["preactivation"][()] if "preactivation" in counts else None,
-            counts["gradient"][()] if "gradient" in counts else None,
-            {name: data[()] for name, data in file["log2"].items()} if "log2" in file else {},
-        )
-        return part, str(file.attrs["identity"])
+        return [_part(group) for group in file.values()]
 
 
-def _put(file: h5py.File, name: str, values: NDArray[Any]) -> None:
+def _part(group: h5py.Group) -> Part:
+    counts = group.get("counts", {})
+    return Part(
+        int(group.attrs["first"]),
+        int(group.attrs["count"]),
+        {name: data[()] for name, data in group["rows"].items()} if "rows" in group else None,
+        {name: _gather(of) for name, of in group["accumulators"].items()} if "accumulators" in group else None,
+        counts["preactivation"][()] if "preactivation" in counts else None,
+        counts["gradient"][()] if "gradient" in counts else None,
+        {name: data[()] for name, data in group["log2"].items()} if "log2" in group else {},
+    )
+
+
+def _put(group: h5py.Group, name: str, values: NDArray[Any], is_small: bool = False) -> None:
     """By low-level calls: a part has a hundred small datasets, and the high level spends half a millisecond on each."""
     from h5py import h5d, h5s, h5t
 
     values = np.ascontiguousarray(values)
     kind = h5t.py_create(values.dtype)
     space = h5s.create_simple(values.shape) if values.shape else h5s.create(h5s.SCALAR)
-    properties = _properties(values.shape, values.itemsize, values.dtype.kind == "i")
-    data = h5d.create(file.id, name.encode(), kind, space, properties, _parents())
+    properties = _properties(values.shape, values.itemsize, is_small and values.dtype.kind == "i")
+    data = h5d.create(group.id, name.encode(), kind, space, properties, _parents())
     if values.size:
         data.write(h5s.ALL, h5s.ALL, values)
 
@@ -127,12 +146,11 @@ def _flatten(of: Accumulator) -> dict[str, NDArray[Any]]:
     }
 
 
-def _gather(group: h5py.Group, first_layout: bool) -> Accumulator:
+def _gather(group: h5py.Group) -> Accumulator:
     read = {name: data[()] for name, data in group.items()}
-    codes = sketches.from_first_layout(read["sketch_codes"]) if first_layout else read["sketch_codes"]
     return Accumulator(
         Moments(read["count"], read["mean"], read["spread"], read.get("exponent", 0)),
         Moments(read["log_count"], read["log_mean"], read["log_spread"]),
         read["zeros"],
-        Sketch(codes, read["sketch_counts"]),
+        Sketch(read["sketch_codes"], read["sketch_counts"]),
     )

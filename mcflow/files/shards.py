@@ -16,7 +16,7 @@ from mcflow.files import assembly
 from mcflow.files.atomic import TEMPORARY, TRAILER_SIZE, ReservedFile, digest, read_trailer, seal_and_replace
 from mcflow.files.part_folder import PartName, Parts
 from mcflow.files.schema import FORMAT_VERSION, SHARD_FORMAT
-from mcflow.files.seal import Seal, case_names, difference, read_seal
+from mcflow.files.seal import Seal, difference, read_seal
 
 NAMED = 20  # missing shards that a sentence names
 
@@ -80,7 +80,7 @@ class ShardParts:
         with h5py.File(self._home[name], "r", locking=False) as file:
             return bytes(file[f"parts/{name}"][()].tobytes())
 
-    def write(self, case: int, number: int, networks: int, image: bytes, is_prefix: bool = False) -> PartName:
+    def write(self, case: int, first: int, networks: int, image: bytes) -> PartName:
         raise TypeError("a shard file is read only")
 
     def remove(self, name: PartName) -> None:
@@ -154,12 +154,3 @@ def refuse_other_shard(path: Path, seal: Seal, shard: Shard) -> None:
         words = f"shard is {there.shard} there and {shard} here"
     if words:
         raise InputError(f"{path} is of another run: {words}; name another -o, or give --overwrite")
-
-
-def parts_wanted(file: ShardFile) -> list[int]:
-    """How many parts each case of the whole study has."""
-    import h5py
-
-    with h5py.File(io.BytesIO(file.head), "r") as head:
-        sizes = [int(head[name].attrs["part_networks"]) for name in case_names(head)]
-    return [-(-file.seal.networks // size) for size in sizes]

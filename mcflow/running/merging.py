@@ -11,7 +11,7 @@ from mcflow.files import assembly
 from mcflow.files import target as store
 from mcflow.files.result import Result
 from mcflow.files.seal import difference
-from mcflow.files.shards import NAMED, ShardFile, ShardParts, parts_wanted, read_shard
+from mcflow.files.shards import NAMED, ShardFile, ShardParts, read_shard
 from mcflow.files.target import Target
 from mcflow.plural import counted
 
@@ -88,20 +88,23 @@ def check_together(files: Sequence[ShardFile]) -> None:
                 "shards must be made with the same --networks"
             )
         for name in file.names:
-            before = owner.setdefault((name.case, name.number), file.path)
+            before = owner.setdefault((name.case, name.first), file.path)
             if before != file.path:
-                raise InputError(f"{file.path} and {before} both hold part {name.number} of case {name.case}; give one")
+                raise InputError(
+                    f"{file.path} and {before} both hold networks {name.first} to {name.end - 1} of case {name.case}; "
+                    "give one"
+                )
 
 
 def missing(files: Sequence[ShardFile]) -> str:
-    """Which shards are missing, in words; empty where every part of the study is there."""
-    wanted = parts_wanted(files[0])
-    present = {(name.case, name.number) for file in files for name in file.names}
-    lacking = sum(wanted) - sum(number < wanted[case] for case, number in present)
+    """Which shards are missing, in words; empty where all networks of every case are there."""
+    seal = files[0].seal
+    wanted = seal.networks * len(seal.methods)
+    lacking = wanted - sum(name.networks for file in files for name in file.names)
     if not lacking:
         return ""
     counts = {file.shard.of for file in files}
-    words = f"{lacking} of {sum(wanted)} parts are missing"
+    words = f"{lacking} of {counted(wanted, 'network')} are missing"
     if len(counts) == 1:
         of = counts.pop()
         there = {file.shard.number for file in files}

@@ -17,9 +17,8 @@ from mcflow.errors import InputError
 from mcflow.kernels.recorded import BINS, SUMS
 from mcflow.methods import registry as methods
 from mcflow.sampling.arguments import exponent_of, group_of, parameter_of, split
-from mcflow.sampling.blocks import Block
 from mcflow.sampling.compiler import compiler
-from mcflow.sampling.rows import Sizes, block_of
+from mcflow.sampling.recorded import Recorded, Sizes
 
 if TYPE_CHECKING:
     from mcflow.activations.registry import Activation
@@ -53,7 +52,7 @@ def most_threads() -> int:
     return int(compiler().config.NUMBA_NUM_THREADS)
 
 
-def simulate(
+def record(
     case: Case,
     inputs: NDArray[np.float64],
     seed: int,
@@ -63,8 +62,8 @@ def simulate(
     method: str,
     backward: bool,
     plan: Plan,
-) -> Block:
-    """Statistics of the networks first .. first + count - 1 of a case: ``sample.simulate`` on the processor."""
+) -> Recorded:
+    """What the networks first .. first + count - 1 of a case leave: ``sample.record`` on the processor."""
     from threadpoolctl import threadpool_limits
 
     from mcflow.kernels.cpu import chain, collapsed, direct, launch, one_input
@@ -91,7 +90,7 @@ def simulate(
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
         launch.simulate(walk, KernelBlock(*arguments, memory), rows, counts)
     sizes = Sizes.of(case, inputs.shape[1], are_means)
-    return block_of(first, rows[:SUMS], rows[SUMS:], counts.sum(axis=0), sizes, filled, backward)
+    return Recorded(first, rows[:SUMS], rows[SUMS:], counts.sum(axis=0), sizes, filled, backward)
 
 
 def kernel_arguments(case: Case, inputs: NDArray[np.float64], seed: int, first: int, plan: Plan) -> Any:

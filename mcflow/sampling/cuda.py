@@ -1,4 +1,4 @@
-"""Blocks of networks on one GPU: what their kernel is told, and the rows that come back."""
+"""Blocks of networks on one GPU: what their kernel is told, and the sums that come back."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from mcflow.errors import InputError, Unfinished
 from mcflow.kernels.recorded import BINS, SUMS
 from mcflow.sampling.arguments import exponent_of, group_of, parameter_of, split
-from mcflow.sampling.blocks import Block
-from mcflow.sampling.rows import Sizes, block_of
+from mcflow.sampling.recorded import Recorded, Sizes
 
 if TYPE_CHECKING:
     from mcflow.activations.registry import Activation
@@ -27,7 +26,7 @@ def why_not(case: Case, method: str) -> str:
     return "" if method in METHODS else f"method {method} has no kernel there, and is quick on the processor"
 
 
-def simulate(
+def record(
     case: Case,
     inputs: NDArray[np.float64],
     seed: int,
@@ -38,8 +37,8 @@ def simulate(
     backward: bool,
     plan: Plan,
     threads: int | None = None,
-) -> Block:
-    """What ``sample.simulate`` promises, on the current GPU. ``threads`` of a block are for tests.
+) -> Recorded:
+    """What ``sample.record`` promises, on the current GPU. ``threads`` of a block are for tests.
 
     Where memory is short, fewer blocks of threads run at a time. Raises Unfinished where the device is lost.
     """
@@ -74,7 +73,7 @@ def simulate(
             blocks //= 2
             counts = cuda.to_device(np.zeros((2, layers, BINS), np.int32))
     sizes = Sizes.of(case, inputs.shape[1])
-    return block_of(first, sums, exponents, total, sizes, range(SUMS), backward)
+    return Recorded(first, sums, exponents, total, sizes, range(SUMS), backward)
 
 
 def work_of(

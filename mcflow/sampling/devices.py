@@ -15,43 +15,45 @@ from mcflow.sampling.compiler import require_compiler
 
 if TYPE_CHECKING:
     from mcflow.model.case import Case
-    from mcflow.sampling.blocks import Block
+    from mcflow.sampling.recorded import Recorded
 
 AUTO = "auto"
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where networks are computed. Nothing of it is loaded before ``simulate``, ``reason`` or ``describe``.
+    """Where networks are computed. Nothing of it is loaded before ``record``, ``reason`` or ``describe``.
 
-    ``simulate`` is ``sample.simulate`` there. ``quick_reason`` says why it cannot be used here, as far as that is seen
+    ``record`` is ``sample.record`` there. ``quick_reason`` says why it cannot be used here, as far as that is seen
     at once, and ``reason`` surely; ``why_not(case, method)`` why it has no kernel for a case: all are empty where it
     does. ``describe`` is for ``mcflow doctor``. ``count`` is how many there are that can be named by number; None where
-    the device is one.
+    the device is one. ``strength``: how many times the work of a processor a part may be, where rows are folded.
     """
 
     name: str
-    simulate: Callable[..., Block]
+    record: Callable[..., Recorded]
     why_not: Callable[[Case, str], str]
     quick_reason: Callable[[], str]
     reason: Callable[[], str]
     describe: Callable[[], dict[str, Any]]
     count: Callable[[], int] | None = None
+    strength: int = 1
 
 
 def _never(*_: object) -> str:
     return ""
 
 
-CPU = Device("cpu", cpu.simulate, _never, _never, _never, cpu.describe)
+CPU = Device("cpu", cpu.record, _never, _never, _never, cpu.describe)
 CUDA = Device(
     "cuda",
-    cuda.simulate,
+    cuda.record,
     cuda.why_not,
     cuda_detection.quick_reason,
     cuda_detection.reason,
     cuda_detection.describe,
     cuda_detection.count,
+    strength=64,
 )
 # In the order in which ``auto`` takes them; the last is always there, and has a kernel for every case.
 ALL = (CUDA, CPU)

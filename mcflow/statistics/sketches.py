@@ -121,12 +121,3 @@ def _middle(bins: NDArray[np.int64]) -> tuple[Floats, int]:
     shift = np.maximum(octave - unit, -_FARTHEST)
     middle = np.where(bins == 0, 0.0, np.copysign(np.ldexp(fraction, np.where(infinite, 0, shift)), bins))
     return middle, unit - _LOWEST_EXPONENT if unit else 0
-
-
-def from_first_layout(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The codes of a sketch that was written with format 1.0, which held the magnitudes of float64 alone."""
-    layer, place = codes >> 20, (codes & ((1 << 20) - 1)) - (1 << 19)
-    octave, within = np.divmod(np.abs(place), BINS_PER_OCTAVE)
-    octave = np.where(octave == 1025 + 1100, _INFINITE, octave - 1100) + _LOWEST_EXPONENT
-    bins = np.where(place == 0, 0, np.sign(place) * (octave * BINS_PER_OCTAVE + within))
-    return (layer << _LAYER_SHIFT) + _ZERO + bins

@@ -81,7 +81,7 @@ def test_what_does_not_belong_together_is_refused(mcflow_command, tmp_path, shar
     mcflow_command(*STUDY, "--shard", "0/2", "-o", "half.h5", **PART)
     overlap = mcflow_command("merge", shards, "half.h5", "-o", "a.h5")
     assert overlap.returncode == 2
-    assert "both hold part" in overlap.stderr
+    assert "both hold networks 0 to 15 of case 0" in overlap.stderr
     assert not (tmp_path / "a.h5").exists()
 
 

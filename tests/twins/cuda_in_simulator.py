@@ -15,11 +15,11 @@ def on_cuda(case, seed=3, first=3, count=1, inputs=None, threads=THREADS, **how)
     from networks import plan_of
 
     from mcflow.inputs.case_inputs import inputs_of
-    from mcflow.sampling import cuda
+    from mcflow.sampling import cuda, rows
 
     values = inputs_of(case, seed) if inputs is None else inputs
     how = {"plan": plan_of(case), "method": "direct", "backward": True} | how
-    return cuda.simulate(case, values, seed, first, count, threads=threads, **how)
+    return rows.block_of(cuda.record(case, values, seed, first, count, threads=threads, **how))
 
 
 def on_processor(case, seed=3, first=3, count=1, inputs=None, **how):

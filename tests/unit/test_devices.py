@@ -24,12 +24,12 @@ def next_one(monkeypatch):
     """A third device, which works here and is taken first; it computes as the processor does and says so."""
     asked = []
 
-    def simulate(*arguments, **more):
+    def record(*arguments, **more):
         asked.append(more["method"])
-        return devices.CPU.simulate(*arguments, **more)
+        return devices.CPU.record(*arguments, **more)
 
     why_not = lambda case, method: "" if method in ("direct",) else "no kernel"  # noqa: E731
-    new = replace(devices.CPU, name="next", simulate=simulate, why_not=why_not, describe=lambda: {"works": "yes"})
+    new = replace(devices.CPU, name="next", record=record, why_not=why_not, describe=lambda: {"works": "yes"})
     monkeypatch.setattr(devices, "ALL", (new, *devices.ALL))
     return asked
 

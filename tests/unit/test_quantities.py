@@ -12,7 +12,8 @@ from mcflow.kernels.cpu import sums as on_the_processor
 import mcflow
 from mcflow import quantities
 from mcflow.files import schema
-from mcflow.sampling.rows import Sizes, block_of
+from mcflow.sampling.recorded import Recorded, Sizes
+from mcflow.sampling.rows import block_of
 
 
 def test_names_are_unique_and_found():
@@ -86,7 +87,7 @@ def test_rows_are_sums_over_what_the_registry_says():
     exponents[recorded.X_EXPONENT] = 3
     counts = np.zeros((2, 1, recorded.BINS), np.int64)
     sizes = Sizes(np.array([12.0]), np.array([5]), 3, 3)
-    rows = block_of(7, sums, exponents, counts, sizes, range(recorded.SUMS), True).rows
+    rows = block_of(Recorded(7, sums, exponents, counts, sizes, range(recorded.SUMS), True)).rows
     assert list(rows) == list(quantities.NAMES)
     np.testing.assert_array_equal(rows["preactivation_second_moment"], before[recorded.H_TWO] / 12)
     np.testing.assert_array_equal(rows["activation_second_moment"], 64 * before[recorded.X_TWO] / 12)
@@ -107,6 +108,6 @@ def test_two_quantities_of_one_sum_are_both_right(monkeypatch):
     sums[recorded.X_TWO] = 8.0
     sizes = Sizes(np.array([4.0]), np.array([4]), 1, 2)
     counts = np.zeros((2, 1, recorded.BINS), np.int64)
-    made = block_of(0, sums, np.zeros((4, 2, 1)), counts, sizes, range(recorded.SUMS), True).rows
+    made = block_of(Recorded(0, sums, np.zeros((4, 2, 1)), counts, sizes, range(recorded.SUMS), True)).rows
     assert made["again"].tolist() == made["activation_second_moment"].tolist() == [[2.0], [2.0]]
     assert made["participation_ratio"].tolist() == [[16.0], [16.0]]  # 8 * 8 / 1 / 4

@@ -83,8 +83,8 @@ class Workers:
                 if attempt == _ATTEMPTS - 1:
                     piece = assignment.piece
                     raise Unfinished(
-                        f"part {piece.number} of {assignment.job.name} failed on workers {_ATTEMPTS} times: "
-                        f"{_words(error)}"
+                        f"networks {piece.first} to {piece.end - 1} of {assignment.job.name} failed on workers "
+                        f"{_ATTEMPTS} times: {_words(error)}"
                     ) from None
                 future = self._submit(assignment)
         raise AssertionError("the last attempt returns or raises")
