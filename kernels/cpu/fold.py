@@ -260,8 +260,8 @@ def _has_place(table, group, layer, least, most):
 def fold_groups(recipe, sums, exponents, size, table, results, odd):
     """Fold a quantity of all networks in groups of ``size``, the last one shorter: ``results`` (RESULTS, group, layer).
 
-    ``odd`` bool (group, layer) becomes True where some number lies beyond 2^+-400: others have to fold that one, and
-    nothing of it is counted in ``table``. Where ``table`` has no keys nothing is counted.
+    ``odd`` bool (group, layer) becomes True where some number lies beyond 2^+-400: others have to fold that one, as
+    where it is True already, and nothing of it is counted in ``table``. Where that has no keys nothing is counted.
     """
     _, networks, layers = sums.shape
     scratch = _scratch(size)
@@ -275,7 +275,7 @@ def fold_groups(recipe, sums, exponents, size, table, results, odd):
                 layer, bits = first + c, scratch.tile_bits[c]
                 near = _scale(scratch, c, length)
                 least, most = _range_of(bits, length)
-                if not near or most >= MOST or (most > 0 and least < LEAST):
+                if odd[group, layer] or not near or most >= MOST or (most > 0 and least < LEAST):
                     odd[group, layer] = True
                     continue
                 _fold(scratch, c, length, results[:, group, layer])

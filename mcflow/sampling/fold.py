@@ -45,6 +45,10 @@ class Networks(Protocol):
         """(network, layer) numbers of a quantity, of any magnitude."""
         ...
 
+    def far(self, name: str) -> NDArray[np.bool_] | None:
+        """(network, layer) where a number of the source has left float64; None where none has."""
+        ...
+
 
 @dataclass(frozen=True)
 class KeptRows:
@@ -75,6 +79,10 @@ class KeptRows:
     def values(self, name: str, networks: slice) -> tuple[Floats, Floats | None]:
         values, log2 = self.rows[name][networks], self.log2.get(name)
         return values, None if log2 is None else magnitudes.needed(values, log2[networks])
+
+    def far(self, name: str) -> NDArray[np.bool_] | None:
+        log2 = self.log2.get(name)
+        return None if log2 is None else magnitudes.lost(self.rows[name], log2)
 
 
 @dataclass(frozen=True)
@@ -166,17 +174,20 @@ class _Quantity:
 
         groups, layers = -(-block.count // size), block.layers
         results, odd = np.empty((fold.RESULTS, groups, layers)), np.zeros((groups, layers), np.bool_)
+        far = block.far(self._name)
+        if far is not None:
+            odd |= np.logical_or.reduceat(far, np.arange(0, block.count, size), axis=0)
         waiting, wanted = np.zeros_like(odd), np.empty((2, layers), np.int64)
         wanted[0], wanted[1] = _NOT_YET.max, _NOT_YET.min
         source = block.source(self._name)
         fold.fold_groups(*source, size, fold.Table(self._counts, self._low, wanted, waiting), results, odd)
         if waiting.any():
             self._reach(wanted)
-            far = waiting & ~self._has_place(wanted)
-            fold.count_waiting(*source, size, fold.Table(self._counts, self._low, wanted, waiting & ~far))
-            for group in np.flatnonzero(far.any(axis=1)):
+            beside = waiting & ~self._has_place(wanted)
+            fold.count_waiting(*source, size, fold.Table(self._counts, self._low, wanted, waiting & ~beside))
+            for group in np.flatnonzero(beside.any(axis=1)):
                 values, log2 = block.values(self._name, slice(group * size, (group + 1) * size))
-                self._put_beside(sketches.sketch(np.where(far[group] & (values != 0), values, np.nan), log2))
+                self._put_beside(sketches.sketch(np.where(beside[group] & (values != 0), values, np.nan), log2))
         count, zeros, log_count = (results[of] for of in (fold.COUNT, fold.ZEROS, fold.LOG_COUNT))
         count[odd], zeros[odd], log_count[odd] = 0, 0, 0
         self._zeros += zeros.sum(axis=0).astype(np.int64)

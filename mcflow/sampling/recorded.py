@@ -133,6 +133,9 @@ class Recorded:
             terms = [power * exponent for power, exponent, is_moved in pairs if power and is_moved]
             return magnitudes.from_powers(top, np.sum(terms, axis=0)) if terms else (top, None)
 
+    def far(self, name: str) -> None:
+        """Sums have their powers of two beside them: none has left float64."""
+
     def networks(self, chosen: slice) -> Recorded:
         """Some of the networks, with none of the histograms."""
         start, _, _ = chosen.indices(self.count)

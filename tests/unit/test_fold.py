@@ -11,7 +11,7 @@ from mcflow.sampling.fold import Folding, KeptRows
 from mcflow.sampling.part import fold
 from mcflow.sampling.recorded import Recorded, Sizes
 from mcflow.sampling.rows import Keeping, block_of
-from mcflow.statistics import sketches, summaries
+from mcflow.statistics import magnitudes, sketches, summaries
 
 GROUP = 32
 RANDOM = np.random.default_rng(5)
@@ -93,6 +93,10 @@ def test_threads_change_no_bit():
 def test_what_has_left_float64_is_folded_by_its_logarithms():
     values, log2 = np.full((40, 3), np.inf), RANDOM.normal(2000.0, 5.0, (40, 3))
     assert_like(folded({"far": values}, {"far": log2})["far"], values, log2)
+    values = with_some(RANDOM.lognormal(size=(100, 3)), 0.0, 0.5)  # zeros, of which those of the last layer are none
+    log2 = magnitudes.log2_of(values)
+    log2[values[:, 2] == 0, 2] = -2000.0
+    assert_like(folded({"lost": values}, {"lost": log2})["lost"], values, log2)
 
 
 def test_most_rows_are_folded_by_the_compiled_loops(monkeypatch):
