@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from mcflow import machine
 from mcflow.files import part_image
-from mcflow.files.atomic import TEMPORARY, ReservedFile, seal_and_replace
+from mcflow.files.atomic import TEMPORARY, ReservedFile, digest, seal_and_replace
 from mcflow.files.datasets import create, put, put_index, put_length, read_through
 from mcflow.files.part_folder import PartName, Parts, usable
 from mcflow.files.schema import entry
@@ -26,7 +27,8 @@ from mcflow.statistics.summaries import Accumulator
 if TYPE_CHECKING:
     import h5py
 
-_COLUMN_BYTES = 1 << 25  # rows held at once while exact quantiles are taken; quantiles copy them once
+_COLUMN_BYTES = 1 << 24  # rows that a thread holds while exact quantiles are taken; they are copied once
+_MOST_THREADS = 4  # that sort: with more they would wait for what is read
 
 
 def assemble_file(head: bytes, parts: Parts, path: Path, folder: Path, attributes: dict[str, Any]) -> None:
@@ -40,8 +42,10 @@ def assemble_file(head: bytes, parts: Parts, path: Path, folder: Path, attribute
         with ReservedFile(temporary) as target:
             _assemble(head, parts, target, attributes)
             target.sync()
-        check_readable(temporary)
-        seal_and_replace(temporary, path)
+        with ThreadPoolExecutor(1) as beside:
+            bytes_of_it = beside.submit(digest, temporary)
+            check_readable(temporary)
+            seal_and_replace(temporary, path, bytes_of_it.result())
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -155,10 +159,13 @@ def _put_summary(group: h5py.Group, accumulators: dict[str, Accumulator]) -> Non
     summary = group.create_group("summary")
     depth = len(group["layer"])
     put_index(summary, entry("CASE/summary", "layer"), depth, first=1)
-    for quantity, accumulator in accumulators.items():
-        found = dict(summaries.describe(accumulator))
-        if accumulator.sketch is None:
-            found |= _quantiles(group[quantity], group.get(quantity + magnitudes.SUFFIX))
+    described = {name: dict(summaries.describe(accumulator)) for name, accumulator in accumulators.items()}
+    exact = [name for name, accumulator in accumulators.items() if accumulator.sketch is None]
+    rows = [(group[name], group.get(name + magnitudes.SUFFIX)) for name in exact]
+    with ThreadPoolExecutor(min(_MOST_THREADS, machine.cores())) as pool:
+        for name, found in zip(exact, pool.map(lambda pair: _quantiles(*pair), rows), strict=True):
+            described[name] |= found
+    for quantity, found in described.items():
         for statistic, values in found.items():
             put(summary, entry("CASE/summary", f"{quantity}_{statistic}"), values)
 

@@ -149,10 +149,10 @@ class ReservedFile(io.RawIOBase):
         super().close()
 
 
-def seal_and_replace(temporary: Path, path: Path) -> None:
-    """Put a digest behind the end of a finished file and give it its name; OSError where the disk does not take it."""
+def seal_and_replace(temporary: Path, path: Path, found: str) -> None:
+    """Put the digest ``found`` behind the end of a finished file and give it its name; OSError where that fails."""
     with open(temporary, "ab") as file:
-        file.write(trailer(digest(temporary)))
+        file.write(trailer(found))
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)

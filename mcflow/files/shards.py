@@ -106,7 +106,7 @@ def write_shard(shard: Shard, head: bytes, parts: Parts, path: Path, folder: Pat
                         raise target.failure
             target.sync()
         assembly.check_readable(temporary)
-        seal_and_replace(temporary, path)
+        seal_and_replace(temporary, path, digest(temporary))
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

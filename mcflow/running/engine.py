@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from mcflow.errors import Unfinished
 from mcflow.files import part_image
@@ -35,11 +36,22 @@ def compute(
         for piece in Division.of(prepared, shard).pieces()
         for each in present.missing(piece)
     )
-    with contextlib.closing(crew.compute(missing, watch, interrupts)) as computed:
+    is_folded = prepared.study.keep == "summary" and shard is None
+
+    def keep(piece: Piece, image: bytes) -> None:
+        present.put(piece, image)
+        if is_folded:
+            present.fold(piece.case)
+
+    # beside the computing of the next part; one image waits at most
+    with ThreadPoolExecutor(1) as writer, contextlib.closing(crew.compute(missing, watch, interrupts)) as computed:
+        waiting: Future[None] | None = None
         for assignment, image in computed:
-            present.put(assignment.piece, image)
-            if prepared.study.keep == "summary" and shard is None:
-                present.fold(assignment.piece.case)
+            if waiting is not None:
+                waiting.result()
+            waiting = writer.submit(keep, assignment.piece, image)
+        if waiting is not None:
+            waiting.result()
 
 
 def networks_done(prepared: Prepared, parts: Parts, shard: Shard | None) -> int:
@@ -66,7 +78,7 @@ def holds_more(prepared: Prepared, parts: Parts) -> bool:
 
 
 class _Present:
-    """The parts that are there, kept in step with the store."""
+    """The parts that are there, kept in step with the store by one thread, while another asks what is missing."""
 
     def __init__(self, parts: Parts, watch: Silent, prepared: Prepared) -> None:
         self._store = parts
@@ -114,8 +126,9 @@ class _Present:
         self._replace(self._store.write(piece.case, piece.first, piece.count, image))
 
     def _replace(self, name: PartName) -> None:
-        names = self._parts.setdefault(name.case, [])
+        names = self._parts.get(name.case, [])
         inside = [other for other in names if name.first <= other.first < name.end and other != name]
+        # a new list: another thread may be reading the old one
         self._parts[name.case] = sorted([name, *(other for other in names if other not in inside and other != name)])
         for other in inside:
             self._store.remove(other)

@@ -74,30 +74,39 @@ def assign(prepared: Prepared, piece: Piece, start: Block | None) -> Assignment:
     )
 
 
-def compute(assignment: Assignment, pace: Pace, check: Callable[[], None], advance: Callable[[int], None]) -> bytes:
+def compute(
+    assignment: Assignment,
+    pace: Pace,
+    check: Callable[[], None],
+    advance: Callable[[int], None],
+    behind: ThreadPoolExecutor,
+) -> Future[bytes]:
     """The part's image, which depends on the assignment alone.
 
-    ``check`` is called before each block, what it raises ends the work; ``advance`` is told the networks of each. A
-    block is folded, or its rows are made, while the device computes the next.
+    ``check`` is called before each block, what it raises ends the work; ``advance`` is told the networks of each. The
+    one thread of ``behind`` folds a block, or makes its rows, while the device computes the next, and the image while
+    that of the next part begins.
     """
     piece, threads = assignment.piece, cpu.threads()
     there = 0 if assignment.start is None else assignment.start.count
     kept: Folding | Keeping
     if assignment.keep == "networks":
-        kept = Keeping(piece.first, piece.count, assignment.start, threads)
+        kept = Keeping(piece.count, assignment.start, threads)
     else:
         kept = Folding(assignment.job.group, sketched=True, threads=threads)
-    with ThreadPoolExecutor(1) as behind:
-        waiting: Future[None] | None = None
-        for block in _blocks(assignment, there, pace, check):
-            if waiting is not None:
-                waiting.result()
-            waiting = behind.submit(kept.add, block)
-            advance(block.count)
+    waiting: Future[None] | None = None
+    for block in _blocks(assignment, there, pace, check):
         if waiting is not None:
-            waiting.result()
-    part = kept.part() if isinstance(kept, Keeping) else kept.part(piece.first, piece.count)
-    return part_image.encode(part, assignment.identity)
+            waiting.result()  # two blocks are held, no more
+        waiting = behind.submit(kept.add, block)
+        advance(block.count)
+
+    def image() -> bytes:
+        if waiting is not None:
+            waiting.result()  # what it raised
+        return part_image.encode(kept.part(piece.first, piece.count), assignment.identity)
+
+    return behind.submit(image)
 
 
 def _blocks(assignment: Assignment, skip: int, pace: Pace, check: Callable[[], None]) -> Iterator[Recorded]:

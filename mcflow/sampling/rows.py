@@ -47,8 +47,8 @@ class Keeping:
     ``start`` holds its first rows where they are there already; ``threads`` share the work.
     """
 
-    def __init__(self, first: int, count: int, start: Block | None, threads: int = 1) -> None:
-        self._first, self._count, self._threads = first, count, threads
+    def __init__(self, count: int, start: Block | None, threads: int = 1) -> None:
+        self._count, self._threads = count, threads
         self._rows: dict[str, Floats] = {}
         self._log2: dict[str, Floats] = {}
         self._counts = Histograms()
@@ -82,6 +82,6 @@ class Keeping:
         self._counts.add(histograms)
         self._done += count
 
-    def part(self) -> Part:
+    def part(self, first: int, count: int) -> Part:
         """All of them, after the last."""
-        return Part(self._first, self._count, self._rows, None, *self._counts.pair, self._log2)
+        return Part(first, count, self._rows, None, *self._counts.pair, self._log2)

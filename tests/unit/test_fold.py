@@ -159,10 +159,10 @@ def test_blocks_and_parts_change_no_bit(exponents):
 
 def test_kept_rows_do_not_depend_on_blocks():
     whole = block_of(recorded(90, exponents=True))
-    keeping = Keeping(0, 90, block_of(recorded(7, exponents=True)), threads=2)
+    keeping = Keeping(90, block_of(recorded(7, exponents=True)), threads=2)
     for first, count in ((7, 1), (8, 60), (68, 22)):
         keeping.add(recorded(count, first=first, exponents=True))
-    part = keeping.part()
+    part = keeping.part(0, 90)
     assert list(part.rows) == list(whole.rows)
     for name, values in whole.rows.items():
         assert part.rows[name].tobytes() == values.tobytes()
