@@ -13,10 +13,6 @@ from mcflow import quantities
 from mcflow.activations.registry import Activation
 
 COUNT = "_count"
-# They have no number in a network of which something died: whether x can, ``has_every_cosine`` knows;
-OF_LIVING = {quantity.name for quantity in quantities.ALL if quantity.kind in ("cosine", "ratio")}
-# d dies where all slopes of an input do, far out too, where float32 loses them.
-OF_GRADIENTS = {name for name in OF_LIVING if quantities.get(name).passes == "backward"}
 
 
 @dataclass(frozen=True)
@@ -41,9 +37,11 @@ def missing(summary: Mapping[Any, Any], networks: int, cosines: bool) -> list[Mi
     ``cosines`` tells whether every cosine must be there: see ``has_every_cosine``.
     """
     found = []
-    for quantity in quantities.NAMES:
-        name = quantity + COUNT
-        if name not in summary or quantity in OF_GRADIENTS or (quantity in OF_LIVING and not cosines):
+    for entry in quantities.ALL:
+        quantity, name = entry.name, entry.name + COUNT
+        # whether x can die, has_every_cosine knows; d dies far out too, where float32 loses all slopes of an input
+        may_lack = entry.needs == "gradient" or (entry.needs == "signal" and not cosines)
+        if name not in summary or may_lack:
             continue
         lacking = networks - np.asarray(summary[name])
         if lacking.max(initial=0) > 0:
