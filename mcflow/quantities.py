@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from mcflow.bounds import whole_number
 from mcflow.errors import InputError, nearest
 from mcflow.kernels import recorded as at
 
@@ -151,7 +152,7 @@ def get(name: str) -> Quantity:
 
 def given(inputs: int, backward: bool, sums: Iterable[int]) -> tuple[Quantity, ...]:
     """Those that the columns ``sums`` make of so many inputs, with or without a backward pass."""
-    there = set(sums)
+    inputs, there = whole_number("inputs", inputs, 1), set(sums)
     return tuple(
         quantity
         for quantity in ALL

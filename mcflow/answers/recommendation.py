@@ -13,10 +13,11 @@ from mcflow.activations.registry import Activation
 from mcflow.answers import frameworks
 from mcflow.answers.document import plain
 from mcflow.answers.signal import BACKWARD, FORWARD
+from mcflow.bounds import whole_number
 from mcflow.errors import InputError
 from mcflow.mean_field import critical, variance_map
-from mcflow.model.case import Case
-from mcflow.model.study import Study
+from mcflow.model.case import MAX_DEPTH, Case
+from mcflow.model.study import MAX_NETWORKS, Study
 from mcflow.plural import counted
 from mcflow.statistics import magnitudes
 from mcflow.theory import stability
@@ -126,8 +127,8 @@ def recommend(activation: Given, depth: int = DEPTH, width: int = WIDTH, network
     ``depth`` layers, in the worst of the four numbers, is taken, unless that is four decades or more. Raises InputError
     for what is no activation, or a number out of range.
     """
-    if depth < 2 or networks < 2:
-        raise InputError("a recommendation needs a depth of at least 2 and at least 2 networks")
+    depth, width = whole_number("depth", depth, 2, MAX_DEPTH), whole_number("width", width, 1)
+    networks = whole_number("networks", networks, 2, MAX_NETWORKS)
     phi = resolve(activation)
     cases, reasons = _cases(phi, depth, width)
     found = []

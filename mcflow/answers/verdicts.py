@@ -14,6 +14,7 @@ from mcflow.answers import allowances
 from mcflow.answers.allowances import Prediction
 from mcflow.answers.judging import rows_of_case, rows_of_missing
 from mcflow.answers.verdict_rows import COUNTED, NO_P, RULED, Row
+from mcflow.bounds import share
 from mcflow.errors import InputError
 from mcflow.files.missing import Missing, has_every_cosine
 from mcflow.files.missing import sentence as sentence_of_missing
@@ -132,9 +133,7 @@ def verify(
     or a number out of range.
     """
     require_result(result, "verify")
-    for name, value in (("alpha", alpha), ("margin", margin)):
-        if not 0.0 < value < 1.0:
-            raise InputError(f"{name} = {value} is out of range; it must be between 0 and 1")
+    alpha, margin = share("alpha", alpha), share("margin", margin)
     rows: list[Row] = []
     predictions: dict[str, Prediction] = {}
     # shares of units had another definition in it, and values beyond float64 no logarithms

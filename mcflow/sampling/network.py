@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow.bounds import whole_number
 from mcflow.errors import InputError
 from mcflow.methods import choice, registry
 from mcflow.model.case import Case, require_case
@@ -41,10 +42,7 @@ def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> N
     require_case(case, "draw")
     if method != choice.AUTO and not registry.get(method).can_be_drawn:
         raise InputError(f"a {method} of norms has no weights to draw; draw the network by method {_DRAWN}")
-    if not 0 <= seed <= MAX_SEED:
-        raise InputError(f"seed = {seed} is out of range; it must be between 0 and {MAX_SEED}")
-    if not 0 <= network < MAX_NETWORKS:
-        raise InputError(f"network = {network} is out of range; it must be between 0 and {MAX_NETWORKS - 1}")
+    seed, network = whole_number("seed", seed, 0, MAX_SEED), whole_number("network", network, 0, MAX_NETWORKS - 1)
     compiler.require_compiler()
     from mcflow.inputs.case_inputs import inputs_of
 
