@@ -53,6 +53,12 @@ class Candidate:
     measured: dict[str, float] = field(default_factory=dict)
     measured_log10: dict[str, float] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        kinds, of = {FORWARD: "activations", BACKWARD: "gradients"}, self.predicted_log10
+        factors = ", ".join(f"{kinds[kind]} x {magnitudes.power_of_ten(d, 3)}" for kind, d in of.items())
+        bias = f", bias std {self.bias_std:.4g}" if self.bias_std else ""
+        return f"<mcflow candidate {self.name}: {self.scheme}, gain {self.gain:.6g}{bias}; predicted {factors}>"
+
     def words(self, quantity: str) -> tuple[str, str]:
         """The predicted and the measured factor of a quantity, as numbers of any size."""
         return (
@@ -104,6 +110,12 @@ class Recommendation:
             depth = "none" if item.trainable_depth is None else f"{item.trainable_depth:.3g}"
             found.append([item.name, f"{item.sigma_w2:.5g}", f"{item.bias_std:.3g}", *cells, depth])
         return found
+
+    def __repr__(self) -> str:
+        """What a prompt shows: the same as a notebook, as plain text."""
+        code = (f"{framework}: {line}" for framework, line in self.code.items())
+        reasons = (f"  {reason}" for reason in self.reasons)
+        return "\n".join([self.sentence, *reasons, markup.in_terminal(self.title, COLUMNS, self.rows()), *code])
 
     def _repr_html_(self) -> str:
         """What a notebook shows: what to use, why, every candidate, and the line of code for each framework."""

@@ -54,6 +54,10 @@ class Verdict:
         ]
         return [self.equal, *wrong, *self.warnings]
 
+    def __repr__(self) -> str:
+        """What a prompt shows: the sentence, and what it rests on."""
+        return "\n  ".join([f"{self.case}: {self.sentence}", *self.lines])
+
     def _repr_html_(self) -> str:
         """What a notebook shows: the sentence, and what it rests on."""
         return f"<p><strong>{markup.text(f'{self.case}: {self.sentence}')}</strong></p>{markup.lines(self.lines)}"
@@ -94,15 +98,22 @@ class Verification:
             f"alpha {self.alpha:g} over all (Holm)"
         )
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: a line for each case, and the sentence over all of them."""
+    def _table(self) -> tuple[str, tuple[str, ...], list[list[str]]]:
+        """Title, head and a row for each case."""
         rows = []
         for verdict in self.verdicts:
             word = "consistent" if verdict.consistent else "INCONSISTENT"
             breaks = ", ".join(f"{quantity} in layer {layer}" for quantity, layer in verdict.breaks.items())
             rows.append([verdict.case, word, verdict.sentence, breaks])
-        head = ("case", "verdict", "why", "first layer that disagrees")
-        return markup.in_notebook(self.sentence, head, rows, words=4) + markup.lines(self.notes)
+        return self.sentence, ("case", "verdict", "why", "first layer that disagrees"), rows
+
+    def __repr__(self) -> str:
+        """What a prompt shows: the same as a notebook, as plain text."""
+        return "\n".join([markup.in_terminal(*self._table()), *self.notes])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a line for each case, and the sentence over all of them."""
+        return markup.in_notebook(*self._table(), words=4) + markup.lines(self.notes)
 
     def record(self) -> dict[str, Any]:
         """All of it as plain data."""

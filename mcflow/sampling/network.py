@@ -16,6 +16,8 @@ from mcflow.sampling import compiler, drawn
 
 _DRAWN = " or ".join(repr(method.name) for method in reversed(registry.ALL) if method.can_be_drawn)
 
+_NAMED = 4  # matrices whose shapes a prompt shows
+
 
 @dataclass(frozen=True)
 class Network:
@@ -28,6 +30,12 @@ class Network:
     biases: list[NDArray[np.float64]]
     inputs: NDArray[np.float64]
     output_gradient: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        shapes = " ".join(f"{n}x{n_in}" for n, n_in in (weights.shape for weights in self.weights[:_NAMED]))
+        more = "" if len(self.weights) <= _NAMED else f" and {len(self.weights) - _NAMED} more"
+        batch, features = self.inputs.shape
+        return f"<mcflow.Network of weights {shapes}{more}; inputs: {batch} of {features} features>"
 
 
 def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> Network:

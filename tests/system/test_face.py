@@ -7,6 +7,7 @@ import pytest
 
 import mcflow
 from mcflow import Case, InputError, Study, plan
+from mcflow.cli import call
 from mcflow.files.shards import Shard
 from mcflow.files.target import Target
 from mcflow.running.run import Options, Silent, run_to_file
@@ -50,6 +51,31 @@ def test_one_result_or_several_are_compared(result):
     for wrong in ("a.h5", ["a.h5"]):
         with pytest.raises(InputError, match=r"mcflow\.compare\(mcflow\.open\('a\.h5'\)\)"):
             mcflow.compare(wrong)
+
+
+def test_cases_of_one_name_are_told_apart_by_their_files(tmp_path, capsys):
+    paths = []
+    for name, schemes in (("a", ["kaiming_normal"]), ("b", ["kaiming_normal", "xavier_normal"])):
+        paths.append(str(tmp_path / f"{name}.h5"))
+        cases = [Case(scheme, "relu", depth=3, width=8) for scheme in schemes]
+        mcflow.run(Study(cases, networks=10, seed=len(cases)), paths[-1]).close()
+    with mcflow.open(paths[0]) as first, mcflow.open(paths[1]) as second:
+        found = mcflow.compare([first, second])
+        twice = mcflow.compare([first, first])
+        assert not any(entry.file for entry in mcflow.compare(first).rankings["relu"])
+    labels = {entry.label for entry in found.rankings["relu"]}
+    assert labels == {*(f"kaiming_normal-relu ({path})" for path in paths), "xavier_normal-relu"}
+    assert {rule.file for rule in found.rules} == set(paths)
+    assert {entry.file for entry in twice.rankings["relu"]} == {"result 1", "result 2"}
+    assert found.record()["rankings"]["relu"][0]["file"] in {*paths, ""}
+    assert call(["compare", *paths]) == 0
+    shown = capsys.readouterr().out
+    for path in paths:
+        assert shown.count(f"kaiming_normal-relu ({path})") == 2  # in the table, and in a sentence
+        assert f"Kaiming for relu ({path}): " in shown
+        assert path in found._repr_html_()
+    assert call(["compare", paths[0]]) == 0
+    assert paths[0] not in capsys.readouterr().out
 
 
 def test_export_writes_a_table_once(result, tmp_path):
