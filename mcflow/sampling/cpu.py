@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mcflow.errors import InputError
 from mcflow.kernels.recorded import BINS, SUMS
 from mcflow.methods import registry as methods
+from mcflow.sampling import walks
 from mcflow.sampling.arguments import exponent_of, group_of, parameter_of, split
 from mcflow.sampling.blocks import Block
 from mcflow.sampling.compiler import compiler
@@ -67,11 +68,12 @@ def simulate(
     """Statistics of the networks first .. first + count - 1 of a case: ``sample.simulate`` on the processor."""
     from threadpoolctl import threadpool_limits
 
-    from mcflow.kernels.cpu import chain, collapsed, direct, launch, one_input
+    from mcflow.kernels.cpu import direct, launch
     from mcflow.kernels.cpu.sums import RECORDED
     from mcflow.kernels.cpu.tuples import Block as KernelBlock
     from mcflow.kernels.cpu.tuples import Memory
 
+    walk = walks.walk_of(method, len(inputs) == 1 and case.rule.distribution.is_gaussian)
     layers = len(case.widths)
     lanes = max(1, min(threads(), count))
     rows = np.empty((RECORDED, count, layers))
@@ -81,17 +83,10 @@ def simulate(
     if methods.get(method).makes_weights:
         size = direct.floats_for(arguments[1], len(inputs), _kept_weights(case) if backward else 0)
     memory = Memory(backward, _lines(lanes, size), np.empty((0, 0, 0, 0), np.float32))
-    simple = len(inputs) == 1 and case.rule.distribution.is_gaussian
-    walk, filled, are_means = {
-        "direct": (direct.walk, range(SUMS), False),
-        # of one input and normal weights the same numbers, sooner
-        "collapsed": (one_input.walk if simple else collapsed.walk, range(SUMS), False),
-        "chain": (chain.walk, chain.FILLED, True),
-    }[method]
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
-        launch.simulate(walk, KernelBlock(*arguments, memory), rows, counts)
-    sizes = Sizes.of(case, inputs.shape[1], are_means)
-    return block_of(first, rows[:SUMS], rows[SUMS:], counts.sum(axis=0), sizes, filled, backward)
+        launch.simulate(walk.compiled, KernelBlock(*arguments, memory), rows, counts)
+    sizes = Sizes.of(case, inputs.shape[1], walk.are_means)
+    return block_of(first, rows[:SUMS], rows[SUMS:], counts.sum(axis=0), sizes, walk.filled, backward)
 
 
 def kernel_arguments(case: Case, inputs: NDArray[np.float64], seed: int, first: int, plan: Plan) -> Any:
@@ -231,7 +226,7 @@ def describe() -> dict[str, Any]:
     features = llvm.get_host_cpu_features()
     simd = [name for name in ("avx512f", "avx2", "avx", "sse4.2", "neon") if features.get(name)]
     return {
-        "cpu": llvm.get_host_cpu_name(),
+        "name": llvm.get_host_cpu_name(),
         "simd": simd,
         "cores": os.cpu_count(),
         "threads": numba.config.NUMBA_NUM_THREADS,
