@@ -19,7 +19,7 @@ from mcflow.methods import registry as methods
 from mcflow.sampling import walks
 from mcflow.sampling.arguments import exponent_of, group_of, parameter_of, split
 from mcflow.sampling.blocks import Block
-from mcflow.sampling.compiler import compiler
+from mcflow.sampling.compiler import compiler, why_not_compiled
 from mcflow.sampling.rows import Sizes, block_of
 
 if TYPE_CHECKING:
@@ -190,8 +190,6 @@ def compile_activation(activation: Activation) -> None:
 
 def _addresses_of_user(activation: Activation) -> tuple[int, int]:
     """Compile a user's own functions and the loop of their slopes; InputError where Numba cannot."""
-    from numba.core.errors import NumbaError
-
     from mcflow.kernels.cpu import activations
 
     assert activation.scalar is not None
@@ -199,10 +197,10 @@ def _addresses_of_user(activation: Activation) -> tuple[int, int]:
         key = f"{activation.name} {activation.fingerprint()} {id(activation.scalar[0])}"
         phi, dphi = activation.scalar
         return activations.address_of_user(key, phi, dphi), activations.address_of_user_slopes(key, dphi)
-    except NumbaError as error:
-        reason = str(error).strip().splitlines()[-1].strip() or type(error).__name__
+    except Exception as error:  # Numba raises what its own code does on what it was not made for
         raise InputError(
-            f"activation {activation.name!r} cannot be compiled ({reason}); use floats, arithmetic and math only"
+            f"activation {activation.name!r} cannot be compiled ({why_not_compiled(error)}); use arithmetic, if, math "
+            "and such functions of NumPy as np.tanh on one float, and call no other function of your own"
         ) from None
 
 
