@@ -15,7 +15,7 @@ from mcflow.answers.allowances import Prediction
 from mcflow.answers.judging import rows_of_case, rows_of_missing
 from mcflow.answers.verdict_rows import COUNTED, NO_P, RULED, Row
 from mcflow.bounds import share
-from mcflow.errors import InputError
+from mcflow.errors import InputError, option
 from mcflow.files.missing import Missing, has_every_cosine
 from mcflow.files.missing import sentence as sentence_of_missing
 from mcflow.files.result import require_result
@@ -155,7 +155,7 @@ def verify(
         if done < 2:
             raise InputError(
                 f"{name} has {counted(done, 'network')}: there is no standard error to judge by; "
-                "run at least 2, better 1000 (mcflow run --resume --networks 1000)"
+                f"run at least 2, better 1000 ({option('resume', True)} and {option('networks', 1000)})"
             )
         case, inputs = result.case(name), result.inputs(name)
         predictions[name] = allowances.predict(case, inputs, tier)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.errors import InputError, Unfinished
+from mcflow.errors import InputError, Unfinished, option
 from mcflow.kernels.recorded import BINS, SUMS
 from mcflow.sampling.arguments import exponent_of, group_of, parameter_of, split
 from mcflow.sampling.blocks import Block
@@ -66,8 +66,8 @@ def simulate(
                 raise Unfinished(sentence) from None
             if blocks == 1:
                 raise Unfinished(
-                    "the GPU has too little memory for one network of this case; give --device cpu, or a smaller "
-                    "width, depth or batch"
+                    f"the GPU has too little memory for one network of this case; give {option('device', 'cpu')}, or a "
+                    "smaller width, depth or batch"
                 ) from None
             blocks //= 2
             counts = cuda.to_device(np.zeros((2, layers, BINS), np.int32))
@@ -146,7 +146,7 @@ def _not_compiled(activation: str, error: Exception) -> str:
     """What is wrong with a user's function, where the processor may compile it: numba-cuda knows less of NumPy."""
     return (
         f"activation {activation!r} cannot be compiled for the GPU ({why_not_compiled(error)}); use arithmetic, if and "
-        "math, of which it knows more than of NumPy, or --device cpu"
+        f"math, of which it knows more than of NumPy, or {option('device', 'cpu')}"
     )
 
 

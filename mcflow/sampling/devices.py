@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcflow.errors import InputError, nearest
+from mcflow.errors import InputError, nearest, option
 from mcflow.sampling import cpu, cuda, cuda_detection, walks
 from mcflow.sampling.compiler import require_compiler
 
@@ -73,7 +73,7 @@ def choose_device(requested: str) -> str:
         device = get(requested)
         reason = device.reason()
         if reason:
-            raise InputError(f"--device {device.name}: {reason}")
+            raise InputError(f"{option('device', device.name)}: {reason}")
         return device.name
     return next(device.name for device in ALL if not (device.quick_reason() or device.reason()))
 

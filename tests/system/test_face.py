@@ -78,6 +78,27 @@ def test_cases_of_one_name_are_told_apart_by_their_files(tmp_path, capsys):
     assert paths[0] not in capsys.readouterr().out
 
 
+def test_sentences_name_options_as_their_user_knows_them(tmp_path, monkeypatch, capsys):
+    """The arguments of Python from Python, the flags of a command from the command line, after one another too."""
+    monkeypatch.chdir(tmp_path)
+    case = Case(depth=2, width=4)
+    mcflow.run(Study(case, networks=2), "a.h5").close()
+    for times in range(2):
+        with pytest.raises(InputError) as refused:
+            mcflow.run(Study(case, networks=2), "a.h5")
+        wanted = "a.h5 exists; give resume=True to continue it, overwrite=True to replace it, or another path"
+        assert str(refused.value) == wanted, times
+        assert call(["run", "--depth", "2", "--width", "4", "-o", "a.h5"]) == 2
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert said == "mcflow: a.h5 exists; give --resume to continue it, --overwrite to replace it, or another -o"
+    with pytest.raises(InputError, match=r"is of another study: .*; name another path, or give overwrite=True$"):
+        mcflow.run(Study(case, networks=2, seed=5), "a.h5", resume=True)
+    with pytest.raises(InputError, match=r"^method='chain' cannot simulate "):
+        mcflow.run(Case(activation="tanh", depth=2, width=4), method="chain")
+    assert call(["run", "--activation", "tanh", "--method", "chain", "-o", "b.h5"]) == 2
+    assert "--method chain cannot simulate" in capsys.readouterr().err
+
+
 def test_export_writes_a_table_once(result, tmp_path):
     path = tmp_path / "t.csv"
     assert mcflow.export(result, str(path)) == len(path.read_text().splitlines()) - 1

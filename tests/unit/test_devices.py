@@ -54,7 +54,7 @@ def test_a_device_that_does_not_work_is_passed_over_and_refused_with_its_reason(
     assert devices.choose_device("auto") == "cpu"
     assert devices.why_not_preferred("auto", "cpu") == " (it is broken)"
     assert devices.why_not_preferred("cpu", "cpu") == ""
-    with pytest.raises(InputError, match="--device next: it is broken; mend it"):
+    with pytest.raises(InputError, match="device='next': it is broken; mend it"):
         devices.choose_device("next")
     with pytest.raises(InputError, match=r"unknown device 'cdua'.*cuda"):
         devices.get("cdua")
