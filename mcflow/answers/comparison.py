@@ -17,6 +17,7 @@ from mcflow.activations import registry
 from mcflow.answers.document import plain
 from mcflow.answers.signal import BACKWARD, FORWARD, KEPT
 from mcflow.errors import InputError
+from mcflow.files.missing import no_networks, without_networks
 from mcflow.files.result import Result, require_result
 from mcflow.model.study import Study
 from mcflow.plural import counted
@@ -179,10 +180,13 @@ def compare(results: Result | Iterable[Result], notes: Sequence[str] = ()) -> Co
         require_result(result, "compare")
     entries: dict[str, list[tuple[Entry, Floats | None, Any]]] = {}
     names = Counter(name for result in results for name in result.names)
+    notes = list(notes)
     for result, file in zip(results, _files(results), strict=True):
+        empty = without_networks(result)
+        notes += [f"left out: {no_networks(empty)}"] if empty else []
         for name in result.names:
             dataset, case = result[name], result.case(name)
-            if f"{FORWARD}_mean" not in dataset:
+            if f"{FORWARD}_mean" not in dataset or name in empty:
                 continue
             if int(dataset.attrs["networks_done"]) < 2:
                 raise InputError(f"{name} has one network: no interval can be given; run at least 2, better 1000")
@@ -193,10 +197,11 @@ def compare(results: Result | Iterable[Result], notes: Sequence[str] = ()) -> Co
             key = (int(result.attrs["seed"]), dataset.sizes["layer"])
             entries.setdefault(case.activation, []).append((entry, scores, key))
     if not entries:
-        raise InputError("no case with second moments of activations to compare")
+        lacking = [name for result in results for name in without_networks(result)]
+        raise InputError(no_networks(lacking) if lacking else "no case with second moments of activations to compare")
     rankings = {activation: _ranked(found) for activation, found in entries.items()}
     rules = [rule for ranking in rankings.values() for entry in ranking for rule in _rules(entry)]
-    return Comparison(rankings, rules, list(notes))
+    return Comparison(rankings, rules, notes)
 
 
 def _files(results: Sequence[Result]) -> list[str]:

@@ -16,7 +16,7 @@ from mcflow.answers.judging import rows_of_case, rows_of_missing
 from mcflow.answers.verdict_rows import COUNTED, NO_P, RULED, Row
 from mcflow.bounds import share
 from mcflow.errors import InputError, option
-from mcflow.files.missing import Missing, has_every_cosine
+from mcflow.files.missing import Missing, has_every_cosine, no_networks, without_networks
 from mcflow.files.missing import sentence as sentence_of_missing
 from mcflow.files.result import require_result
 from mcflow.files.schema import FORMAT_VERSION
@@ -149,6 +149,9 @@ def verify(
     predictions: dict[str, Prediction] = {}
     # shares of units had another definition in it, and values beyond float64 no logarithms
     is_earlier = str(getattr(result, "attrs", {}).get("format_version", FORMAT_VERSION)) == "1.0"
+    empty = without_networks(result)
+    if empty:
+        raise InputError(no_networks(empty))
     for name in result.names:
         dataset = result[name]
         done = int(dataset.attrs["networks_done"])

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcflow import quantities
 from mcflow.activations.registry import Activation
+from mcflow.errors import option
+
+if TYPE_CHECKING:
+    from mcflow.files.result import Result
 
 COUNT = "_count"
 
@@ -55,6 +59,20 @@ def sentence(found: Iterable[Missing]) -> str:
     worst, *others = found
     more = f"; so do {', '.join(item.quantity for item in others)}" if others else ""
     return worst.sentence + more
+
+
+def without_networks(result: Result) -> list[str]:
+    """The cases of a result of which no network is there yet: shards are missing, or a run was interrupted."""
+    return [name for name in result.names if not int(result[name].attrs["networks_done"])]
+
+
+def no_networks(cases: Sequence[str]) -> str:
+    """What there is to say of cases without a network, and what to do."""
+    verb = "have" if len(cases) > 1 else "has"
+    return (
+        f"{', '.join(cases)} {verb} no network yet; merge the shards that are missing, or continue the run "
+        f"({option('resume', True)})"
+    )
 
 
 def has_every_cosine(activation: Activation, inputs: NDArray[np.float64]) -> bool:
