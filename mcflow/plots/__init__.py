@@ -34,8 +34,8 @@ def plot(result: Result, figure: str = "flow", *, cases: str | Iterable[str] | N
     """A figure of a study, one of FIGURES: ``flow``, ``histograms``, ``correlation``, ``zscores`` and so on.
 
     ``cases`` is one name or several, and None all that have networks; verdicts in ``zscores`` are those of the whole
-    study whatever is drawn. With ``ax`` the figure goes into given matplotlib axes, one for each of its panels (one axes, or an array
-    of them), and their figure is returned; without, into a figure of its own, which no window shows.
+    study whatever is drawn. With ``ax`` the figure goes into given matplotlib axes, one for each of its panels (one
+    axes, or an array of them), and their figure is returned; without, into a figure of its own, which no window shows.
 
     Raises NothingToDraw, an InputError, where the study has nothing for it, UnknownCase for a name that no case has,
     and InputError for an unknown figure, another number of axes than there are panels, or without matplotlib.
