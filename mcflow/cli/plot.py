@@ -24,6 +24,7 @@ def command(file: str, figures: tuple[str, ...], output: str | None, kind: str) 
 
     from mcflow import plots
     from mcflow.errors import InputError, nearest
+    from mcflow.files.missing import no_networks, without_networks
     from mcflow.files.reading import open_study
 
     if kind not in plots.FORMATS:
@@ -40,6 +41,9 @@ def command(file: str, figures: tuple[str, ...], output: str | None, kind: str) 
     if opened.note:
         print(opened.note, file=sys.stderr)
     with opened.result as result:
+        empty = without_networks(result)
+        if empty:
+            print(f"left out: {no_networks(empty)}", file=sys.stderr)
         for name in figures or plots.FIGURES:
             path = Path(str(output)) if one else folder / f"{stem.name}-{name}.{kind}"
             try:

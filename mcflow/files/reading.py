@@ -35,10 +35,23 @@ def open_study(path: str | Path) -> Opened:
         return _running(path, folder)
     if not path.is_file():
         raise InputError(f"there is no file {path}; mcflow run -o {path} makes one")
+    _refuse_text(path)
     described = integrity.describe(path)  # in a child process: a damaged file can crash the HDF5 library
     if "parts" in described:
         raise InputError(f"{path} is one shard of a study; mcflow merge joins the shards into a file")
     return Opened(Result(path), "")
+
+
+def is_text_of_study(path: Path) -> bool:
+    """Whether a file is the text of a study and not what a run of it gave."""
+    return path.suffix == ".toml" and path.is_file()
+
+
+def _refuse_text(path: Path) -> None:
+    if is_text_of_study(path):
+        raise InputError(
+            f"{path} is a study that has not run; run it (mcflow run {path}) and give the file that it wrote"
+        )
 
 
 def _running(path: Path, folder: Path) -> Opened:
@@ -67,6 +80,7 @@ def open(path: str | Path) -> Result:
     from mcflow.files import integrity
 
     where = as_path(path)
+    _refuse_text(where)
     open_binary(where).close()
     integrity.refuse_damage(where)
     if "parts" in integrity.describe(where):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mcflow.errors import InputError
+from mcflow.errors import InputError, option
 from mcflow.files import assembly
 from mcflow.files.atomic import TEMPORARY, TRAILER_SIZE, ReservedFile, digest, read_trailer, seal_and_replace
 from mcflow.files.part_folder import PartName, Parts
@@ -153,4 +153,6 @@ def refuse_other_shard(path: Path, seal: Seal, shard: Shard) -> None:
     if not words and there.shard != shard:
         words = f"shard is {there.shard} there and {shard} here"
     if words:
-        raise InputError(f"{path} is of another run: {words}; name another -o, or give --overwrite")
+        raise InputError(
+            f"{path} is of another run: {words}; name another {option('path')}, or give {option('overwrite', True)}"
+        )

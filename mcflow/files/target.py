@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.errors import InputError
+from mcflow.errors import InputError, option
 from mcflow.files import assembly, integrity, lock, part_image
 from mcflow.files.atomic import behind_links, remove_temporaries, write_atomically
 from mcflow.files.header import head_image
@@ -70,12 +70,13 @@ class Target:
             return
         if self.path.exists():
             raise InputError(
-                f"{self.path} exists; give --resume to continue it, --overwrite to replace it, or another -o"
+                f"{self.path} exists; give {option('resume', True)} to continue it, {option('overwrite', True)} to "
+                f"replace it, or another {option('path')}"
             )
         if self.folder.is_dir() and any(self.folder.glob("*.h5")):
             raise InputError(
                 f"{self.folder} holds parts of an unfinished run; "
-                "give --resume to continue it, --overwrite to start anew"
+                f"give {option('resume', True)} to continue it, {option('overwrite', True)} to start anew"
             )
 
 
@@ -104,8 +105,11 @@ def _make_and_lock(folder: Path, stack: contextlib.ExitStack, say: Callable[[str
             if tries < _TRIES and isinstance(error, (FileNotFoundError, FileExistsError)):
                 continue
             if folder.is_file():
-                raise InputError(f"{folder} is a file where mcflow keeps parts; name another -o") from None
-            raise InputError(f"cannot write to {folder.parent}: {error.strerror or error}; name another -o") from None
+                raise InputError(
+                    f"{folder} is a file where mcflow keeps parts; name another {option('path')}"
+                ) from None
+            why = error.strerror or error
+            raise InputError(f"cannot write to {folder.parent}: {why}; name another {option('path')}") from None
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -212,7 +216,9 @@ def is_complete(path: Path) -> bool:
 def _refuse_other(path: Path, mine: Seal) -> None:
     words = difference(seal_of_file(path), mine)
     if words:
-        raise InputError(f"{path} is of another study: {words}; name another -o, or give --overwrite")
+        raise InputError(
+            f"{path} is of another study: {words}; name another {option('path')}, or give {option('overwrite', True)}"
+        )
 
 
 def _extract(path: Path, parts: FolderParts) -> None:

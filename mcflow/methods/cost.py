@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcflow import machine, quantities
-from mcflow.errors import InputError
+from mcflow.errors import InputError, option
 from mcflow.methods import registry
 from mcflow.model.case import Case
 
@@ -43,7 +43,7 @@ def refuse_large(name: str, needed: int) -> None:
     if needed > memory:
         raise InputError(
             f"{name} needs about {in_bytes(needed)} of memory and {in_bytes(memory)} are free; "
-            "give a smaller width, depth or batch, or fewer --threads"
+            f"give a smaller width, depth or batch, or fewer {option('threads')}"
         )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mcflow import markup, plots
 from mcflow.answers.comparison import Comparison, Entry, compare
 from mcflow.answers.verdicts import Verification, verify
-from mcflow.errors import InputError, as_path
+from mcflow.errors import InputError, as_path, option
 from mcflow.files.atomic import write_atomically
 from mcflow.files.reading import open_study
 from mcflow.files.result import Result, require_result
@@ -56,7 +56,7 @@ def _write(result: Result, file: Path, path: str | Path | None, note: str) -> Pa
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, page)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; name another -o") from None
+        raise InputError(f"cannot write {path}: {error.strerror or error}; name another {option('path')}") from None
     return path
 
 

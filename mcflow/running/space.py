@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcflow import machine
-from mcflow.errors import InputError
+from mcflow.errors import InputError, option
 from mcflow.methods.cost import in_bytes, memory_needed, refuse_large, row_bytes
 from mcflow.running.division import Division
 
@@ -50,10 +50,12 @@ def check(prepared: Prepared, folder: Path | None, threads: int, shard: Shard | 
     there = sum(path.stat().st_size for path in folder.glob("*.h5")) if folder.is_dir() else 0
     room, needed = machine.available_disk(folder), max(0, disk_needed(prepared, shard) - there)
     if room == 0:
-        raise InputError(f"cannot write to {folder.parent}: the disk there has no free space; name another -o")
+        raise InputError(
+            f"cannot write to {folder.parent}: the disk there has no free space; name another {option('path')}"
+        )
     if needed > room:
         what = "the study" if shard is None else f"shard {shard}"
         raise InputError(
             f"{what} needs about {in_bytes(needed)} of disk at {folder.parent} and {in_bytes(room)} are free; "
-            "give fewer networks, --keep summary, or another -o"
+            f"give fewer networks, {option('keep', 'summary')}, or another {option('path')}"
         )

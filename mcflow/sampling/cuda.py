@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.errors import InputError, Unfinished
+from mcflow.errors import InputError, Unfinished, option
 from mcflow.kernels.recorded import BINS, SUMS
 from mcflow.sampling.arguments import exponent_of, group_of, parameter_of, split
+from mcflow.sampling.compiler import why_not_compiled
 from mcflow.sampling.recorded import Recorded, Sizes
 
 if TYPE_CHECKING:
@@ -55,20 +56,17 @@ def record(
             total = counts.copy_to_host().astype(np.int64)
             break
         except Exception as error:
-            if _is_a(error, "NumbaError") and case.nonlinearity.scalar is not None:
-                raise InputError(
-                    f"activation {case.activation!r} cannot be compiled for the GPU ({_last_line(error)}); "
-                    "use floats, arithmetic and math only, or --device cpu"
-                ) from None
             if not _is_a(error, "CudaDriverError", "CudaAPIError", "CudaRuntimeError", "CUDAError"):
+                if case.nonlinearity.scalar is not None:
+                    raise InputError(_not_compiled(case.activation, error)) from None
                 raise
             if "OUT_OF_MEMORY" not in str(error).upper():
                 sentence = f"the GPU was lost ({_last_line(error)}); the parts written so far are whole"
                 raise Unfinished(sentence) from None
             if blocks == 1:
                 raise Unfinished(
-                    "the GPU has too little memory for one network of this case; give --device cpu, or a smaller "
-                    "width, depth or batch"
+                    f"the GPU has too little memory for one network of this case; give {option('device', 'cpu')}, or a "
+                    "smaller width, depth or batch"
                 ) from None
             blocks //= 2
             counts = cuda.to_device(np.zeros((2, layers, BINS), np.int32))
@@ -141,6 +139,14 @@ def _nonlinearity(activation: Activation) -> tuple[str, Any, Any]:
 
 
 _user_code: dict[str, Any] = {}
+
+
+def _not_compiled(activation: str, error: Exception) -> str:
+    """What is wrong with a user's function, where the processor may compile it: numba-cuda knows less of NumPy."""
+    return (
+        f"activation {activation!r} cannot be compiled for the GPU ({why_not_compiled(error)}); use arithmetic, if and "
+        f"math, of which it knows more than of NumPy, or {option('device', 'cpu')}"
+    )
 
 
 def _is_a(error: Exception, *names: str) -> bool:

@@ -107,7 +107,7 @@ def test_another_hosts_lock_is_respected(tmp_path):
         pass
 
 
-def test_a_lock_without_content_is_that_of_a_writer_killed_while_making_it(tmp_path, monkeypatch):
+def test_a_damaged_lock_is_taken_over(tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "_PATIENCE", 0.2)
     (tmp_path / lock.NAME).write_text("")
     said = []

@@ -11,7 +11,11 @@ from mcflow.kernels.cpu import sums as on_the_processor
 
 import mcflow
 from mcflow import quantities
+from mcflow.answers import allowances
+from mcflow.answers.checks import conditional
 from mcflow.files import schema
+from mcflow.files.missing import missing
+from mcflow.inputs.case_inputs import inputs_of
 from mcflow.sampling.recorded import Recorded, Sizes
 from mcflow.sampling.rows import block_of
 
@@ -39,6 +43,57 @@ def test_an_entry_contradicts_neither_its_kind_nor_the_others(quantity):
         assert quantities.get(other).is_second_moment
     assert (quantity.least_inputs > 1) == (quantity.divisor == "pairs")
     assert (quantity.passes == "backward") == bool(set(quantity.sums) & backward_columns())
+    assert (quantity.needs != "") == (quantity.kind in ("cosine", "ratio"))
+    assert quantity.kind in ("mean", "cosine") or not quantity.symmetric
+    assert quantity.kind == "moment" or not quantity.heavy
+    assert not quantity.given_below or quantity.name in conditional.TERMS
+    if quantity.follows is not None:
+        other, power = quantity.follows
+        assert quantity.powers == tuple(power * each for each in quantities.get(other).powers)
+
+
+@pytest.fixture(scope="module")
+def result():
+    with mcflow.run(mcflow.Study(mcflow.Case("lecun_normal", "tanh", depth=3, width=16), networks=400)) as found:
+        yield found
+
+
+def judged_by(result, name):
+    return {row.statistic for row in mcflow.verify(result).tests if row.quantity == name}
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "statistics"),
+    [
+        ("preactivation_fourth_moment", {"heavy": False}, {"std"}),
+        ("activation_second_moment", {"told_apart": ""}, {"trend_over_networks", "serial_correlation"}),
+        ("activation_second_moment", {"told_apart": "value"}, {"repeated_values"}),
+        ("activation_mean", {"given_below": ""}, {"score_given_below", "square_score_given_below"}),
+        ("activation_mean", {"given_below": "last"}, set()),
+        ("gradient_second_moment", {"given_below": ""}, {"score_given_below", "square_score_given_below"}),
+        ("gradient_second_moment", {"histogram": ""}, {"histogram_second_moment"}),
+    ],
+)
+def test_which_tests_judge_a_quantity_is_said_by_its_entry_alone(monkeypatch, result, name, facts, statistics):
+    before = judged_by(result, name)
+    changed = replace(quantities.get(name), **facts)
+    monkeypatch.setattr(quantities, "ALL", tuple(changed if q.name == name else q for q in quantities.ALL))
+    monkeypatch.setitem(quantities._BY_NAME, name, changed)
+    assert before ^ judged_by(result, name) == statistics
+
+
+def test_an_entry_says_whether_its_mean_is_exact_and_its_number_may_lack(monkeypatch):
+    pair = mcflow.Case("lecun_normal", "tanh", depth=3, width=16, batch=2)
+    summary = {f"{name}_count": np.array([9, 9]) for name in quantities.NAMES}
+    assert {item.quantity for item in missing(summary, 10, False)} == {q.name for q in quantities.ALL if not q.needs}
+    forgiven = allowances.predict(pair, inputs_of(pair, 0)).of["gradient_correlation"].allowance
+    even = quantities.get("gradient_correlation")
+    monkeypatch.setitem(quantities._BY_NAME, even.name, replace(even, symmetric=False))
+    allowances._predict.cache_clear()
+    other = allowances.predict(pair, inputs_of(pair, 0)).of["gradient_correlation"].allowance
+    allowances._predict.cache_clear()
+    assert (forgiven == 0.0).all()
+    assert (other > 0.0).all()
 
 
 def backward_columns():
