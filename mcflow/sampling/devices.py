@@ -54,7 +54,7 @@ CUDA = Device(
     cuda_detection.reason,
     cuda_detection.describe,
     cuda_detection.count,
-    strength=64,
+    strength=4,
 )
 # In the order in which ``auto`` takes them; the last is always there, and has a kernel for every case.
 ALL = (CUDA, CPU)

@@ -76,7 +76,7 @@ def test_folded_pieces_are_sets_of_groups_as_long_as_a_power_of_two(networks):
                 assert piece.first % piece.count == 0
 
 
-@pytest.mark.parametrize("strength", [1, 64])
+@pytest.mark.parametrize("strength", [1, 4])
 def test_a_study_of_any_size_has_some_thousand_parts_and_no_short_ones(strength):
     case = Case("kaiming_normal", "relu", depth=50, width=512)
     for networks in (1, 1000, 10**6, 10**9, 10**12):

@@ -69,7 +69,7 @@ def test_trailer_is_read_back_and_hdf5_ignores_it(tmp_path):
         file["x"] = [1, 2]
     assert atomic.read_trailer(path) is None
     stated = atomic.digest(path)
-    atomic.seal_and_replace(path, path)
+    atomic.seal_and_replace(path, path, stated)
     assert atomic.read_trailer(path) == stated
     assert atomic.digest(path, path.stat().st_size - atomic.TRAILER_SIZE) == stated
     with h5py.File(path) as file:
