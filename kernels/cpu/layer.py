@@ -34,7 +34,8 @@ from .sums import (
     squared_directions,
     sum_of_squares,
 )
-from .tuples import Space, Steps
+from .tuples import Space, Steps, Walk
+from .vectors import add
 
 # A gradient is rescaled when its root mean square leaves 2^+-30.
 GRADIENT_EXPONENT = 30
@@ -45,14 +46,9 @@ HIGHEST_BIAS = 40
 
 
 @inner
-def finish_forward(walk, space, layer, exponent, network, counts, row):
-    """``finish_forward_layer`` of h in ``space``, which carries ``exponent``."""
-    batch, n = walk.inputs.values.shape[0], walk.architecture.width[layer]
-    call_unit(
-        walk.steps.forward,
-        (space, layer, batch, n, exponent, walk.inputs, walk.nonlinearity, walk.backward, walk.counting, counts,
-         network, row),
-    )  # fmt: skip
+def finish_forward(walk, layer, exponent, network, counts, row):
+    """From h of a layer in ``walk.space``, which carries ``exponent``, to x, phi' and all that is recorded of them."""
+    call_unit(walk.steps.forward, (walk, layer, exponent, network, counts, row))
 
 
 @inner
@@ -70,9 +66,8 @@ def finish_backward(walk, layer, exponent, network, counts, row):
 
 @inner
 def record_backward(walk, layer, exponent, network, counts, row):
-    """``record_backward_layer`` of delta in ``walk.space``, which carries ``exponent`` before that of phi'."""
-    arguments = (walk.space, layer, walk.architecture, walk.inputs, exponent, walk.counting, counts, network, row)
-    call_unit(walk.steps.backward, arguments)
+    """All that is recorded of delta in ``walk.space``, which carries ``exponent`` before that of phi'."""
+    call_unit(walk.steps.backward, (walk, layer, exponent, network, counts, row))
 
 
 @inner
@@ -102,7 +97,7 @@ def scale_of(space, layer, architecture):
 
 
 @inner
-def make_biases(space, layer, architecture, exponent, network, key_0, key_1):
+def _make_biases(space, layer, architecture, exponent, network, key_0, key_1):
     """The biases of a layer into ``space.bias``, times 2**-exponent: in the scale that the preactivations carry."""
     n = architecture.width[layer]
     place, low = place_of(network, layer, BIASES)
@@ -110,6 +105,16 @@ def make_biases(space, layer, architecture, exponent, network, key_0, key_1):
     scale = np.float32(math.ldexp(np.float64(architecture.bias_std[layer]), max(-1000, min(1000, -exponent))))
     for i in range(uint64(n)):
         space.bias[i] = scale * space.bias[i]
+
+
+@inner
+def shift_by_biases(space, layer, architecture, batch, exponent, network, key_0, key_1):
+    """h += b where the layer has biases, in the scale 2^exponent that h carries."""
+    if architecture.bias_std[layer] > np.float32(0.0):
+        n = architecture.width[layer]
+        _make_biases(space, layer, architecture, exponent, network, key_0, key_1)
+        for k in range(batch):
+            add(space.h, k * n, space.bias, np.int64(0), np.float32(1.0), n)
 
 
 @inner
@@ -122,7 +127,7 @@ def scale_and_shift(space, layer, architecture, batch, network, key_0, key_1):
         for i in range(uint64(batch * n)):
             space.h[i] = std * space.h[i]
         return exponent
-    make_biases(space, layer, architecture, exponent, network, key_0, key_1)
+    _make_biases(space, layer, architecture, exponent, network, key_0, key_1)
     for k in range(batch):
         at = uint64(k * n)
         for i in range(uint64(n)):
@@ -130,10 +135,10 @@ def scale_and_shift(space, layer, architecture, batch, network, key_0, key_1):
     return exponent
 
 
-def finish_forward_layer(
-    space, layer, batch, n, exponent, inputs, nonlinearity, backward, counting, counts, network, row
-):
-    """From h of a layer to x, phi' and everything that is recorded of them."""
+def _finish_forward(walk, layer, exponent, network, counts, row):
+    """The unit behind ``finish_forward``."""
+    space, inputs, nonlinearity, counting = walk.space, walk.inputs, walk.nonlinearity, walk.counting
+    backward, batch, n = walk.backward, inputs.values.shape[0], walk.architecture.width[layer]
     length = batch * n
     mean_square = preactivation_statistics(row, layer, space.h, length)
     if batch > 1:
@@ -180,12 +185,13 @@ def start_backward(space, architecture, batch, network, key_0, key_1):
             space.delta[k * n + i] = space.bias[i]
 
 
-def record_backward_layer(space, layer, architecture, inputs, exponent, counting, counts, network, row):
-    """What is recorded of delta, whose ``delta_squares`` are known; it is rescaled where it left the middle of float32.
+def _record_backward(walk, layer, exponent, network, counts, row):
+    """The unit behind ``record_backward``: ``delta_squares`` are known; delta is rescaled where float32 needs it.
 
     Weight gradients: the mean over weights and inputs of (delta_i x_j)^2 is a product of two sums for each input.
     """
-    batch, n = inputs.values.shape[0], architecture.width[layer]
+    space, inputs, counting = walk.space, walk.inputs, walk.counting
+    batch, n = inputs.values.shape[0], walk.architecture.width[layer]
     delta, squares = space.delta, space.delta_squares
     exponent += space.slope_exponent[layer]
     exponent = max(-2 * LAST_EXPONENT, min(2 * LAST_EXPONENT, exponent))
@@ -225,9 +231,7 @@ def steps_for(architecture, inputs, nonlinearity, counting):
         bias=floats,
         direction=np.empty(0),
     )
-    counts, row = np.zeros((2, 1, 1), np.int64), np.zeros((1, 1))
-    forward = (space, 0, 0, 0, 0, inputs, nonlinearity, True, counting, counts, 0, row)
-    return Steps(
-        unit_for(finish_forward_layer, *forward, lean=True),
-        unit_for(record_backward_layer, space, 0, architecture, inputs, 0, counting, counts, 0, row, lean=True),
-    )
+    key = np.uint64(0)
+    walk = Walk(Steps(0, 0), architecture, inputs, nonlinearity, counting, True, key, key, space)
+    arguments = walk, 0, 0, 0, np.zeros((2, 1, 1), np.int64), np.zeros((1, 1))
+    return Steps(unit_for(_finish_forward, *arguments, lean=True), unit_for(_record_backward, *arguments, lean=True))

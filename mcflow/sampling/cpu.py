@@ -178,7 +178,7 @@ def _inputs(case: Case, inputs: NDArray[np.float64]) -> Any:
 def _nonlinearity(activation: Activation) -> Any:
     from mcflow.activations.registry import ends_of
     from mcflow.kernels.cpu import activations
-    from mcflow.kernels.cpu.nonlinearity import Nonlinearity
+    from mcflow.kernels.cpu.tuples import Nonlinearity
 
     if activation.scalar is None:
         address, slopes = activations.address_of(activation.kind), activations.address_of_slopes(activation.kind)

@@ -64,7 +64,7 @@ def test_products_and_sums_are_vector_code():
     one = np.float32(1.0)
     assert wide(assembly_of(vectors.dot, floats, start, floats, start, length)) >= 4
     assert wide(assembly_of(vectors.dot_four, floats, start, floats, start, start, length)) >= 4
-    four = assembly_of(vectors.add_four, floats, start, floats, start, start, one, one, one, one, length)
+    four = assembly_of(vectors.add_four, floats, start, floats, start, start, (one, one, one, one), length)
     assert wide(four) >= 4
     assert wide(assembly_of(sums._sums, floats, length), double=True) >= 4
     assert wide(assembly_of(sums.sum_of_squares, floats, start, length), double=True) >= 2
