@@ -20,8 +20,8 @@ from .products import Panel, multiply, multiply_transposed
 
 PANEL = 1 << 15  # floats of a panel: 128 KiB, a fraction of a second-level cache
 LEAST_ROWS = 32
-# From this many inputs on a layer of up to LARGEST_WHOLE weights is made and multiplied whole: one large product is worth more
-# than weights that are still in the second-level cache (measured: docs/benchmarks.md).
+# From this many inputs on a layer of up to LARGEST_WHOLE weights is made and multiplied whole: one large product is
+# worth more than weights that are still in the second-level cache (measured: docs/benchmarks.md).
 MANY_INPUTS = 24
 LARGEST_WHOLE = 1 << 20
 
