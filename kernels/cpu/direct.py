@@ -20,16 +20,16 @@ from .products import Panel, multiply, multiply_transposed
 
 PANEL = 1 << 15  # floats of a panel: 128 KiB, a fraction of a second-level cache
 LEAST_ROWS = 32
-# From this many inputs on a layer of up to LARGEST_WHOLE weights is made and multiplied whole: one large product is
+# From this many inputs on a layer of up to _LARGEST_WHOLE weights is made and multiplied whole: one large product is
 # worth more than weights that are still in the second-level cache (measured: docs/benchmarks.md).
-MANY_INPUTS = 24
-LARGEST_WHOLE = 1 << 20
+_MANY_INPUTS = 24
+_LARGEST_WHOLE = 1 << 20
 
 
 @inner
 def _rows_at_a_time(layer, architecture, batch):
     n, stride = architecture.width[layer], padded(architecture.fan_in[layer], architecture.padding)
-    if architecture.whole or (batch >= MANY_INPUTS and n * stride <= LARGEST_WHOLE):
+    if architecture.whole or (batch >= _MANY_INPUTS and n * stride <= _LARGEST_WHOLE):
         return n
     return min(n, max(LEAST_ROWS, PANEL // stride // 4 * 4))
 
@@ -51,7 +51,7 @@ def _pad(x, out, batch, n, stride):
             out[k * stride + i] = np.float32(0.0)
 
 
-class Panels(NamedTuple):
+class _Panels(NamedTuple):
     """Where weights are made and kept: flat float32, with scratch for the vectors they multiply.
 
     ``offsets[layer]`` is where the weights of a layer are kept, -1 for not at all; ``spare`` is room for one panel.
@@ -100,7 +100,7 @@ def _make_panels(architecture, batch, weights, longest):
     offsets = np.empty(len(architecture.width), np.int64)
     _, panel = _places(architecture, batch, 0, offsets)
     kept, _ = _places(architecture, batch, len(weights) - panel, offsets)
-    return Panels(weights, offsets, kept, empty_floats(longest), empty_floats(2 * longest))
+    return _Panels(weights, offsets, kept, empty_floats(longest), empty_floats(2 * longest))
 
 
 @inner(allocates=True)

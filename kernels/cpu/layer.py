@@ -40,7 +40,7 @@ from .vectors import add
 # A gradient is rescaled when its root mean square leaves 2^+-30.
 GRADIENT_EXPONENT = 30
 # Activations are rescaled when their mean square falls below it: divisions by their norm must stay inside float32.
-LEAST_SQUARE = 2.0**-80
+_LEAST_SQUARE = 2.0**-80
 # Biases of up to 2^40 times the scale are carried in it: float32 holds their square, and W x is far below.
 HIGHEST_BIAS = 40
 
@@ -153,7 +153,7 @@ def _finish_forward(walk, layer, exponent, network, counts, row):
     active, saturated = active_and_saturated(space.h, slope, length, carried, nonlinearity)
     row[ACTIVE, layer], row[SATURATED, layer] = active, saturated
     total = activation_statistics(row, layer, space.x, length, exponent, x_exponent)
-    if 0.0 < total < LEAST_SQUARE * length:
+    if 0.0 < total < _LEAST_SQUARE * length:
         shift = exponent_of(total / length)
         rescale(space.x, length, -shift)
         x_exponent += shift
@@ -217,7 +217,7 @@ def _record_backward(walk, layer, exponent, network, counts, row):
 def steps_for(architecture, inputs, nonlinearity, counting):
     """The compiled ``Steps`` for arguments of these types."""
     floats, flat = np.empty(0, np.float32), np.empty(0, np.int64)
-    # only types matter: make_space called from here would be compiled again in every process
+    # only types matter: _make_space called from here would be compiled again in every process
     space = Space(
         h=floats,
         x=floats,

@@ -172,7 +172,7 @@ def values_of(plan, code):
         "WHOLE": law.whole,
         "BITS": law.bits,
         "weight_four": law.four,
-        "bias_four": fill.uniform_four if plan.biases_are_uniform else fill.normal_four,
+        "bias_four": fill.LAWS["uniform" if plan.biases_are_uniform else "normal"].four,
         "FEW": plan.batch <= products.FEW_INPUTS,
         "TILE_ROWS": rows,
         "TILE_COLUMNS": columns,

@@ -14,25 +14,25 @@ from .placeholders import BATCH, BITS, THREADS, bias_four, weight_four
 from .tuples import Stream
 
 
-def normal_four(a, b, c, d, bit):
+def _normal_four(a, b, c, d, bit):
     w, x = normal_pair(a, b)
     y, z = normal_pair(c, d)
     return w, x, y, z
 
 
-def uniform_four(a, b, c, d, bit):
+def _uniform_four(a, b, c, d, bit):
     w, x = uniform_pair(a, b)
     y, z = uniform_pair(c, d)
     return w, x, y, z
 
 
-def truncated_four(a, b, c, d, bit):
+def _truncated_four(a, b, c, d, bit):
     w, x = truncated_pair(a, b)
     y, z = truncated_pair(c, d)
     return w, x, y, z
 
 
-def sign_four(a, b, c, d, bit):
+def _sign_four(a, b, c, d, bit):
     return sign_weight(a, bit), sign_weight(b, bit), sign_weight(c, bit), sign_weight(d, bit)
 
 
@@ -48,11 +48,11 @@ class Law(NamedTuple):
 
 
 LAWS = {
-    "normal": Law(normal_four, 1, False),
-    "uniform": Law(uniform_four, 1, False),
-    "truncated_normal": Law(truncated_four, 1, False),
-    "rademacher": Law(sign_four, 32, False),
-    "orthogonal": Law(normal_four, 1, True),
+    "normal": Law(_normal_four, 1, False),
+    "uniform": Law(_uniform_four, 1, False),
+    "truncated_normal": Law(_truncated_four, 1, False),
+    "rademacher": Law(_sign_four, 32, False),
+    "orthogonal": Law(_normal_four, 1, True),
 }
 
 
@@ -94,7 +94,7 @@ def fill_normals(out, n, rows, across, down, stream):
     for task in range(cuda.threadIdx.x, groups * rows, THREADS):
         g, r = task % groups, task // groups
         a, b, c, d = words_at(g, r, stream)
-        w, x, y, z = normal_four(a, b, c, d, 0)
+        w, x, y, z = _normal_four(a, b, c, d, 0)
         at = r * down
         out[g * across + at] = w
         if g + groups < n:

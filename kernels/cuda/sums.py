@@ -106,7 +106,7 @@ def sum_four_by_warps(a, b, c, d, room):
     return a, b, c, d
 
 
-def column_sums(value, room):
+def _column_sums(value, room):
     """room[k] = sum of ``value`` over the threads p LANES + k, p < PARTS, for each k < LANES; ends with a barrier."""
     t = cuda.threadIdx.x
     if LANES == 1:
@@ -130,7 +130,7 @@ def column_dots(a, j, b, first, end, factor, out, room):
         if k < BATCH and t < LANES * PARTS:
             for i in range(first + t // LANES, end, PARTS):
                 total += a[i * BATCH + j] * b[i * BATCH + k]
-        column_sums(total, room)
+        _column_sums(total, room)
         if t < LANES and start + t < BATCH:
             out[start + t] = room[t] * factor
     cuda.syncthreads()
@@ -146,7 +146,7 @@ def column_squares(values, n, scale, out, room):
             for i in range(t // LANES, n, PARTS):
                 v = values[i * BATCH + k] * scale
                 total += v * v
-        column_sums(total, room)
+        _column_sums(total, room)
         if t < LANES and start + t < BATCH:
             out[start + t] = room[t]
     cuda.syncthreads()
@@ -189,7 +189,7 @@ def largest_size(values, length, room):
     return largest_of(largest, room)
 
 
-def exponent_of_largest(values, length, room):
+def _exponent_of_largest(values, length, room):
     """The power of two below the largest of |values|; 0 where all are zero or one is infinite."""
     largest = largest_size(values, length, room)
     if largest > ZERO and largest < float32(math.inf):
@@ -215,7 +215,7 @@ def sums_of_powers(values, length, guess, room):
         one, two, four, size = sum_four(one, two, four, size, room)
         if (two > LEAST and two < MOST) or not is_guess:
             return one, two, four, size, e
-        e = exponent_of_largest(values, length, room)
+        e = _exponent_of_largest(values, length, room)
         is_guess = False
 
 

@@ -39,7 +39,7 @@ def assembly_of_loop(signature, function):
 
 @pytest.mark.parametrize("name", ["normal", "uniform", "truncated_normal"])
 def test_rows_of_random_numbers_are_filled_by_vector_code(name):
-    assembly = assembly_of_loop(fill.SIGNATURE, copy_with(fill._independent, name, pair=fill.LAWS[name][0]))
+    assembly = assembly_of_loop(fill.SIGNATURE, copy_with(fill._independent, name, pair=fill.LAWS[name].made))
     assert wide(assembly) >= {"normal": 60, "uniform": 8, "truncated_normal": 60}[name]
     assert not LIBM.search(assembly)
 
