@@ -195,7 +195,7 @@ def _forward(walk, tape, network, counts, row):
         exponent = _multiply(walk, tape, layer, network)
         if len(tape.record) > 0:
             _record_forward(walk, tape, layer, exponent)
-        finish_forward(walk, layer, exponent, network, counts, row)
+        finish_forward(walk, walk.space, layer, exponent, network, counts, row)
 
 
 @inner

@@ -119,7 +119,7 @@ def _forward(walk, panels, network, counts, row):
             _make_weights(panel, layer, architecture, network, walk.key_0, walk.key_1)
             multiply(panel, panels.vectors, batch, space.h, n, panels.scratch)
         exponent = scale_and_shift(space, layer, architecture, batch, network, walk.key_0, walk.key_1)
-        finish_forward(walk, layer, exponent, network, counts, row)
+        finish_forward(walk, walk.space, layer, exponent, network, counts, row)
 
 
 @inner(allocates=True)

@@ -95,7 +95,7 @@ def simulate(walk, block, rows, counts):
     if rows.shape[0] != RECORDED:  # compiled code would write beside it
         raise ValueError(f"rows are of {rows.shape[0]} sums and exponents, not of {RECORDED}")
     lanes = counts.shape[0]
-    steps = steps_for(block.architecture, block.inputs, block.nonlinearity, block.counting)
+    steps = steps_for(block.inputs, block.nonlinearity, block.counting)
     counter, share = np.zeros(1, np.int64), _share_of(rows.shape[1], lanes)
     turns = [Turns(lane, counter, share) for lane in range(lanes)]
     shared = (steps, block, Results(rows, counts))

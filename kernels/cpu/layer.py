@@ -34,7 +34,7 @@ from .sums import (
     squared_directions,
     sum_of_squares,
 )
-from .tuples import Space, Steps, Walk
+from .tuples import Setting, Space, Steps
 from .vectors import add
 
 # A gradient is rescaled when its root mean square leaves 2^+-30.
@@ -46,9 +46,15 @@ HIGHEST_BIAS = 40
 
 
 @inner
-def finish_forward(walk, layer, exponent, network, counts, row):
-    """From h of a layer in ``walk.space``, which carries ``exponent``, to x, phi' and all that is recorded of them."""
-    call_unit(walk.steps.forward, (walk, layer, exponent, network, counts, row))
+def _setting_of(walk):
+    return Setting(walk.inputs, walk.nonlinearity, walk.counting, walk.backward)
+
+
+@inner
+def finish_forward(walk, space, layer, exponent, network, counts, row):
+    """From h of a layer in ``space``, which carries ``exponent``, to x, phi' and all that is recorded of them."""
+    n = walk.architecture.width[layer]
+    call_unit(walk.steps.forward, (space, _setting_of(walk), layer, n, exponent, network, counts, row))
 
 
 @inner
@@ -67,7 +73,8 @@ def finish_backward(walk, layer, exponent, network, counts, row):
 @inner
 def record_backward(walk, layer, exponent, network, counts, row):
     """All that is recorded of delta in ``walk.space``, which carries ``exponent`` before that of phi'."""
-    call_unit(walk.steps.backward, (walk, layer, exponent, network, counts, row))
+    n = walk.architecture.width[layer]
+    call_unit(walk.steps.backward, (walk.space, _setting_of(walk), layer, n, exponent, network, counts, row))
 
 
 @inner
@@ -135,10 +142,10 @@ def scale_and_shift(space, layer, architecture, batch, network, key_0, key_1):
     return exponent
 
 
-def _finish_forward(walk, layer, exponent, network, counts, row):
+def _finish_forward(space, setting, layer, n, exponent, network, counts, row):
     """The unit behind ``finish_forward``."""
-    space, inputs, nonlinearity, counting = walk.space, walk.inputs, walk.nonlinearity, walk.counting
-    backward, batch, n = walk.backward, inputs.values.shape[0], walk.architecture.width[layer]
+    inputs, nonlinearity, counting, backward = setting
+    batch = inputs.values.shape[0]
     length = batch * n
     mean_square = preactivation_statistics(row, layer, space.h, length)
     if batch > 1:
@@ -185,13 +192,13 @@ def start_backward(space, architecture, batch, network, key_0, key_1):
             space.delta[k * n + i] = space.bias[i]
 
 
-def _record_backward(walk, layer, exponent, network, counts, row):
+def _record_backward(space, setting, layer, n, exponent, network, counts, row):
     """The unit behind ``record_backward``: ``delta_squares`` are known; delta is rescaled where float32 needs it.
 
     Weight gradients: the mean over weights and inputs of (delta_i x_j)^2 is a product of two sums for each input.
     """
-    space, inputs, counting = walk.space, walk.inputs, walk.counting
-    batch, n = inputs.values.shape[0], walk.architecture.width[layer]
+    inputs, _, counting, _ = setting
+    batch = inputs.values.shape[0]
     delta, squares = space.delta, space.delta_squares
     exponent += space.slope_exponent[layer]
     exponent = max(-2 * LAST_EXPONENT, min(2 * LAST_EXPONENT, exponent))
@@ -214,7 +221,7 @@ def _record_backward(walk, layer, exponent, network, counts, row):
     space.delta_exponent[0] = exponent
 
 
-def steps_for(architecture, inputs, nonlinearity, counting):
+def steps_for(inputs, nonlinearity, counting):
     """The compiled ``Steps`` for arguments of these types."""
     floats, flat = np.empty(0, np.float32), np.empty(0, np.int64)
     # only types matter: _make_space called from here would be compiled again in every process
@@ -231,7 +238,6 @@ def steps_for(architecture, inputs, nonlinearity, counting):
         bias=floats,
         direction=np.empty(0),
     )
-    key = np.uint64(0)
-    walk = Walk(Steps(0, 0), architecture, inputs, nonlinearity, counting, True, key, key, space)
-    arguments = walk, 0, 0, 0, np.zeros((2, 1, 1), np.int64), np.zeros((1, 1))
+    setting = Setting(inputs, nonlinearity, counting, True)
+    arguments = space, setting, 0, 0, 0, 0, np.zeros((2, 1, 1), np.int64), np.zeros((1, 1))
     return Steps(unit_for(_finish_forward, *arguments, lean=True), unit_for(_record_backward, *arguments, lean=True))

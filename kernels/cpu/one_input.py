@@ -20,7 +20,7 @@ from .layer import finish_backward, finish_forward, record_backward, scale_of, s
 from .memory import empty_floats, make_walk, whole_lines
 from .reflectors import reflection_of
 from .sums import sum_of_squares
-from .tuples import Space, Walk
+from .tuples import Space
 from .vectors import dot
 
 
@@ -92,23 +92,18 @@ def _combine(delta, normals, x, slope, of_normals, of_x, length):
 
 
 @inner
-def _with_x(walk, x):
-    """The same walk with another place for the activations."""
-    space = walk.space
-    space = Space(
+def _with_x(space, x):
+    """The same space with another place for the activations."""
+    return Space(
         space.h, x, space.delta, space.delta_exponent, space.delta_squares, space.slope, space.slope_exponent,
         space.x_exponent, space.x_squares, space.bias, space.direction,
-    )  # fmt: skip
-    return Walk(
-        walk.steps, walk.architecture, walk.inputs, walk.nonlinearity, walk.counting, walk.backward, walk.key_0,
-        walk.key_1, space,
     )  # fmt: skip
 
 
 @inner
 def _forward(walk, tape, network, counts, row):
     architecture, space = walk.architecture, walk.space
-    start_forward(_with_x(walk, tape.x[0]).space, walk.inputs)
+    start_forward(_with_x(space, tape.x[0]), walk.inputs)
     for layer in range(len(architecture.width)):
         n = architecture.width[layer]
         below, above = (layer, layer + 1) if walk.backward else (layer % 2, (layer + 1) % 2)
@@ -119,7 +114,7 @@ def _forward(walk, tape, network, counts, row):
         factor = np.float32(reflection.norm) * architecture.weight_std[layer]
         for i in range(uint64(n)):
             space.h[i] = factor * z[i]
-        finish_forward(_with_x(walk, tape.x[above]), layer, reflection.exponent, network, counts, row)
+        finish_forward(walk, _with_x(space, tape.x[above]), layer, reflection.exponent, network, counts, row)
 
 
 @inner

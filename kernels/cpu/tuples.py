@@ -126,6 +126,18 @@ class Space(NamedTuple):
     direction: np.ndarray
 
 
+class Setting(NamedTuple):
+    """What the two layer steps are told that is the same for all layers and networks of a walk.
+
+    Not the walk itself: a step is called by address and handed copies, which would cost a narrow layer 1 to 4 %.
+    """
+
+    inputs: Inputs
+    nonlinearity: Nonlinearity
+    counting: Counting
+    backward: bool
+
+
 class Steps(NamedTuple):
     """Addresses of the units behind ``layer.finish_forward`` and ``layer.record_backward``, which all methods call."""
 

@@ -77,7 +77,7 @@ NAMES_ALONE = {
         "largest_of largest_size sum_four_by_tree sum_four_by_warps sums_of_powers",
     },
     "tuples": {  # a thread has its walk, a block of threads its network, in the memory and arguments of a launch
-        "cpu": "Block Counting Memory Space Steps Turns Walk",
+        "cpu": "Block Counting Memory Setting Space Steps Turns Walk",
         "cuda": "Network SLOPE_CARRIED SQUARES_CARRIED Scratch Stream Work X_CARRIED",
     },
 }
