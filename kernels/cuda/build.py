@@ -19,9 +19,9 @@ class Method(NamedTuple):
     """A method's kernel, the templates that it is put together from beside those of all, and what memory it takes.
 
     ``longest(widest, fan_in, padding)``: the units of a column, where rows of weights are padded to ``padding``.
-    ``work(column, batch)``: floats of the arrays of a layer, a column of each input having ``column`` of them.
-    ``tape(column, batch, depth, kept)``: floats of what is left for the backward pass beside phi' and sums of squares,
-    where ``kept`` layers leave it.
+    ``work(column, batch)``: floats of the arrays of a layer, of which ``column`` hold one column of every input.
+    ``tape(column, batch, depth, kept)``: floats of what ``kept`` layers leave for the backward pass beside phi' and
+    sums of squares.
     """
 
     walk: Callable
