@@ -172,22 +172,19 @@ def _inputs(case: Case, inputs: NDArray[np.float64]) -> Any:
 def _nonlinearity(activation: Activation) -> Any:
     from mcflow.activations.registry import ends_of
     from mcflow.kernels.cpu import activations
-    from mcflow.kernels.cpu.nonlinearity import Nonlinearity
+    from mcflow.kernels.cpu.tuples import Nonlinearity
 
-    if activation.scalar is None:
-        address, slopes = activations.address_of(activation.kind), activations.address_of_slopes(activation.kind)
-    else:
-        address, slopes = _addresses_of_user(activation)
-    return Nonlinearity(address, parameter_of(activation), *ends_of(activation), slopes)
+    code = activations.code_of(activation.kind) if activation.scalar is None else _code_of_user(activation)
+    return Nonlinearity(code.address, parameter_of(activation), *ends_of(activation), code.slopes)
 
 
 def compile_activation(activation: Activation) -> None:
     """Compile a user's own functions before anything is written; InputError where they cannot be."""
     if not activation.is_builtin:
-        _addresses_of_user(activation)
+        _code_of_user(activation)
 
 
-def _addresses_of_user(activation: Activation) -> tuple[int, int]:
+def _code_of_user(activation: Activation) -> Any:
     """Compile a user's own functions and the loop of their slopes; InputError where Numba cannot."""
     from mcflow.kernels.cpu import activations
 
@@ -195,7 +192,7 @@ def _addresses_of_user(activation: Activation) -> tuple[int, int]:
     try:
         key = f"{activation.name} {activation.fingerprint()} {id(activation.scalar[0])}"
         phi, dphi = activation.scalar
-        return activations.address_of_user(key, phi, dphi), activations.address_of_user_slopes(key, dphi)
+        return activations.code_of_user(key, phi, dphi)
     except Exception as error:  # Numba raises what its own code does on what it was not made for
         raise InputError(
             f"activation {activation.name!r} cannot be compiled ({why_not_compiled(error)}); use arithmetic, if, math "

@@ -80,7 +80,7 @@ def work_of(
     """A case as its kernel takes it: the kernel, its plan, and the arguments that all launches share."""
     from mcflow.kernels.cuda import build
     from mcflow.kernels.cuda._compile import SIMULATED, cuda
-    from mcflow.kernels.cuda.tuples import Inputs, Layers, Work
+    from mcflow.kernels.cuda.tuples import Architecture, Inputs, Work
 
     if SIMULATED and threads is None:
         threads = _SIMULATED_THREADS
@@ -103,7 +103,7 @@ def work_of(
     return Work(
         kernel_plan,
         build.kernel_for(kernel_plan, key, code),
-        Layers(
+        Architecture(
             cuda.to_device(program.fan_in.astype(np.int32)),
             cuda.to_device(program.width.astype(np.int32)),
             cuda.to_device(mantissa.astype(np.float32)),

@@ -122,8 +122,8 @@ def test_bins_and_reach_are_those_of_both_devices():
     assert float(on_the_processor.BINS_PER_UNIT) == pytest.approx(per_unit, rel=1e-7)
     assert (quantities.HISTOGRAM_BINS, quantities.HISTOGRAM_REACH) == (recorded.BINS, recorded.REACH)
     code = (
-        "from mcflow.kernels.cuda import layer; from mcflow.kernels import recorded\n"
-        "print(float(layer.BINS_PER_UNIT), layer.BINS == recorded.BINS)"
+        "from mcflow.kernels.cuda import sums; from mcflow.kernels import recorded\n"
+        "print(float(sums.BINS_PER_UNIT), sums.BINS == recorded.BINS)"
     )
     command = [sys.executable, "-c", f"import os; os.environ['NUMBA_ENABLE_CUDASIM'] = '1'\n{code}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
