@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
@@ -20,6 +21,28 @@ class UnknownCase(InputError, KeyError):
 
 class Unfinished(RuntimeError):
     """The work could not be finished; what was written is whole and ``--resume`` continues it: exit code 3."""
+
+
+_SHORT = {"path": "-o"}  # options whose name on the command line is another
+_at_command_line = [False]  # whether this process's user typed a command
+
+
+@contextlib.contextmanager
+def at_the_command_line() -> Iterator[None]:
+    """Within the block sentences name options as a command has them, elsewhere as the arguments of Python."""
+    before, _at_command_line[0] = _at_command_line[0], True
+    try:
+        yield
+    finally:
+        _at_command_line[0] = before
+
+
+def option(name: str, value: object = None) -> str:
+    """An option as the user knows it: ``--keep summary`` or ``keep='summary'``; its name alone for a value of None."""
+    if not _at_command_line[0]:
+        return name if value is None else f"{name}={value!r}"
+    flag = _SHORT.get(name, f"--{name.replace('_', '-')}")
+    return flag if value is None or value is True else f"{flag} {value}"
 
 
 def as_path(given: object, name: str = "path") -> Path:

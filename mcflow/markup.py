@@ -43,3 +43,11 @@ def lines(sentences: Iterable[str]) -> str:
     """A list of sentences; nothing where there is none."""
     items = "".join(f"<li>{text(sentence)}</li>" for sentence in sentences)
     return f"<ul>{items}</ul>" if items else ""
+
+
+def in_terminal(title: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A title over a table as plain text, its columns aligned: what a Python prompt shows."""
+    cells = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells)
+    return "\n".join([title, *lines])

@@ -49,6 +49,11 @@ class Job:
     predicted: dict[str, NDArray[np.float64]]
     inputs_note: str = ""
 
+    @property
+    def group(self) -> int:
+        """How many networks are folded as one group."""
+        return cost.group_size(self.part)
+
 
 @dataclass(frozen=True)
 class Prepared:

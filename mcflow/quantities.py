@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from mcflow.bounds import whole_number
 from mcflow.errors import InputError, nearest
 from mcflow.kernels import recorded as at
 
@@ -29,6 +30,15 @@ class Quantity:
     of the layer's inputs it grows. ``least_inputs``: with fewer it is not recorded.
     ``scale`` of a mean: the second moment whose root its errors are relative to.
     ``size``: the moment of the same layer whose few large networks may carry it.
+
+    How it is judged. ``symmetric``: its law over networks is even, its mean 0 at every width. ``heavy``: so heavy a
+    tail that its spread over networks says nothing. ``follows``: another moment and a power; over networks its
+    logarithm spreads at least by that power times the other's. ``needs``: what must not have died in a network for it
+    to have a number, every input's ``signal`` or its ``gradient``; nothing where all networks have one.
+    ``told_apart``: whether networks are independent is seen in it, by their ``order`` alone where many may share one
+    value, by their ``value`` too where no two can. ``given_below``: in which layers it is, given the layer below, an
+    average of independent terms, one a unit: ``every`` or the ``last``. ``histogram``: the counts of a file whose
+    second moment it is.
     """
 
     name: str
@@ -44,6 +54,13 @@ class Quantity:
     of_slope: bool = False
     scale: str = ""
     size: str = "preactivation_second_moment"
+    symmetric: bool = False
+    heavy: bool = False
+    follows: tuple[str, float] | None = None
+    needs: Literal["", "signal", "gradient"] = ""
+    told_apart: Literal["", "order", "value"] = ""
+    given_below: Literal["", "every", "last"] = ""
+    histogram: str = ""
 
     @property
     def sums(self) -> tuple[int, ...]:
@@ -64,50 +81,52 @@ class Quantity:
 ALL = (
     Quantity(
         "preactivation_mean", "mean h", "mean over units and inputs of the preactivation h", "mean", (at.H_ONE,),
-        powers=(1, 0, 0, 0), scale="preactivation_second_moment",
+        powers=(1, 0, 0, 0), scale="preactivation_second_moment", symmetric=True,
     ),
     Quantity(
         "preactivation_second_moment", "mean h^2", "mean over units and inputs of h^2", "moment", (at.H_TWO,),
-        powers=(2, 0, 0, 0),
+        powers=(2, 0, 0, 0), told_apart="value", histogram="preactivation",
     ),
     Quantity(
         "preactivation_fourth_moment", "mean h^4", "mean over units and inputs of h^4", "moment", (at.H_FOUR,),
-        powers=(4, 0, 0, 0),
+        powers=(4, 0, 0, 0), heavy=True, follows=("preactivation_second_moment", 2.0),
     ),
     Quantity(
         "activation_mean", "mean x", "mean over units and inputs of the activation x = phi(h)", "mean", (at.X_ONE,),
         powers=(0, 1, 0, 0), scale="activation_second_moment", size="activation_second_moment",
+        given_below="every",
     ),
     Quantity(
         "activation_second_moment", "mean x^2", "mean over units and inputs of x^2", "moment", (at.X_TWO,),
-        powers=(0, 2, 0, 0),
+        powers=(0, 2, 0, 0), told_apart="order", given_below="every",
     ),
     Quantity(
         "activation_absolute_mean", "mean |x|", "mean over units and inputs of the size of x", "moment", (at.X_SIZE,),
-        powers=(0, 1, 0, 0),
+        powers=(0, 1, 0, 0), follows=("activation_second_moment", 0.5), given_below="every",
     ),
     Quantity(
         "participation_ratio", "participation ratio of x",
         "(mean of x^2)^2 / mean of x^4, means over units and inputs: the share of them that carries x^2", "ratio",
-        (at.X_TWO, at.X_TWO), (at.X_FOUR,), size="activation_second_moment",
+        (at.X_TWO, at.X_TWO), (at.X_FOUR,), size="activation_second_moment", needs="signal",
     ),
     Quantity(
         "active_fraction", "active fraction", "share of units with phi'(h) != 0", "fraction", (at.ACTIVE,),
-        of_slope=True,
+        of_slope=True, given_below="every",
     ),
     Quantity(
         "saturated_fraction", "saturated fraction",
         f"share of units where phi'(h) is in size under {at.SATURATION:g} of its maximum", "fraction", (at.SATURATED,),
-        of_slope=True,
+        of_slope=True, given_below="every",
     ),
     Quantity(
         "preactivation_correlation", "correlation of h",
         "mean cosine between the preactivations of each pair of inputs", "cosine", (at.H_COSINES,),
-        divisor="pairs", least_inputs=2,
+        divisor="pairs", least_inputs=2, needs="signal",
     ),
     Quantity(
         "gradient_second_moment", "mean d^2", "mean over units and inputs of d^2, d = d loss / d h", "moment",
-        (at.D_TWO,), powers=(0, 0, 2, 0), passes="backward", of_slope=True,
+        (at.D_TWO,), powers=(0, 0, 2, 0), passes="backward", of_slope=True, told_apart="value", given_below="last",
+        histogram="gradient",
     ),
     Quantity(
         "weight_gradient_second_moment", "mean (d x)^2",
@@ -117,6 +136,7 @@ ALL = (
     Quantity(
         "gradient_correlation", "correlation of d", "mean cosine between the gradients d of each pair of inputs",
         "cosine", (at.D_COSINES,), divisor="pairs", passes="backward", least_inputs=2, of_slope=True,
+        symmetric=True, needs="gradient",
     ),
 )  # fmt: skip
 NAMES = tuple(quantity.name for quantity in ALL)
@@ -132,7 +152,7 @@ def get(name: str) -> Quantity:
 
 def given(inputs: int, backward: bool, sums: Iterable[int]) -> tuple[Quantity, ...]:
     """Those that the columns ``sums`` make of so many inputs, with or without a backward pass."""
-    there = set(sums)
+    inputs, there = whole_number("inputs", inputs, 1), set(sums)
     return tuple(
         quantity
         for quantity in ALL

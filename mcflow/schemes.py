@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mcflow import distributions
 from mcflow.activations import registry
 from mcflow.activations.registry import Activation
+from mcflow.bounds import whole_number
 from mcflow.distributions import NORMAL, ORTHOGONAL, RADEMACHER, TRUNCATED_NORMAL, UNIFORM, Distribution
 from mcflow.errors import InputError, nearest
 
@@ -35,6 +36,7 @@ class Scheme:
 
     def weight_variance(self, fan_in: int, fan_out: int, gain: float, mode: str = "fan_in") -> float:
         """Variance of one weight of a (fan_out, fan_in) layer, dimensionless."""
+        fan_in, fan_out = whole_number("fan_in", fan_in, 1), whole_number("fan_out", fan_out, 1)
         if self.takes_mode:
             fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[mode]
             return gain * gain / fan

@@ -7,7 +7,7 @@ import re
 import numba
 from mcflow.kernels.cuda import build
 from mcflow.kernels.cuda._compile import cuda
-from mcflow.kernels.cuda.tuples import Address, Inputs, Layers, Nonlinearity, Results, Scratch
+from mcflow.kernels.cuda.tuples import Address, Architecture, Inputs, Nonlinearity, Results, Scratch
 from numba import types
 
 
@@ -30,7 +30,7 @@ def signature():
     line = _array(i32, 1)
     return types.void(
         types.NamedTuple([numba.uint64, i64, i64, i64], Address),
-        types.NamedTuple([line, line, _array(f32, 1), line, _array(f32, 1), _array(i32, 2)], Layers),
+        types.NamedTuple([line, line, _array(f32, 1), line, _array(f32, 1), _array(i32, 2)], Architecture),
         types.NamedTuple([_array(f32, 1), i64, i64], Inputs),
         types.NamedTuple([f32, f32, _array(f32, 2), types.boolean, _array(f32, 2)], Nonlinearity),
         types.NamedTuple([_array(f32, 3), _array(i32, 3), _array(i32, 3)], Results),

@@ -33,6 +33,7 @@ PLAIN = {**EXACT, "fastmath": False}  # every operation rounded by itself, as Nu
 # otherwise cost two atomic operations, a third of the time of a narrow layer.
 WITHOUT_COUNTS = {"_nrt": False}
 
+FLOATS = numba_types.CPointer(numba.float32)  # an array, as a loop that is called by address takes it
 JIT_IS_OFF = bool(numba.config.DISABLE_JIT)
 
 

@@ -4,56 +4,66 @@ Built-in ones are cached on disk one by one; a user's own is compiled when it is
 """
 
 import math
+from typing import NamedTuple
 
 import numba
 
 from ..body import slopes
 from ..body.activations import BY_KIND
+from ..body.elementary import LOG2_E
 from ..body.scalars import float32, float64, int64
-from ._compile import EXACT, copy_with, loop
+from ..body.slopes import EXCESS_EXPONENT, LAST_LOG2
+from ._compile import EXACT, FLOATS, copy_with, loop
 from .bodies import log_slopes, nonlinearities
 
-FLOATS = numba.types.CPointer(numba.float32)
 SIGNATURE = (FLOATS, FLOATS, FLOATS, numba.int64, numba.float32)  # h, x, d, count, parameter
 
-LAST_LOG2, EXCESS_EXPONENT = slopes.LAST_LOG2, slopes.EXCESS_EXPONENT
-LN2, LOG2_E = math.log(2.0), float32(1.0 / math.log(2.0))
-INTEGERS = numba.types.CPointer(numba.int64)
+_LN2 = math.log(2.0)
 # h, d, count, exponent of h, parameter, exponent of d
-SIGNATURE_OF_SLOPES = (FLOATS, FLOATS, numba.int64, numba.int64, numba.float32, INTEGERS)
+_SIGNATURE_OF_SLOPES = (FLOATS, FLOATS, numba.int64, numba.int64, numba.float32, numba.types.CPointer(numba.int64))
 
 # Compiled loops, kept: an address is only good while its function lives.
 _loops: dict = {}
 
 
-def address_of(kind: str) -> int:
-    """Address of the loop of a built-in activation: h, x = phi(h), d = phi'(h), count, parameter."""
+class Code(NamedTuple):
+    """What a kernel is told of an activation: the addresses of two loops.
+
+    That of h, x = phi(h), d = phi'(h), count, parameter; and that of slopes beyond float32 (``_slope_loop``), 0 where
+    it needs none.
+    """
+
+    address: int
+    slopes: int
+
+
+def code_of(kind: str) -> Code:
+    """The code of a built-in activation."""
     if kind not in _loops:
         name = BY_KIND[kind].__name__
         _loops[kind] = loop(*SIGNATURE)(copy_with(_loop, name, body=getattr(nonlinearities, name)))
-    return _loops[kind].address
+    return Code(_loops[kind].address, _address_of_slopes(kind))
 
 
-def address_of_user(key: str, phi, dphi) -> int:
-    """Address of the loop of a user's scalar functions; without ``dphi`` a central difference in float64 stands in."""
+def code_of_user(key: str, phi, dphi) -> Code:
+    """The code of a user's scalar functions; without ``dphi`` a central difference in float64 stands in."""
     if key not in _loops:
         _loops[key] = loop(*SIGNATURE, cache=False)(_user_loop(phi, dphi))
-    return _loops[key].address
+    return Code(_loops[key].address, _address_of_user_slopes(key, dphi))
 
 
-def address_of_slopes(kind: str) -> int:
-    """Address of the loop of a built-in activation's slopes beyond float32 (``_slope_loop``); 0 where it needs none."""
+def _address_of_slopes(kind):
     if kind not in slopes.BY_KIND:
         return 0
     name = slopes.BY_KIND[kind].__name__
     if (kind, "slopes") not in _loops:
         copy = copy_with(_slope_loop, name, log_slope=getattr(log_slopes, name))
-        _loops[kind, "slopes"] = loop(*SIGNATURE_OF_SLOPES)(copy)
+        _loops[kind, "slopes"] = loop(*_SIGNATURE_OF_SLOPES)(copy)
     return _loops[kind, "slopes"].address
 
 
-def address_of_user_slopes(key: str, dphi) -> int:
-    """As ``address_of_slopes``, of a user's own derivative, as far as float64 goes; 0 where there is none."""
+def _address_of_user_slopes(key, dphi):
+    """As far as float64 goes; 0 where there is no derivative."""
     if dphi is None:
         return 0
     if (key, "slopes") not in _loops:
@@ -66,7 +76,7 @@ def address_of_user_slopes(key: str, dphi) -> int:
             return float32(math.copysign(1.0, slope)), float32(math.log(abs(slope)))
 
         copy = copy_with(_slope_loop, "user", log_slope=numba.njit(log_slope, **EXACT))
-        _loops[key, "slopes"] = loop(*SIGNATURE_OF_SLOPES, cache=False)(copy)
+        _loops[key, "slopes"] = loop(*_SIGNATURE_OF_SLOPES, cache=False)(copy)
     return _loops[key, "slopes"].address
 
 
@@ -115,5 +125,5 @@ def _slope_loop(h, d, n, exponent, a, out):
         e = int64(math.floor(largest))
     for i in range(n):
         sign, log = log_slope(h[i] * scale, excess, a)  # noqa: F821
-        d[i] = float32(sign * float32(math.exp(float64(log) - e * LN2)))
+        d[i] = float32(sign * float32(math.exp(float64(log) - e * _LN2)))
     out[0] = e

@@ -19,11 +19,10 @@ from ._compile import call, inner
 from .bodies import place_of
 from .fill import padded
 from .launch import walk_of
-from .layer import finish_backward, finish_forward, make_biases, scale_of, start_backward, start_forward
+from .layer import finish_backward, finish_forward, scale_of, shift_by_biases, start_backward, start_forward
 from .memory import empty_floats, make_walk, whole_lines
-from .reflectors import NEGLIGIBLE, combine, factor, orthonormalize, project, unreflect
+from .reflectors import NEGLIGIBLE, Columns, combine, factor, orthonormalize, project, remove_frame, unreflect
 from .sums import sum_of_squares
-from .vectors import add, dot
 
 # What a layer leaves for its completion to weights, each for every input: the reflections of its inputs and of its
 # gradients, h, and W^T delta; at the end of each a reflection's tau, and the exponent of what carries one.
@@ -160,23 +159,21 @@ def _multiply(walk, tape, layer, network):
     kept = layer if walk.backward else 0
     basis, z = tape.basis[kept], tape.coordinates[kept]
     exponent = _load_inputs(layer, architecture, space, basis, batch, rows, longest)
-    r = factor(basis, 0, rows, batch, longest, tape.tau[kept], tape.triangle)
+    r = factor(Columns(basis, np.int64(0), longest), rows, batch, tape.tau[kept], tape.triangle)
     length = rows if architecture.whole else n
     place, low = place_of(network, layer, COLLAPSED_FORWARD)
-    stride = padded(length, 4)
+    frame = Columns(z, np.int64(0), padded(length, 4))
     call(architecture.normals, (z, length, uint64(0), r, place, low, walk.key_0, walk.key_1))
     std = architecture.weight_std[layer]
     if architecture.whole:
-        orthonormalize(z, 0, stride, r, length)
+        orthonormalize(frame, r, length)
         std *= np.float32(math.sqrt(rows) * scale_of(space, layer, architecture)[1])
     for j in range(r):
         for k in range(j, batch):
             tape.triangle[j, k] *= std
-    combine(z, 0, stride, tape.triangle, r, batch, space.h, np.int64(0), n, n)
-    if architecture.whole and architecture.bias_std[layer] > np.float32(0.0):
-        make_biases(space, layer, architecture, exponent, network, walk.key_0, walk.key_1)
-        for k in range(batch):
-            add(space.h, k * n, space.bias, np.int64(0), np.float32(1.0), n)
+    combine(frame, tape.triangle, r, batch, Columns(space.h, np.int64(0), n), n)
+    if architecture.whole:
+        shift_by_biases(space, layer, architecture, batch, exponent, network, walk.key_0, walk.key_1)
     _copy_equal_inputs(space, layer, architecture, tape.triangle, r, batch)
     return exponent
 
@@ -217,18 +214,16 @@ def _factor_gradients(walk, tape, layer, r, rows):
     length = n
     if architecture.whole:
         length = rows
-        stride = padded(rows, 4)
+        frame = Columns(z, np.int64(0), padded(rows, 4))
         for k in range(batch):
             for i in range(n, rows):
                 tape.block[k * longest + i] = np.float32(0.0)
-            for _ in range(2):
-                for j in range(r):
-                    along = dot(z, j * stride, tape.block, k * longest, rows)
-                    add(tape.block, k * longest, z, j * stride, -along, rows)
+            remove_frame(frame, r, tape.block, k * longest, rows)
             if sum_of_squares(tape.block, k * longest, rows) <= NEGLIGIBLE * space.delta_squares[k]:
                 for i in range(rows):
                     tape.block[k * longest + i] = np.float32(0.0)
-    found = factor(tape.block, 0, length, batch, longest, tape.tau_of_block, tape.triangle)
+    block = Columns(tape.block, np.int64(0), longest)
+    found = factor(block, length, batch, tape.tau_of_block, tape.triangle)
     if len(tape.record) > 0:
         record = tape.record[layer, GRADIENTS]
         _keep_reflections(record, tape.block, tape.tau_of_block, longest, length, batch)
@@ -248,14 +243,15 @@ def _back_through(walk, tape, layer, network):
     place, low = place_of(network, layer, COLLAPSED_BACKWARD)
     scale = architecture.weight_std[layer]
     if beside > 0:
-        stride = padded(beside, 4)
+        fresh = Columns(tape.normals, np.int64(0), padded(beside, 4))
         call(architecture.normals, (tape.normals, beside, uint64(0), free, place, low, walk.key_0, walk.key_1))
         if architecture.whole:
-            orthonormalize(tape.normals, 0, stride, free, beside)
-        combine(tape.normals, 0, stride, tape.triangle, free, batch, tape.block, r, longest, beside)
-    frame = padded(rows if architecture.whole else n, 4)
-    project(z, 0, frame, r, space.delta, n, batch, n, tape.block, 0, longest)
-    unreflect(tape.basis[layer], 0, rows, r, longest, tape.tau[layer], tape.block, batch, longest)
+            orthonormalize(fresh, free, beside)
+        combine(fresh, tape.triangle, free, batch, Columns(tape.block, r, longest), beside)
+    frame = Columns(z, np.int64(0), padded(rows if architecture.whole else n, 4))
+    block = Columns(tape.block, np.int64(0), longest)
+    project(frame, r, Columns(space.delta, np.int64(0), n), batch, n, block)
+    unreflect(Columns(tape.basis[layer], np.int64(0), longest), rows, r, tape.tau[layer], block, batch)
     if architecture.whole:
         scale *= np.float32(math.sqrt(rows))
     for k in range(batch):

@@ -16,30 +16,30 @@ from .fill import padded
 from .launch import walk_of
 from .layer import finish_backward, finish_forward, scale_and_shift, start_backward, start_forward
 from .memory import empty_floats, make_walk, whole_lines
-from .products import multiply, multiply_transposed
+from .products import Panel, multiply, multiply_transposed
 
 PANEL = 1 << 15  # floats of a panel: 128 KiB, a fraction of a second-level cache
 LEAST_ROWS = 32
-# From this many inputs on a layer of up to WHOLE weights is made and multiplied whole: one large product is worth more
-# than weights that are still in the second-level cache (measured: docs/benchmarks.md).
-MANY_INPUTS = 24
-WHOLE = 1 << 20
+# From this many inputs on a layer of up to _LARGEST_WHOLE weights is made and multiplied whole: one large product is
+# worth more than weights that are still in the second-level cache (measured: docs/benchmarks.md).
+_MANY_INPUTS = 24
+_LARGEST_WHOLE = 1 << 20
 
 
 @inner
 def _rows_at_a_time(layer, architecture, batch):
     n, stride = architecture.width[layer], padded(architecture.fan_in[layer], architecture.padding)
-    if architecture.whole or (batch >= MANY_INPUTS and n * stride <= WHOLE):
+    if architecture.whole or (batch >= _MANY_INPUTS and n * stride <= _LARGEST_WHOLE):
         return n
     return min(n, max(LEAST_ROWS, PANEL // stride // 4 * 4))
 
 
 @inner
-def _make_weights(w, offset, layer, first, rows, architecture, network, key_0, key_1):
-    """Unit-variance weights of rows ``first`` .. of a layer (from 0) into the flat float32 ``w`` from ``offset``."""
+def _make_weights(panel, layer, architecture, network, key_0, key_1):
+    """Unit-variance weights of the rows of a panel of a layer (from 0)."""
     place, low = place_of(network, layer, WEIGHTS)
-    arguments = (w[offset:], architecture.fan_in[layer], uint64(first), rows, place, low, key_0, key_1)
-    call(architecture.weights, arguments)
+    out, first = panel.weights[panel.start :], uint64(panel.first)
+    call(architecture.weights, (out, architecture.fan_in[layer], first, panel.rows, place, low, key_0, key_1))
 
 
 @inner
@@ -51,7 +51,7 @@ def _pad(x, out, batch, n, stride):
             out[k * stride + i] = np.float32(0.0)
 
 
-class Panels(NamedTuple):
+class _Panels(NamedTuple):
     """Where weights are made and kept: flat float32, with scratch for the vectors they multiply.
 
     ``offsets[layer]`` is where the weights of a layer are kept, -1 for not at all; ``spare`` is room for one panel.
@@ -100,7 +100,7 @@ def _make_panels(architecture, batch, weights, longest):
     offsets = np.empty(len(architecture.width), np.int64)
     _, panel = _places(architecture, batch, 0, offsets)
     kept, _ = _places(architecture, batch, len(weights) - panel, offsets)
-    return Panels(weights, offsets, kept, empty_floats(longest), empty_floats(2 * longest))
+    return _Panels(weights, offsets, kept, empty_floats(longest), empty_floats(2 * longest))
 
 
 @inner(allocates=True)
@@ -115,8 +115,9 @@ def _forward(walk, panels, network, counts, row):
         for first in range(0, n, step):
             rows = min(step, n - first)
             at = panels.spare if panels.offsets[layer] < 0 else panels.offsets[layer] + first * stride
-            _make_weights(panels.weights, at, layer, first, rows, architecture, network, walk.key_0, walk.key_1)
-            multiply(panels.weights, at, first, rows, stride, panels.vectors, batch, space.h, n, panels.scratch)
+            panel = Panel(panels.weights, at, first, rows, stride)
+            _make_weights(panel, layer, architecture, network, walk.key_0, walk.key_1)
+            multiply(panel, panels.vectors, batch, space.h, n, panels.scratch)
         exponent = scale_and_shift(space, layer, architecture, batch, network, walk.key_0, walk.key_1)
         finish_forward(walk, walk.space, layer, exponent, network, counts, row)
 
@@ -137,11 +138,10 @@ def _backward(walk, panels, network, counts, row):
         for first in range(0, n, step):
             rows = min(step, n - first)
             at = panels.offsets[layer] + first * stride if kept else panels.spare
+            panel = Panel(panels.weights, at, first, rows, stride)
             if not kept:
-                _make_weights(panels.weights, at, layer, first, rows, architecture, network, walk.key_0, walk.key_1)
-            multiply_transposed(
-                panels.weights, at, first, rows, stride, space.delta, batch, n, panels.vectors, panels.scratch
-            )
+                _make_weights(panel, layer, architecture, network, walk.key_0, walk.key_1)
+            multiply_transposed(panel, space.delta, batch, n, panels.vectors, panels.scratch)
         std = architecture.weight_std[layer]
         for k in range(batch):
             for i in range(n_in):
@@ -166,7 +166,8 @@ def draw_weights(address, architecture, layer):
     n, stride = architecture.width[layer], padded(architecture.fan_in[layer], architecture.padding)
     key_0, key_1 = key_of(address.seed)
     w = np.empty(n * stride, np.float32)
-    _make_weights(w, 0, layer, 0, n, architecture, address.first, key_0, key_1)
+    panel = Panel(w, np.int64(0), np.int64(0), n, stride)
+    _make_weights(panel, layer, architecture, address.first, key_0, key_1)
     return w.reshape((n, stride))
 
 

@@ -7,19 +7,17 @@ columns b W + w for its bits b = 0 .. 31. Numbers beyond column n are random too
 
 from typing import NamedTuple
 
-import numba
 from numba import int64, uint64
 
-from ._compile import copy_with, inner, loop
+from ._compile import FLOATS, copy_with, inner, loop
 from .bodies import normal_pair, philox, sign_weight, truncated_pair, uniform_pair
 from .haar import fill_orthogonal
 
-FLOATS = numba.types.CPointer(numba.float32)
 # out, n, first row, rows, counter words of place_of, key words of key_of
 SIGNATURE = (FLOATS, int64, uint64, int64, uint64, uint64, uint64, uint64)
 
 # Rows of fewer groups than this are filled across rows instead of along them, so that short rows vectorise too.
-FEW_GROUPS = 16
+_FEW_GROUPS = 16
 
 
 @inner
@@ -40,7 +38,7 @@ def _independent(out, n, first, rows, place, network, key_0, key_1):
     """The loop of every distribution that makes a pair of numbers from a pair of words."""
     groups = (n + 3) // 4
     stride = 4 * groups
-    if groups >= FEW_GROUPS or rows < groups:
+    if groups >= _FEW_GROUPS or rows < groups:
         for r in range(rows):
             for g in range(groups):
                 a, b, c, d = philox(uint64(g), first + uint64(r), place, network, key_0, key_1)
@@ -69,14 +67,23 @@ def _rademacher(out, n, first, rows, place, network, key_0, key_1):
                 out[p + 2 * groups], out[p + 3 * groups] = sign_weight(c, bit), sign_weight(d, bit)
 
 
-# How each distribution makes rows: the loop, or the pair that a copy of the loop of independent numbers is made with;
-# to how many numbers a row is padded; whether a matrix is made whole.
+class Law(NamedTuple):
+    """How a distribution is made: by a loop, or from the pair that a copy of the loop of independent numbers takes.
+
+    A row is ``padded`` to a multiple of ``padding``; ``whole`` where matrices are made whole.
+    """
+
+    made: object
+    padding: int
+    whole: bool
+
+
 LAWS = {
-    "normal": (normal_pair, 4, False),
-    "uniform": (uniform_pair, 4, False),
-    "truncated_normal": (truncated_pair, 4, False),
-    "rademacher": (_rademacher, 128, False),
-    "orthogonal": (fill_orthogonal, 4, True),
+    "normal": Law(normal_pair, 4, False),
+    "uniform": Law(uniform_pair, 4, False),
+    "truncated_normal": Law(truncated_pair, 4, False),
+    "rademacher": Law(_rademacher, 128, False),
+    "orthogonal": Law(fill_orthogonal, 4, True),
 }
 _LOOPS = (_rademacher, fill_orthogonal)
 _compiled: dict = {}

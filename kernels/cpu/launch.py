@@ -17,29 +17,29 @@ from .sums import RECORDED
 from .tuples import Results, Turns
 
 # Shares are small enough for the last ones to end together, and large enough for the counter to stay out of the way.
-SHARES_OF_A_LANE = 64
-LARGEST_SHARE = 64
+_SHARES_OF_A_LANE = 64
+_LARGEST_SHARE = 64
 
 
-def share_of(networks, lanes):
+def _share_of(networks, lanes):
     """How many networks a thread takes at once."""
-    return max(1, min(LARGEST_SHARE, networks // (SHARES_OF_A_LANE * lanes)))
+    return max(1, min(_LARGEST_SHARE, networks // (_SHARES_OF_A_LANE * lanes)))
 
 
 @inner
-def first_turn(counter, share):
+def _first_turn(counter, share):
     """The first network of a fresh share; ``counter`` is int64 (1,)."""
     return add_atomically(counter, share)
 
 
 @inner
-def next_turn(done, counter, share):
+def _next_turn(done, counter, share):
     """The network after ``done``: of the same share, or of a fresh one."""
-    return done + 1 if (done + 1) % share else first_turn(counter, share)
+    return done + 1 if (done + 1) % share else _first_turn(counter, share)
 
 
 @inner
-def clear(row):
+def _clear(row):
     """NaN for all that may not be recorded; ``row`` is float64 (recorded, L)."""
     for quantity in range(row.shape[0]):
         for layer in range(row.shape[1]):
@@ -47,7 +47,7 @@ def clear(row):
 
 
 @inner
-def store(row, rows, i):
+def _store(row, rows, i):
     """A finished row into ``rows`` float64 (recorded, networks, L)."""
     for quantity in range(row.shape[0]):
         for layer in range(row.shape[1]):
@@ -60,15 +60,15 @@ def _walk(turns, steps, block, results):
     this, tape = start(steps, block, lane)  # noqa: F821  (a global of the copy that is compiled)
     rows = results.rows
     row = np.empty((rows.shape[0], rows.shape[2]))
-    i = first_turn(turns.counter, turns.share)
+    i = _first_turn(turns.counter, turns.share)
     while i < rows.shape[1]:
         network = block.address.first + i
-        clear(row)
+        _clear(row)
         forward(this, tape, network, results.counts[lane], row)  # noqa: F821
         if block.memory.backward:
             backward(this, tape, network, results.counts[lane], row)  # noqa: F821
-        store(row, rows, i)
-        i = next_turn(i, turns.counter, turns.share)
+        _store(row, rows, i)
+        i = _next_turn(i, turns.counter, turns.share)
 
 
 def walk_of(method, start, forward, backward):
@@ -95,8 +95,8 @@ def simulate(walk, block, rows, counts):
     if rows.shape[0] != RECORDED:  # compiled code would write beside it
         raise ValueError(f"rows are of {rows.shape[0]} sums and exponents, not of {RECORDED}")
     lanes = counts.shape[0]
-    steps = steps_for(block.architecture, block.inputs, block.nonlinearity, block.counting)
-    counter, share = np.zeros(1, np.int64), share_of(rows.shape[1], lanes)
+    steps = steps_for(block.inputs, block.nonlinearity, block.counting)
+    counter, share = np.zeros(1, np.int64), _share_of(rows.shape[1], lanes)
     turns = [Turns(lane, counter, share) for lane in range(lanes)]
     shared = (steps, block, Results(rows, counts))
     unit = unit_for(walk, turns[0], *shared)

@@ -34,25 +34,27 @@ from .sums import (
     squared_directions,
     sum_of_squares,
 )
-from .tuples import Space, Steps
+from .tuples import Setting, Space, Steps
+from .vectors import add
 
 # A gradient is rescaled when its root mean square leaves 2^+-30.
 GRADIENT_EXPONENT = 30
 # Activations are rescaled when their mean square falls below it: divisions by their norm must stay inside float32.
-LEAST_SQUARE = 2.0**-80
+_LEAST_SQUARE = 2.0**-80
 # Biases of up to 2^40 times the scale are carried in it: float32 holds their square, and W x is far below.
 HIGHEST_BIAS = 40
 
 
 @inner
+def _setting_of(walk):
+    return Setting(walk.inputs, walk.nonlinearity, walk.counting, walk.backward)
+
+
+@inner
 def finish_forward(walk, space, layer, exponent, network, counts, row):
-    """``finish_forward_layer`` of h in ``space``, which carries ``exponent``."""
-    batch, n = walk.inputs.values.shape[0], walk.architecture.width[layer]
-    call_unit(
-        walk.steps.forward,
-        (space, layer, batch, n, exponent, walk.inputs, walk.nonlinearity, walk.backward, walk.counting, counts,
-         network, row),
-    )  # fmt: skip
+    """From h of a layer in ``space``, which carries ``exponent``, to x, phi' and all that is recorded of them."""
+    n = walk.architecture.width[layer]
+    call_unit(walk.steps.forward, (space, _setting_of(walk), layer, n, exponent, network, counts, row))
 
 
 @inner
@@ -70,9 +72,9 @@ def finish_backward(walk, layer, exponent, network, counts, row):
 
 @inner
 def record_backward(walk, layer, exponent, network, counts, row):
-    """``record_backward_layer`` of delta in ``walk.space``, which carries ``exponent`` before that of phi'."""
-    arguments = (walk.space, layer, walk.architecture, walk.inputs, exponent, walk.counting, counts, network, row)
-    call_unit(walk.steps.backward, arguments)
+    """All that is recorded of delta in ``walk.space``, which carries ``exponent`` before that of phi'."""
+    n = walk.architecture.width[layer]
+    call_unit(walk.steps.backward, (walk.space, _setting_of(walk), layer, n, exponent, network, counts, row))
 
 
 @inner
@@ -102,7 +104,7 @@ def scale_of(space, layer, architecture):
 
 
 @inner
-def make_biases(space, layer, architecture, exponent, network, key_0, key_1):
+def _make_biases(space, layer, architecture, exponent, network, key_0, key_1):
     """The biases of a layer into ``space.bias``, times 2**-exponent: in the scale that the preactivations carry."""
     n = architecture.width[layer]
     place, low = place_of(network, layer, BIASES)
@@ -110,6 +112,16 @@ def make_biases(space, layer, architecture, exponent, network, key_0, key_1):
     scale = np.float32(math.ldexp(np.float64(architecture.bias_std[layer]), max(-1000, min(1000, -exponent))))
     for i in range(uint64(n)):
         space.bias[i] = scale * space.bias[i]
+
+
+@inner
+def shift_by_biases(space, layer, architecture, batch, exponent, network, key_0, key_1):
+    """h += b where the layer has biases, in the scale 2^exponent that h carries."""
+    if architecture.bias_std[layer] > np.float32(0.0):
+        n = architecture.width[layer]
+        _make_biases(space, layer, architecture, exponent, network, key_0, key_1)
+        for k in range(batch):
+            add(space.h, k * n, space.bias, np.int64(0), np.float32(1.0), n)
 
 
 @inner
@@ -122,7 +134,7 @@ def scale_and_shift(space, layer, architecture, batch, network, key_0, key_1):
         for i in range(uint64(batch * n)):
             space.h[i] = std * space.h[i]
         return exponent
-    make_biases(space, layer, architecture, exponent, network, key_0, key_1)
+    _make_biases(space, layer, architecture, exponent, network, key_0, key_1)
     for k in range(batch):
         at = uint64(k * n)
         for i in range(uint64(n)):
@@ -130,10 +142,10 @@ def scale_and_shift(space, layer, architecture, batch, network, key_0, key_1):
     return exponent
 
 
-def finish_forward_layer(
-    space, layer, batch, n, exponent, inputs, nonlinearity, backward, counting, counts, network, row
-):
-    """From h of a layer to x, phi' and everything that is recorded of them."""
+def _finish_forward(space, setting, layer, n, exponent, network, counts, row):
+    """The unit behind ``finish_forward``."""
+    inputs, nonlinearity, counting, backward = setting
+    batch = inputs.values.shape[0]
     length = batch * n
     mean_square = preactivation_statistics(row, layer, space.h, length)
     if batch > 1:
@@ -148,7 +160,7 @@ def finish_forward_layer(
     active, saturated = active_and_saturated(space.h, slope, length, carried, nonlinearity)
     row[ACTIVE, layer], row[SATURATED, layer] = active, saturated
     total = activation_statistics(row, layer, space.x, length, exponent, x_exponent)
-    if 0.0 < total < LEAST_SQUARE * length:
+    if 0.0 < total < _LEAST_SQUARE * length:
         shift = exponent_of(total / length)
         rescale(space.x, length, -shift)
         x_exponent += shift
@@ -180,12 +192,13 @@ def start_backward(space, architecture, batch, network, key_0, key_1):
             space.delta[k * n + i] = space.bias[i]
 
 
-def record_backward_layer(space, layer, architecture, inputs, exponent, counting, counts, network, row):
-    """What is recorded of delta, whose ``delta_squares`` are known; it is rescaled where it left the middle of float32.
+def _record_backward(space, setting, layer, n, exponent, network, counts, row):
+    """The unit behind ``record_backward``: ``delta_squares`` are known; delta is rescaled where float32 needs it.
 
     Weight gradients: the mean over weights and inputs of (delta_i x_j)^2 is a product of two sums for each input.
     """
-    batch, n = inputs.values.shape[0], architecture.width[layer]
+    inputs, _, counting, _ = setting
+    batch = inputs.values.shape[0]
     delta, squares = space.delta, space.delta_squares
     exponent += space.slope_exponent[layer]
     exponent = max(-2 * LAST_EXPONENT, min(2 * LAST_EXPONENT, exponent))
@@ -208,10 +221,10 @@ def record_backward_layer(space, layer, architecture, inputs, exponent, counting
     space.delta_exponent[0] = exponent
 
 
-def steps_for(architecture, inputs, nonlinearity, counting):
+def steps_for(inputs, nonlinearity, counting):
     """The compiled ``Steps`` for arguments of these types."""
     floats, flat = np.empty(0, np.float32), np.empty(0, np.int64)
-    # only types matter: make_space called from here would be compiled again in every process
+    # only types matter: _make_space called from here would be compiled again in every process
     space = Space(
         h=floats,
         x=floats,
@@ -225,9 +238,6 @@ def steps_for(architecture, inputs, nonlinearity, counting):
         bias=floats,
         direction=np.empty(0),
     )
-    counts, row = np.zeros((2, 1, 1), np.int64), np.zeros((1, 1))
-    forward = (space, 0, 0, 0, 0, inputs, nonlinearity, True, counting, counts, 0, row)
-    return Steps(
-        unit_for(finish_forward_layer, *forward, lean=True),
-        unit_for(record_backward_layer, space, 0, architecture, inputs, 0, counting, counts, 0, row, lean=True),
-    )
+    setting = Setting(inputs, nonlinearity, counting, True)
+    arguments = space, setting, 0, 0, 0, 0, np.zeros((2, 1, 1), np.int64), np.zeros((1, 1))
+    return Steps(unit_for(_finish_forward, *arguments, lean=True), unit_for(_record_backward, *arguments, lean=True))

@@ -7,25 +7,25 @@ from .bodies import key_of
 from .fill import padded
 from .tuples import Space, Walk
 
-LINE = 16  # float32 numbers of a cache line of 64 bytes
+_LINE = 16  # float32 numbers of a cache line of 64 bytes
 
 
 @inner(allocates=True)
 def whole_lines(length):
     """``length`` rounded up to whole cache lines, so that rows of that many floats all begin at one."""
-    return (length + LINE - 1) // LINE * LINE
+    return (length + _LINE - 1) // _LINE * _LINE
 
 
 @inner(allocates=True)
 def empty_floats(length):
     """An uninitialised flat float32 array that begins at a cache line."""
-    raw = np.empty(length + LINE, np.float32)
-    skip = (-(raw.ctypes.data // 4)) % LINE
+    raw = np.empty(length + _LINE, np.float32)
+    skip = (-(raw.ctypes.data // 4)) % _LINE
     return raw[skip : skip + length]
 
 
 @inner(allocates=True)
-def make_space(architecture, inputs, backward):
+def _make_space(architecture, inputs, backward):
     """Scratch for one network at a time."""
     layers, batch = len(architecture.width), inputs.values.shape[0]
     widest = 0
@@ -54,7 +54,7 @@ def make_space(architecture, inputs, backward):
 def make_walk(steps, block):
     """What stays the same while one thread walks through the networks of a block."""
     key_0, key_1 = key_of(block.address.seed)
-    space = make_space(block.architecture, block.inputs, block.memory.backward)
+    space = _make_space(block.architecture, block.inputs, block.memory.backward)
     return Walk(
         steps, block.architecture, block.inputs, block.nonlinearity, block.counting, block.memory.backward,
         key_0, key_1, space,

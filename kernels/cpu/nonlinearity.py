@@ -5,7 +5,6 @@ see true values that leave float32, it sees the largest float32, or what its asy
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,25 +18,6 @@ PERIODIC_EXPONENT = 12
 LARGEST = float(np.finfo(np.float32).max)
 # Below it float32 squares and their sums may lose the slopes that matter: those near the largest of a layer.
 LEAST_SLOPE = np.float32(2.0**-60)
-
-
-class Nonlinearity(NamedTuple):
-    """The activation: address of its loop, its parameter, |phi'| under which a unit counts as saturated, and its ends.
-
-    ``saturation`` is 0 where phi' is unbounded: then units of zero slope count. ``asymptotes`` is float32 (2, 3): near
-    zero and far out, each (negative, positive, degree), degree 0 for none; ``is_homogeneous`` where they are phi
-    itself. ``period`` is that of a periodic phi, 0 else. ``flat`` is float32 (m, 2), m >= 1: the closed intervals on
-    which phi' is 0. ``slopes`` is the address of the loop for slopes that leave float32, 0 where none do.
-    """
-
-    address: int
-    parameter: np.float32
-    saturation: np.float32
-    asymptotes: np.ndarray
-    is_homogeneous: bool
-    period: float
-    flat: np.ndarray
-    slopes: int
 
 
 @inner

@@ -1,10 +1,10 @@
 """Householder reflections and small products on columns that are contiguous stretches of flat float32 arrays.
 
-A matrix of ``columns`` columns of ``rows`` numbers stands in ``a`` at ``k * stride`` for column k. Four columns are
-taken at a time, so that a loaded vector is used four times.
+Four columns are taken at a time, so that a loaded vector is used four times.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import uint64
@@ -18,13 +18,21 @@ from .vectors import add, add_four, add_to_four, dot, dot_four
 NEGLIGIBLE = 2.0**-40
 
 
+class Columns(NamedTuple):
+    """A matrix whose column k stands in flat float32 ``values`` from ``start + k * stride`` on."""
+
+    values: np.ndarray
+    start: int
+    stride: int
+
+
 @inner
-def reflect(v, p, tau, b, q, stride, columns, length):
+def _reflect(v, p, tau, b, q, stride, columns, length):
     """b -= tau v (v . b) for each column of b: one reflection."""
     k = 0
     while k + 4 <= columns:
         d0, d1, d2, d3 = dot_four(v, p, b, q + k * stride, stride, length)
-        add_to_four(b, q + k * stride, stride, v, p, -tau * d0, -tau * d1, -tau * d2, -tau * d3, length)
+        add_to_four(b, q + k * stride, stride, v, p, (-tau * d0, -tau * d1, -tau * d2, -tau * d3), length)
         k += 4
     while k < columns:
         add(b, q + k * stride, v, p, -tau * dot(v, p, b, q + k * stride, length), length)
@@ -53,13 +61,14 @@ def reflection_of(lead, below, removed):
 
 
 @inner
-def factor(a, offset, rows, columns, stride, tau, triangle):
+def factor(matrix, rows, columns, tau, triangle):
     """QR by Householder reflections in place; returns their number r = min(rows, columns).
 
     Column j < r becomes the vector v_j from entry j on, with H_j = 1 - tau_j v_j v_j^T, and ``triangle`` (float32,
     [j, k]) gets R, whose diagonal is zero or negative. A column that is zero, or that depends on those before it but
     for round-off, has H_j = 1 and R_jj = 0.
     """
+    a, offset, stride = matrix
     r = min(rows, columns)
     for j in range(r):
         at, left = offset + j * stride + j, rows - j
@@ -71,31 +80,35 @@ def factor(a, offset, rows, columns, stride, tau, triangle):
             a[uint64(at) + t] = np.float32(inverse * np.float64(a[uint64(at) + t]))
         a[at], tau[j], triangle[j, j] = np.float32(1.0), np.float32(turn), np.float32(beta)
         if turn != 0.0:
-            reflect(a, at, tau[j], a, at + stride, stride, columns - j - 1, left)
+            _reflect(a, at, tau[j], a, at + stride, stride, columns - j - 1, left)
         for k in range(j + 1, columns):
             triangle[j, k] = a[offset + k * stride + j]
     return r
 
 
 @inner
-def unreflect(a, offset, rows, r, stride, tau, b, columns, b_stride):
+def unreflect(matrix, rows, r, tau, vectors, columns):
     """b = Q b in place, Q = H_1 ... H_r of ``factor``: from coordinates along its basis back to the space."""
+    a, offset, stride = matrix
+    b, start, b_stride = vectors
     for j in range(r - 1, -1, -1):
         if tau[j] != np.float32(0.0):
-            reflect(a, offset + j * stride + j, tau[j], b, j, b_stride, columns, rows - j)
+            _reflect(a, offset + j * stride + j, tau[j], b, start + j, b_stride, columns, rows - j)
 
 
 @inner
-def combine(z, offset, z_stride, triangle, r, columns, out, start, out_stride, length):
-    """out column k = sum over j <= min(k, r - 1) of triangle[j, k] times z column j."""
+def combine(frame, triangle, r, columns, result, length):
+    """result column k = sum over j <= min(k, r - 1) of triangle[j, k] times frame column j."""
+    z, offset, z_stride = frame
+    out, start, out_stride = result
     for k in range(columns):
         at, terms = start + k * out_stride, min(k + 1, r)
         for t in range(uint64(length)):
             out[uint64(at) + t] = triangle[0, k] * z[uint64(offset) + t]
         j = 1
         while j + 4 <= terms:
-            add_four(out, at, z, offset + j * z_stride, z_stride,
-                      triangle[j, k], triangle[j + 1, k], triangle[j + 2, k], triangle[j + 3, k], length)  # fmt: skip
+            four = triangle[j, k], triangle[j + 1, k], triangle[j + 2, k], triangle[j + 3, k]
+            add_four(out, at, z, offset + j * z_stride, z_stride, four, length)
             j += 4
         while j < terms:
             add(out, at, z, offset + j * z_stride, triangle[j, k], length)
@@ -103,29 +116,33 @@ def combine(z, offset, z_stride, triangle, r, columns, out, start, out_stride, l
 
 
 @inner
-def project(z, offset, z_stride, r, b, b_stride, columns, length, out, start, out_stride):
-    """out column k, entry j = z column j . b column k."""
+def project(frame, r, vectors, columns, length, result):
+    """result column k, entry j = frame column j . vectors column k."""
+    z, offset, z_stride = frame
+    b, begin, b_stride = vectors
+    out, start, out_stride = result
     for j in range(r):
         k = 0
         while k + 4 <= columns:
-            d0, d1, d2, d3 = dot_four(z, offset + j * z_stride, b, k * b_stride, b_stride, length)
+            d0, d1, d2, d3 = dot_four(z, offset + j * z_stride, b, begin + k * b_stride, b_stride, length)
             out[start + k * out_stride + j] = d0
             out[start + (k + 1) * out_stride + j] = d1
             out[start + (k + 2) * out_stride + j] = d2
             out[start + (k + 3) * out_stride + j] = d3
             k += 4
         while k < columns:
-            out[start + k * out_stride + j] = dot(z, offset + j * z_stride, b, k * b_stride, length)
+            out[start + k * out_stride + j] = dot(z, offset + j * z_stride, b, begin + k * b_stride, length)
             k += 1
 
 
 @inner
-def orthonormalize(z, offset, stride, columns, length):
+def orthonormalize(frame, columns, length):
     """Gram-Schmidt in place, each column twice: Gaussian columns become a uniformly distributed frame.
 
     With positive diagonal by construction, which is what makes the frame of Gaussian columns uniform. Twice is enough
     (Giraud, Langou, Rozloznik 2005); the columns must be fewer than half their length.
     """
+    z, offset, stride = frame
     for j in range(columns):
         at = offset + j * stride
         for _ in range(2):
@@ -137,3 +154,13 @@ def orthonormalize(z, offset, stride, columns, length):
         inverse = np.float32(1.0 / math.sqrt(square))
         for t in range(uint64(length)):
             z[uint64(at) + t] *= inverse
+
+
+@inner
+def remove_frame(frame, r, b, at, length):
+    """b[at :] -= Z Z^T b[at :] for a frame Z of r columns, twice."""
+    z, offset, stride = frame
+    for _ in range(2):
+        for j in range(r):
+            along = dot(z, offset + j * stride, b, at, length)
+            add(b, at, z, offset + j * stride, -along, length)

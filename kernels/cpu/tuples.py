@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .nonlinearity import Nonlinearity
-
 
 class Architecture(NamedTuple):
     """Layers 1..L: int64 sizes (L,), float32 standard deviations of weights and biases (L,), distributions.
@@ -33,6 +31,25 @@ class Inputs(NamedTuple):
     values: np.ndarray
     exponent: int
     group: int
+
+
+class Nonlinearity(NamedTuple):
+    """The activation: address of its loop, its parameter, |phi'| under which a unit counts as saturated, and its ends.
+
+    ``saturation`` is 0 where phi' is unbounded: then units of zero slope count. ``asymptotes`` is float32 (2, 3): near
+    zero and far out, each (negative, positive, degree), degree 0 for none; ``is_homogeneous`` where they are phi
+    itself. ``period`` is that of a periodic phi, 0 else. ``flat`` is float32 (m, 2), m >= 1: the closed intervals on
+    which phi' is 0. ``slopes`` is the address of the loop for slopes that leave float32, 0 where none do.
+    """
+
+    address: int
+    parameter: np.float32
+    saturation: np.float32
+    asymptotes: np.ndarray
+    is_homogeneous: bool
+    period: float
+    flat: np.ndarray
+    slopes: int
 
 
 class Counting(NamedTuple):
@@ -109,8 +126,20 @@ class Space(NamedTuple):
     direction: np.ndarray
 
 
+class Setting(NamedTuple):
+    """What the two layer steps are told that is the same for all layers and networks of a walk.
+
+    Not the walk itself: a step is called by address and handed copies, which would cost a narrow layer 1 to 4 %.
+    """
+
+    inputs: Inputs
+    nonlinearity: Nonlinearity
+    counting: Counting
+    backward: bool
+
+
 class Steps(NamedTuple):
-    """Addresses of ``finish_forward_layer`` and ``record_backward_layer``, compiled as units that all methods call."""
+    """Addresses of the units behind ``layer.finish_forward`` and ``layer.record_backward``, which all methods call."""
 
     forward: int
     backward: int

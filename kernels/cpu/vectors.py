@@ -40,8 +40,9 @@ def add(y, q, a, p, factor, length):
 
 
 @inner
-def add_to_four(y, q, stride, a, p, f0, f1, f2, f3, length):
-    """Add multiples of one vector to four columns."""
+def add_to_four(y, q, stride, a, p, factors, length):
+    """Add multiples of one vector, by four ``factors``, to four columns."""
+    f0, f1, f2, f3 = factors
     i, j0 = uint64(p), uint64(q)
     j1, j2, j3 = j0 + uint64(stride), j0 + uint64(2 * stride), j0 + uint64(3 * stride)
     for t in range(uint64(length)):
@@ -53,8 +54,9 @@ def add_to_four(y, q, stride, a, p, f0, f1, f2, f3, length):
 
 
 @inner
-def add_four(y, q, a, p, stride, f0, f1, f2, f3, length):
-    """Add multiples of four columns to one vector."""
+def add_four(y, q, a, p, stride, factors, length):
+    """Add multiples of four columns, by four ``factors``, to one vector."""
+    f0, f1, f2, f3 = factors
     j, i0 = uint64(q), uint64(p)
     i1, i2, i3 = i0 + uint64(stride), i0 + uint64(2 * stride), i0 + uint64(3 * stride)
     for t in range(uint64(length)):

@@ -8,6 +8,8 @@ import warnings
 import numba
 import numpy
 
+from ..body import scalars
+
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
 
 
@@ -43,10 +45,12 @@ def _launch_small_grids(cuda):
 
 cuda = _import_cuda()
 _launch_small_grids(cuda)
+bits_of = scalars.bits_of if SIMULATED else cuda.libdevice.float_as_int
+float_of = scalars.float_of if SIMULATED else cuda.libdevice.int_as_float
 
 
-def device(function):
-    """Compile a function that kernels call. The simulator runs it as it is: its globals are its kernel's."""
+def inner(function):
+    """Compile a function that only kernels call. The simulator runs it as it is: its globals are its kernel's."""
     return function if SIMULATED else cuda.jit(function, device=True)
 
 
@@ -73,11 +77,11 @@ def compile_body(*modules, **replacements):
     """
     if SIMULATED:
         return types.SimpleNamespace(**{name: f for module in modules for name, f in _functions_of(module).items()})
-    compiled = {"bits_of": cuda.libdevice.float_as_int, "float_of": cuda.libdevice.int_as_float, **replacements}
+    compiled = {"bits_of": bits_of, "float_of": float_of, **replacements}
     for module in modules:
         for name, function in _functions_of(module).items():
             if name not in compiled:
-                compiled[name] = device(_copy(function, {**vars(module), **compiled}))
+                compiled[name] = inner(_copy(function, {**vars(module), **compiled}))
     return types.SimpleNamespace(**compiled)
 
 
@@ -120,6 +124,6 @@ def assemble(kernel, registers, *modules, **names):
     own = {name: f for module in modules for name, f in _functions_of(module).items() if name not in names}
     own |= {name: f for name, f in names.items() if isinstance(f, types.FunctionType) and "cuda" in f.__globals__}
     for name, function in own.items():
-        namespace[name] = device(_copy(function, namespace))
+        namespace[name] = inner(_copy(function, namespace))
     options = {} if SIMULATED else {"max_registers": registers}
     return cuda.jit(_copy(kernel, namespace), **options)

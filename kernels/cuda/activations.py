@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ..body import slopes
 from ..body.activations import BY_KIND
 from ..body.scalars import float32, float64
-from ._compile import device
+from ._compile import inner
 from .bodies import log_slopes, nonlinearities
 
 
@@ -28,22 +28,22 @@ def code_of(kind, period=0.0, flats=0):
     """The code of a built-in activation."""
     has_slopes = kind in slopes.BY_KIND
     name = slopes.BY_KIND[kind if has_slopes else "tanh"].__name__
-    return Code(function_of(kind), getattr(log_slopes, name), has_slopes, period, flats)
+    return Code(_function_of(kind), getattr(log_slopes, name), has_slopes, period, flats)
 
 
 def code_of_user(phi, dphi, flats):
     """The code of a user's scalar functions."""
-    return Code(function_of_user(phi, dphi), _log_slope_of_user(dphi), dphi is not None, 0.0, flats)
+    return Code(_function_of_user(phi, dphi), _log_slope_of_user(dphi), dphi is not None, 0.0, flats)
 
 
-def function_of(kind):
+def _function_of(kind):
     """The device function of a built-in activation."""
     return getattr(nonlinearities, BY_KIND[kind].__name__)
 
 
-def function_of_user(phi, dphi):
+def _function_of_user(phi, dphi):
     """A device function of a user's scalar functions, in float64 as on the processor; without ``dphi`` a difference."""
-    compiled_phi = device(phi)
+    compiled_phi = inner(phi)
     if dphi is None:
 
         def by_difference(h, a):
@@ -52,21 +52,21 @@ def function_of_user(phi, dphi):
             step = 1e-5 * (size if size > 1.0 else 1.0)
             return float32(compiled_phi(v)), float32((compiled_phi(v + step) - compiled_phi(v - step)) / (2.0 * step))
 
-        return device(by_difference)
-    compiled_dphi = device(dphi)
+        return inner(by_difference)
+    compiled_dphi = inner(dphi)
 
     def with_derivative(h, a):
         v = float64(h)
         return float32(compiled_phi(v)), float32(compiled_dphi(v))
 
-    return device(with_derivative)
+    return inner(with_derivative)
 
 
 def _log_slope_of_user(dphi):
     """The logarithm of a user's own derivative, as far as float64 goes."""
     if dphi is None:
         return log_slopes.tanh_
-    compiled_dphi = device(dphi)
+    compiled_dphi = inner(dphi)
 
     def log_slope(h, excess, a):
         slope = float64(compiled_dphi(float64(h)))
@@ -74,4 +74,4 @@ def _log_slope_of_user(dphi):
             return float32(0.0), float32(0.0)
         return float32(1.0 if slope > 0.0 else -1.0), float32(math.log(abs(slope)))
 
-    return device(log_slope)
+    return inner(log_slope)

@@ -3,11 +3,11 @@
 from ..body import activations, elementary, normal, rng, slopes, sums, weights
 from ..body.scalars import float32, int32
 from . import rng as own_rng
-from ._compile import SIMULATED, compile_body, cuda, device
+from ._compile import SIMULATED, compile_body, cuda, inner
 
 # By fmaxf and not by "if": from Python 3.12 on the bytecode of a choice inside a call is a branch, with two calls.
-LEAST = float32(2.0**-126)
-MINUS_TWO_LN2 = float32(-1.3862943611198906)
+_LEAST = float32(2.0**-126)
+_MINUS_TWO_LN2 = float32(-1.3862943611198906)
 
 nonlinearities = compile_body(elementary, activations)
 log_slopes = compile_body(elementary, slopes)
@@ -17,7 +17,7 @@ power_of_two = nonlinearities.power_of_two
 
 def _square_root(x):
     """The square root of zero or a normal float32 by the reciprocal's instruction: 3 ulp, a tenth of the exact one."""
-    return x * cuda.libdevice.rsqrtf(cuda.libdevice.fmaxf(x, LEAST))
+    return x * cuda.libdevice.rsqrtf(cuda.libdevice.fmaxf(x, _LEAST))
 
 
 def _minus_two_log(x, scale):
@@ -26,13 +26,15 @@ def _minus_two_log(x, scale):
     Absolute error 4.4e-7 down to x = 2^scale / 2, relative error 3.2e-7 below: 2^-22 of lg2.approx (PTX ISA 9.1,
     section 9.7.3.20) and rounding. What that does to normals and moments stands in docs/cuda.md.
     """
-    return cuda.libdevice.fmaxf(MINUS_TWO_LN2 * cuda.libdevice.fast_log2f(x * power_of_two(int32(-scale))), LEAST)
+    return cuda.libdevice.fmaxf(_MINUS_TWO_LN2 * cuda.libdevice.fast_log2f(x * power_of_two(int32(-scale))), _LEAST)
 
 
 # for random numbers only: norms take the exact root
-_replaced = {} if SIMULATED else {"square_root": device(_square_root), "minus_two_log": device(_minus_two_log)}
+_replaced = {} if SIMULATED else {"square_root": inner(_square_root), "minus_two_log": inner(_minus_two_log)}
 scalars = compile_body(rng, elementary, normal, weights, **_replaced)
 
+absolute = scalars.absolute
+exp = nonlinearities.exp
 first_four = terms.first_four
 key_of = scalars.key_of
 normal_pair = scalars.normal_pair

@@ -1,20 +1,59 @@
 """Kernels put together for a case: one for each method, activation, distribution, and way of multiplying."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from . import collapsed, direct, fill, haar, memory, nonlinearity, products, reflectors, sums
-from . import layer as layers
+from . import collapsed, direct, fill, haar, layer, memory, nonlinearity, products, reflectors, sums
 from ._compile import SIMULATED, assemble
 
 # Bytes of shared memory that a block may have without asking for more, less what sums need.
 SHARED_BYTES = 48 << 10
-# Up to this many inputs a thread multiplies a weight while it is in a register.
-FEW_INPUTS = 8
 FEWEST_THREADS, MOST_THREADS = 64, 256
 TILE_UNITS, TILE_ROWS, MINE_ROWS = 8, 16, 4
 # Three blocks of 256 threads a multiprocessor; what lives through the whole kernel spills, the loops over weights do
 # not. Two blocks where each thread keeps a tile of a product.
 REGISTERS, REGISTERS_FOR_TILES = 80, 128
+
+
+class Method(NamedTuple):
+    """A method's kernel, the templates that it is put together from beside those of all, and what memory it takes.
+
+    ``longest(widest, fan_in, padding)``: the units of a column, where rows of weights are padded to ``padding``.
+    ``work(column, batch)``: floats of the arrays of a layer, of which ``column`` hold one column of every input.
+    ``tape(column, batch, depth, kept)``: floats of what ``kept`` layers leave for the backward pass beside phi' and
+    sums of squares.
+    """
+
+    walk: Callable
+    templates: tuple
+    makes_weights: bool
+    longest: Callable
+    work: Callable
+    tape: Callable
+
+
+def _longest_of_direct(widest, fan_in, padding):
+    return max(widest, *(fill.padded(n, padding) for n in fan_in))
+
+
+METHODS = {
+    "direct": Method(
+        direct.walk,
+        (haar, products, direct),
+        makes_weights=True,
+        longest=_longest_of_direct,
+        work=lambda column, batch: 2 * column,
+        tape=lambda column, batch, depth, kept: 0,
+    ),
+    "collapsed": Method(
+        collapsed.walk,
+        (collapsed,),
+        makes_weights=False,
+        longest=lambda widest, fan_in, padding: widest + 1,  # the row of biases
+        work=lambda column, batch: 3 * column + batch * batch + 2 * batch,
+        tape=lambda column, batch, depth, kept: 2 * kept * column + depth * batch,
+    ),
+}
 
 
 class Plan(NamedTuple):
@@ -42,14 +81,14 @@ def plan_for(method, distribution, biases_are_uniform, batch, backward, widths, 
     ``threads`` replaces the usual number, for the simulator: any number for few inputs or the collapsed method, else a
     multiple of 4.
     """
-    bits = fill.FOURS[distribution][1]
+    how, law = METHODS[method], fill.LAWS[distribution]
     widest = max(*widths, *fan_in)
-    longest = max(widest, *(-(-n // (4 * bits)) * 4 * bits for n in fan_in)) if method == "direct" else widest + 1
-    whole = method == "direct" and distribution == "orthogonal"
+    longest = how.longest(widest, fan_in, 4 * law.bits)
+    whole = how.makes_weights and law.whole
     many = _has_tiles(method, distribution, batch)
     if threads is None:
         threads = MOST_THREADS if many else max(FEWEST_THREADS, min(MOST_THREADS, -(-widest // 32) * 32))
-    work = 2 * longest * batch if method == "direct" else 3 * longest * batch + batch * batch + 2 * batch
+    work = how.work(longest * batch, batch)
     other = 16 * threads + (_tile_bytes(threads, batch) if many else 0)
     return Plan(
         method, distribution, biases_are_uniform, batch, backward, longest, threads, work,
@@ -60,7 +99,7 @@ def plan_for(method, distribution, biases_are_uniform, batch, backward, widths, 
 
 def _has_tiles(method, distribution, batch):
     """Whether weights and inputs are multiplied as tiles in shared memory."""
-    return method == "direct" and distribution != "orthogonal" and batch > FEW_INPUTS
+    return METHODS[method].makes_weights and not fill.LAWS[distribution].whole and batch > products.FEW_INPUTS
 
 
 def _tile(threads, batch):
@@ -83,8 +122,7 @@ def scratch_floats(plan, depth):
     column = plan.longest * plan.batch
     kept = depth if plan.backward else 1
     tape = (depth * column if plan.backward else 0) + (depth + 2) * plan.batch
-    if plan.method == "collapsed":
-        tape += 2 * kept * column + depth * plan.batch
+    tape += METHODS[plan.method].tape(column, plan.batch, depth, kept)
     start = 0 if plan.in_shared else plan.work
     return start + tape + plan.matrix, start
 
@@ -111,40 +149,43 @@ def kernel_for(plan, key, code):
 
 
 def _assemble(plan, code):
-    four, bits = fill.FOURS[plan.distribution]
+    how = METHODS[plan.method]
+    templates = (sums, fill, nonlinearity, layer, memory, reflectors, *how.templates)
+    return assemble(how.walk, registers_of(plan), *templates, **values_of(plan, code))
+
+
+def values_of(plan, code):
+    """What the names of ``placeholders`` are in the kernel of a plan."""
+    law = fill.LAWS[plan.distribution]
     tiles = _has_tiles(plan.method, plan.distribution, plan.batch)
     rows, columns, mine = _tile(plan.threads, plan.batch)
-    names = {
+    lanes = min(plan.batch, plan.threads)
+    return {
+        "THREADS": plan.threads,
+        "ROOM": 4 * plan.threads,
+        "LANES": lanes,
+        "PARTS": plan.threads // lanes,
+        "sum_four": sums.sum_four_by_tree if SIMULATED else sums.sum_four_by_warps,
+        "BATCH": plan.batch,
+        "BACKWARD": plan.backward,
+        "IN_SHARED": plan.in_shared,
+        "WHOLE": law.whole,
+        "BITS": law.bits,
+        "weight_four": law.four,
+        "bias_four": fill.LAWS["uniform" if plan.biases_are_uniform else "normal"].four,
+        "FEW": plan.batch <= products.FEW_INPUTS,
+        "TILE_ROWS": rows,
+        "TILE_COLUMNS": columns,
+        "TILE_UNITS": TILE_UNITS,
+        "MINE_ROWS": MINE_ROWS,
+        "MINE_COLUMNS": mine,
+        "FOUR_BATCH": 4 * plan.batch,
+        "MINE": MINE_ROWS * mine,
+        "WEIGHT_TILE": 4 * TILE_UNITS * rows * MINE_ROWS,
+        "TILES": _tile_bytes(plan.threads, plan.batch) // 4 if tiles else 1,
         "phi_and_slope": code.phi_and_slope,
         "log_slope": code.log_slope,
         "HAS_SLOPES": code.has_slopes,
         "PERIOD": code.period,
         "FLATS": code.flats,
-        "weight_four": four,
-        "bias_four": fill.uniform_four if plan.biases_are_uniform else fill.normal_four,
-        "sum_four": sums.sum_four_by_tree if SIMULATED else sums.sum_four_by_warps,
-        "IN_SHARED": plan.in_shared,
-        "BITS": bits,
-        "BATCH": plan.batch,
-        "LANES": min(plan.batch, plan.threads),
-        "PARTS": plan.threads // min(plan.batch, plan.threads),
-        "FOUR_BATCH": 4 * plan.batch,
-        "FEW": plan.batch <= FEW_INPUTS,
-        "BACKWARD": plan.backward,
-        "THREADS": plan.threads,
-        "ROOM": 4 * plan.threads,
-        "WHOLE": plan.distribution == "orthogonal",
-        "TILE_UNITS": TILE_UNITS,
-        "TILE_ROWS": rows,
-        "TILE_COLUMNS": columns,
-        "MINE_ROWS": MINE_ROWS,
-        "MINE_COLUMNS": mine,
-        "MINE": MINE_ROWS * mine,
-        "WEIGHT_TILE": 4 * TILE_UNITS * rows * MINE_ROWS,
-        "TILES": _tile_bytes(plan.threads, plan.batch) // 4 if tiles else 1,
     }
-    registers = registers_of(plan)
-    layer = (sums, fill, nonlinearity, layers, memory, reflectors)
-    if plan.method == "collapsed":
-        return assemble(collapsed.simulate, registers, *layer, collapsed, **names)
-    return assemble(direct.simulate, registers, *layer, haar, products, direct, **names)

@@ -4,46 +4,51 @@ The twin of ``kernels/cpu/collapsed.py``, where the law is explained: the same n
 threads has a network. What the forward pass leaves for the backward pass lies in the block's tape.
 """
 
+from typing import NamedTuple
+
 import numba
 
+from ..body.elementary import ONE, ZERO
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
 from ..body.scalars import float32, int32
 from ._compile import cuda
-from .bodies import place_of, square_root
-from .fill import fill_normals
-from .layer import (
-    ONE,
-    SQUARES_CARRIED,
-    X_CARRIED,
-    ZERO,
-    factors,
-    finish_backward,
-    finish_forward,
-    scale_of,
-    shift_by_biases,
-    start_backward,
-    start_forward,
-)
+from .bodies import square_root
+from .fill import fill_normals, stream_of
+from .layer import finish_backward, finish_forward, scale_of, shift_by_biases, start_backward, start_forward
 from .memory import begin, tape_of_network
+from .placeholders import BACKWARD, BATCH, IN_SHARED, ROOM, THREADS, WHOLE
 from .reflectors import NEGLIGIBLE, combine, factor, level, orthonormalize, project, remove_frame, unlevel, unreflect
-from .sums import binary_exponent, column_squares, exponent_of
-from .tuples import Tape
+from .sums import binary_exponent, column_squares, exponent_of, factors
+from .tuples import SQUARES_CARRIED, X_CARRIED
 
-BACKWARD = True
-BATCH = 1
-THREADS = 32
-ROOM = 4 * THREADS
-IN_SHARED = False  # whether the arrays of a layer are small enough for shared memory
-WHOLE = False  # whether weights are orthogonal
-NOTHING = -4000  # the size of inputs that are all zero
+_NOTHING = -4000  # the size of inputs that are all zero
 
 
-def _rows_of_inputs(layers, layer):
+class Tape(NamedTuple):
+    """What the forward pass of the collapsed method leaves for its backward pass, and scratch; rows major.
+
+    ``basis`` and ``tau``: the reflections that factor a layer's inputs. ``coordinates``: Z, or a frame. Layers stand
+    ``stride`` numbers apart. ``normals`` and ``block``: scratch of a layer. ``triangle`` (K, K): R or C.
+    ``levels`` (K,): exponents of columns, see ``reflectors.level``.
+    """
+
+    basis: object
+    coordinates: object
+    tau: object
+    normals: object
+    block: object
+    triangle: object
+    tau_of_block: object
+    levels: object
+    stride: int
+
+
+def _rows_of_inputs(architecture, layer):
     """How many rows the factored inputs have: with the row of biases, or padded to a square for orthogonal weights."""
-    n_in, n = layers.fan_in[layer], layers.width[layer]
+    n_in, n = architecture.fan_in[layer], architecture.width[layer]
     if WHOLE:
         return n_in if n_in > n else n
-    return n_in + 1 if layers.bias_std[layer] > ZERO else n_in
+    return n_in + 1 if architecture.bias_std[layer] > ZERO else n_in
 
 
 def _size_of_inputs(network, n_in, layer):
@@ -53,21 +58,21 @@ def _size_of_inputs(network, n_in, layer):
         square = network.squares[layer * BATCH + k]
         largest = square if square > largest else largest
     if largest == ZERO:
-        return NOTHING
+        return _NOTHING
     return network.carried[SQUARES_CARRIED, layer] + exponent_of(largest / float32(n_in))
 
 
-def _load_inputs(network, layers, layer, x, basis, rows):
+def _load_inputs(network, architecture, layer, x, basis, rows):
     """The inputs of a layer, with their row of biases, at size one; returns the exponent that they carry then."""
-    n_in = layers.fan_in[layer]
-    exponent = network.carried[X_CARRIED, layer] + layers.weight_exponent[layer]
+    n_in = architecture.fan_in[layer]
+    exponent = network.carried[X_CARRIED, layer] + architecture.weight_exponent[layer]
     shift = _size_of_inputs(network, n_in, layer)
     below = ZERO
     if not WHOLE and rows > n_in:
-        below = layers.bias_std[layer] / layers.weight_std[layer]
+        below = architecture.bias_std[layer] / architecture.weight_std[layer]
         below_shift = binary_exponent(below) - exponent
         shift = shift if shift > below_shift else below_shift
-    if shift == NOTHING:
+    if shift == _NOTHING:
         shift = 0
     low, high = factors(-shift)
     bias_low, bias_high = factors(-exponent - shift)
@@ -114,32 +119,31 @@ def _copy_equal_inputs(x, n_in, triangle, r, has_mirrors):
     cuda.syncthreads()
 
 
-def _forward(network, tape, layers, layer, x, h):
+def _multiply(network, tape, architecture, layer, x, h):
     """h of a layer; returns the exponent it carries."""
-    n, room = layers.width[layer], network.room
+    n, room = architecture.width[layer], network.room
     at = layer * tape.stride if BACKWARD else 0
     basis, z, tau = tape.basis[at:], tape.coordinates[at:], tape.tau[layer * BATCH :]
-    rows = _rows_of_inputs(layers, layer)
-    exponent = _load_inputs(network, layers, layer, x, basis, rows)
+    rows = _rows_of_inputs(architecture, layer)
+    exponent = _load_inputs(network, architecture, layer, x, basis, rows)
     r = _factor_leveled(basis, rows, tau, tape, network)
-    _copy_equal_inputs(x, layers.fan_in[layer], tape.triangle, r, layers.bias_std[layer] == ZERO)
+    _copy_equal_inputs(x, architecture.fan_in[layer], tape.triangle, r, architecture.bias_std[layer] == ZERO)
     length = rows if WHOLE else n
-    place, low = place_of(network.number, layer, COLLAPSED_FORWARD)
-    fill_normals(z, length, r, BATCH, 1, place, low, network.key_0, network.key_1)
+    fill_normals(z, length, r, BATCH, 1, stream_of(network, layer, COLLAPSED_FORWARD))
     cuda.syncthreads()
-    std = layers.weight_std[layer]
+    std = architecture.weight_std[layer]
     if WHOLE:
         orthonormalize(z, r, length, network.norms, room)
-        exponent, std = scale_of(layers, layer, exponent, std * square_root(float32(rows)))
+        exponent, std = scale_of(architecture, layer, exponent, std * square_root(float32(rows)))
     combine(z, r, tape.triangle, std, h, 0, n)
     if WHOLE:
-        shift_by_biases(network, layers, layer, h, exponent)
+        shift_by_biases(network, architecture, layer, h, exponent)
     return exponent
 
 
-def _factor_gradients(network, tape, layers, layer, delta, r, rows):
+def _factor_gradients(network, tape, architecture, layer, delta, r, rows):
     """The triangle C of the gradients of a layer, or of what they have beside the frame of an orthogonal layer."""
-    n, room, norms = layers.width[layer], network.room, network.norms
+    n, room, norms = architecture.width[layer], network.room, network.norms
     if BATCH == 1 and not WHOLE:
         column_squares(delta, n, ONE, norms, room)
         if cuda.threadIdx.x == 0:
@@ -166,30 +170,29 @@ def _factor_gradients(network, tape, layers, layer, delta, r, rows):
     return found
 
 
-def _back_through(network, tape, layers, layer, delta):
+def _back_through(network, tape, architecture, layer, delta):
     """W_l^T delta of a layer, times its ``weight_std`` alone, into ``tape.block``; returns the factor still missing."""
-    n, room, norms = layers.width[layer], network.room, network.norms
+    n, room, norms = architecture.width[layer], network.room, network.norms
     at = layer * tape.stride
     basis, z, tau = tape.basis[at:], tape.coordinates[at:], tape.tau[layer * BATCH :]
-    rows = _rows_of_inputs(layers, layer)
+    rows = _rows_of_inputs(architecture, layer)
     r = rows if rows < BATCH else BATCH
-    free = _factor_gradients(network, tape, layers, layer, delta, r, rows)
+    free = _factor_gradients(network, tape, architecture, layer, delta, r, rows)
     beside = rows - r
     if beside > 0:
-        place, low = place_of(network.number, layer, COLLAPSED_BACKWARD)
-        fill_normals(tape.normals, beside, free, BATCH, 1, place, low, network.key_0, network.key_1)
+        fill_normals(tape.normals, beside, free, BATCH, 1, stream_of(network, layer, COLLAPSED_BACKWARD))
         cuda.syncthreads()
         if WHOLE:
             orthonormalize(tape.normals, free, beside, norms, room)
         combine(tape.normals, free, tape.triangle, ONE, tape.block, r, beside)
     project(z, r, delta, n, tape.block, norms, room)
     unreflect(basis, rows, r, tau, tape.block, norms, room)
-    return layers.weight_std[layer] * (square_root(float32(rows)) if WHOLE else ONE)
+    return architecture.weight_std[layer] * (square_root(float32(rows)) if WHOLE else ONE)
 
 
-def _make_tape(memory, own, layers, longest, start):
+def _make_tape(memory, own, architecture, longest, start):
     """The tape of a block, from ``own[start]`` on; scratch in ``memory``, after the two arrays of a layer."""
-    depth, column = layers.width.size, longest * BATCH
+    depth, column = architecture.width.size, longest * BATCH
     kept = depth if BACKWARD else 1
     coordinates = start + kept * column
     tau = coordinates + kept * column
@@ -209,24 +212,24 @@ def _make_tape(memory, own, layers, longest, start):
     )
 
 
-def _walk(network, tape, layers, inputs, nonlinearity, counts, x, h):
-    depth = layers.width.size
-    start_forward(network, layers, inputs, x)
+def _both_passes(network, tape, architecture, inputs, nonlinearity, x, h):
+    depth = architecture.width.size
+    start_forward(network, architecture, inputs, x)
     guess = int32(0)
     for layer in range(depth):
-        exponent = _forward(network, tape, layers, layer, x, h)
-        guess = finish_forward(network, layers, layer, inputs, nonlinearity, counts, h, x, exponent, guess)
+        exponent = _multiply(network, tape, architecture, layer, x, h)
+        guess = finish_forward(network, architecture, layer, nonlinearity, h, x, exponent, guess)
     if BACKWARD:
-        start_backward(network, layers, tape.block)
+        start_backward(network, architecture, tape.block)
         exponent, missing = 0, ONE
         for layer in range(depth - 1, -1, -1):
-            exponent = finish_backward(network, layers, layer, counts, tape.block, missing, exponent, h)
+            exponent = finish_backward(network, architecture, layer, tape.block, missing, exponent, h)
             if layer > 0:
-                missing = _back_through(network, tape, layers, layer, h)
-                exponent += layers.weight_exponent[layer]
+                missing = _back_through(network, tape, architecture, layer, h)
+                exponent += architecture.weight_exponent[layer]
 
 
-def simulate(address, layers, inputs, nonlinearity, results, scratch):
+def walk(address, architecture, inputs, nonlinearity, results, scratch):
     """Networks blockIdx, blockIdx + gridDim, ... of a launch; ``scratch.floats`` has a row for each block.
 
     Normal or orthogonal weights only, and for the latter at most half as many inputs as the narrowest layer is wide.
@@ -236,8 +239,8 @@ def simulate(address, layers, inputs, nonlinearity, results, scratch):
     shared = cuda.shared.array(0, numba.float32)
     memory = shared if IN_SHARED else own
     size = scratch.longest * BATCH
-    start = scratch.tape + tape_of_network(layers.width.size, size)
-    tape = _make_tape(memory, own, layers, scratch.longest, start)
+    start = scratch.tape + tape_of_network(architecture.width.size, size)
+    tape = _make_tape(memory, own, architecture, scratch.longest, start)
     for i in range(cuda.blockIdx.x, address.networks, cuda.gridDim.x):
-        network = begin(i, address, layers, inputs, results, scratch, room)
-        _walk(network, tape, layers, inputs, nonlinearity, results.counts, memory[:size], memory[size : 2 * size])
+        network = begin(i, address, architecture, inputs, results, scratch, room)
+        _both_passes(network, tape, architecture, inputs, nonlinearity, memory[:size], memory[size : 2 * size])

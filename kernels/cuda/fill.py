@@ -5,49 +5,71 @@ in the columns g + j G, j = 0 .. 3; of signs, in b 4 G + g + j G for the bits b 
 are made from: unit u of BITS G has group u mod G and bit u div G, and its columns begin at u mod G + (u div G) 4 G.
 """
 
+from typing import NamedTuple
+
 from ..body.scalars import uint64
 from ._compile import cuda
-from .bodies import normal_pair, philox, sign_weight, truncated_pair, uniform_pair
-
-# each assembled kernel has its own
-BITS = 1
-THREADS = 32
-BATCH = 1
+from .bodies import normal_pair, philox, place_of, sign_weight, truncated_pair, uniform_pair
+from .placeholders import BATCH, BITS, THREADS, bias_four, weight_four
+from .tuples import Stream
 
 
-def normal_four(a, b, c, d, bit):
+def _normal_four(a, b, c, d, bit):
     w, x = normal_pair(a, b)
     y, z = normal_pair(c, d)
     return w, x, y, z
 
 
-def uniform_four(a, b, c, d, bit):
+def _uniform_four(a, b, c, d, bit):
     w, x = uniform_pair(a, b)
     y, z = uniform_pair(c, d)
     return w, x, y, z
 
 
-def truncated_four(a, b, c, d, bit):
+def _truncated_four(a, b, c, d, bit):
     w, x = truncated_pair(a, b)
     y, z = truncated_pair(c, d)
     return w, x, y, z
 
 
-def sign_four(a, b, c, d, bit):
+def _sign_four(a, b, c, d, bit):
     return sign_weight(a, bit), sign_weight(b, bit), sign_weight(c, bit), sign_weight(d, bit)
 
 
-weight_four = normal_four  # each assembled kernel has that of its weights
-bias_four = normal_four
+class Law(NamedTuple):
+    """How a distribution is made: four numbers at a time from the words of a counter, and which ``bits`` of them.
 
-# How each distribution makes four numbers, and how many bits of a counter's words it uses one by one.
-FOURS = {
-    "normal": (normal_four, 1),
-    "uniform": (uniform_four, 1),
-    "truncated_normal": (truncated_four, 1),
-    "rademacher": (sign_four, 32),
-    "orthogonal": (normal_four, 1),
+    ``bits`` of a word are used one by one; ``whole`` where matrices are made whole, from these numbers.
+    """
+
+    four: object
+    bits: int
+    whole: bool
+
+
+LAWS = {
+    "normal": Law(_normal_four, 1, False),
+    "uniform": Law(_uniform_four, 1, False),
+    "truncated_normal": Law(_truncated_four, 1, False),
+    "rademacher": Law(_sign_four, 32, False),
+    "orthogonal": Law(_normal_four, 1, True),
 }
+
+
+def padded(n, padding):
+    """Length of a row of n numbers with its padding."""
+    return (n + padding - 1) // padding * padding
+
+
+def stream_of(network, layer, kind):
+    """The stream of a layer's numbers of one ``kind`` (see ``body/rng.py``)."""
+    place, low = place_of(network.number, layer, kind)
+    return Stream(place, low, network.key_0, network.key_1)
+
+
+def words_at(group, row, stream):
+    """The four words of a counter: of a group of columns in a row."""
+    return philox(uint64(group), uint64(row), stream.place, stream.low, stream.key_0, stream.key_1)
 
 
 def groups_of(n):
@@ -60,19 +82,19 @@ def first_column(unit, groups):
     return unit % groups + unit // groups * 4 * groups
 
 
-def weights_of_unit(group, bit, row, place, low, key_0, key_1):
+def weights_of_unit(group, bit, row, stream):
     """The four weights of the unit of a group and bit, in a row."""
-    a, b, c, d = philox(uint64(group), uint64(row), place, low, key_0, key_1)
+    a, b, c, d = words_at(group, row, stream)
     return weight_four(a, b, c, d, bit)
 
 
-def fill_normals(out, n, rows, across, down, place, low, key_0, key_1):
+def fill_normals(out, n, rows, across, down, stream):
     """out[i across + r down] = number i of row r, for i < n and r < rows, all standard normal. No barrier."""
     groups = (n + 3) // 4
     for task in range(cuda.threadIdx.x, groups * rows, THREADS):
         g, r = task % groups, task // groups
-        a, b, c, d = philox(uint64(g), uint64(r), place, low, key_0, key_1)
-        w, x, y, z = normal_four(a, b, c, d, 0)
+        a, b, c, d = words_at(g, r, stream)
+        w, x, y, z = _normal_four(a, b, c, d, 0)
         at = r * down
         out[g * across + at] = w
         if g + groups < n:
@@ -83,11 +105,11 @@ def fill_normals(out, n, rows, across, down, place, low, key_0, key_1):
             out[(g + 3 * groups) * across + at] = z
 
 
-def add_biases(h, n, factor, place, low, key_0, key_1):
+def add_biases(h, n, factor, stream):
     """h[i BATCH + k] += factor times number i of the layer's biases. No barrier."""
     groups = (n + 3) // 4
     for g in range(cuda.threadIdx.x, groups, THREADS):
-        a, b, c, d = philox(uint64(g), uint64(0), place, low, key_0, key_1)
+        a, b, c, d = words_at(g, 0, stream)
         w, x, y, z = bias_four(a, b, c, d, 0)
         for k in range(BATCH):
             h[g * BATCH + k] += factor * w

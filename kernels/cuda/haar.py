@@ -7,42 +7,53 @@ diagonal. A product with W is D and the reflections, one after the other.
 Four reflections are a panel and are applied at once: 1 - V T V^T with the sums V^T V instead of T (Schreiber, Van Loan
 1989), so that a matrix is read twice and written once for each panel. A matrix stands in global memory, rows major,
 ``stride`` floats a row, with zeros in the columns from ``short`` on; a panel has zeros above its diagonal, ones on it.
-Behind the matrix stand PANEL_NUMBERS of each panel: the taus, the signs, and V^T V below its diagonal.
+Behind the matrix stand _PANEL_NUMBERS of each panel: the taus, the signs, and V^T V below its diagonal.
 """
 
+from typing import NamedTuple
+
+from ..body.elementary import ONE, ZERO
 from ..body.scalars import float32, uint64
 from ._compile import cuda
 from .bodies import square_root
-from .fill import fill_normals
+from .fill import fill_normals, padded
+from .placeholders import BATCH, THREADS
 from .reflectors import reflection_of
 from .sums import fold, sum_four
 
-THREADS = 32
-BATCH = 1
-ZERO = float32(0.0)
-ONE = float32(1.0)
-PANEL = 4
-PANEL_NUMBERS = 16
-TAU, SIGN, PRODUCTS = 0, 4, 8
+_PANEL = 4
+_PANEL_NUMBERS = 16
+_TAU, _SIGN, _PRODUCTS = 0, 4, 8
 # Indices inside loops are unsigned: a signed one is looked at for counting from the end, at a dozen instructions each.
-FIRST, SECOND, THIRD = uint64(1), uint64(2), uint64(3)
+_FIRST, _SECOND, _THIRD = uint64(1), uint64(2), uint64(3)
+
+
+class _Panel(NamedTuple):
+    """Reflections ``first`` .. of a matrix of ``long`` rows, and their _PANEL_NUMBERS."""
+
+    matrix: object
+    long: int
+    stride: int
+    first: int
+    numbers: object
 
 
 def floats_of(n, n_in):
     """Floats of global memory for the matrix of a layer and its panels."""
     short = min(n, n_in)
-    stride = -(-short // PANEL) * PANEL
-    return max(n, n_in) * stride + stride // PANEL * PANEL_NUMBERS
+    stride = padded(short, _PANEL)
+    return max(n, n_in) * stride + stride // _PANEL * _PANEL_NUMBERS
 
 
 def _sizes(n_in, n):
     """Long and short side, and the floats of a row."""
     short, long = (n_in, n) if n >= n_in else (n, n_in)
-    return long, short, (short + PANEL - 1) // PANEL * PANEL
+    return long, short, padded(short, _PANEL)
 
 
-def _factor_panel(a, long, stride, first, columns, numbers, room):
-    """The reflections of the ``columns`` columns from ``first`` on, left in their place; see ``reflectors.factor``."""
+def _factor_panel(panel, columns, room):
+    """The reflections of the ``columns`` columns of a panel, left in their place; see ``reflectors.factor``."""
+    a, long, stride, first, numbers = panel
     t = cuda.threadIdx.x
     for q in range(columns):
         j = first + q
@@ -51,9 +62,9 @@ def _factor_panel(a, long, stride, first, columns, numbers, room):
             at = uint64(i * stride + j)
             own = a[at]
             below += own * own
-            one += own * a[at + FIRST] if q < 3 else ZERO
-            two += own * a[at + SECOND] if q < 2 else ZERO
-            three += own * a[at + THIRD] if q < 1 else ZERO
+            one += own * a[at + _FIRST] if q < 3 else ZERO
+            two += own * a[at + _SECOND] if q < 2 else ZERO
+            three += own * a[at + _THIRD] if q < 1 else ZERO
         below, one, two, three = sum_four(below, one, two, three, room)
         top = j * stride + j
         beta, tau, inverse = reflection_of(a[top], below, ZERO)
@@ -66,27 +77,28 @@ def _factor_panel(a, long, stride, first, columns, numbers, room):
             v = a[at] * inverse
             a[at] = v
             if q < 3:
-                a[at + FIRST] -= v * one
+                a[at + _FIRST] -= v * one
             if q < 2:
-                a[at + SECOND] -= v * two
+                a[at + _SECOND] -= v * two
             if q < 1:
-                a[at + THIRD] -= v * three
+                a[at + _THIRD] -= v * three
         if t == 0:
-            numbers[TAU + q] = tau
-            numbers[SIGN + q] = ONE if beta >= ZERO else -ONE
+            numbers[_TAU + q] = tau
+            numbers[_SIGN + q] = ONE if beta >= ZERO else -ONE
             a[top] = ONE
-            for right in range(1, PANEL - q):  # what is left of R is not needed
+            for right in range(1, _PANEL - q):  # what is left of R is not needed
                 a[top + right] = ZERO
         cuda.syncthreads()
 
 
-def _multiply_panel(a, long, stride, first, columns, numbers, room):
+def _multiply_panel(panel, columns, room):
     """V^T V of a panel, below the diagonal, row after row."""
+    a, long, stride, first, numbers = panel
     t = cuda.threadIdx.x
     p10, p20, p21, p30, p31, p32 = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
     for i in range(first + t, long, THREADS):
         at = uint64(i * stride + first)
-        v0, v1, v2, v3 = a[at], a[at + FIRST], a[at + SECOND], a[at + THIRD]
+        v0, v1, v2, v3 = a[at], a[at + _FIRST], a[at + _SECOND], a[at + _THIRD]
         p10 += v1 * v0
         p20 += v2 * v0
         p21 += v2 * v1
@@ -96,25 +108,26 @@ def _multiply_panel(a, long, stride, first, columns, numbers, room):
     p10, p20, p21, p30 = sum_four(p10, p20, p21, p30, room)
     p31, p32, _, _ = sum_four(p31, p32, ZERO, ZERO, room)
     if t == 0:
-        numbers[PRODUCTS], numbers[PRODUCTS + 1], numbers[PRODUCTS + 2] = p10, p20, p21
-        numbers[PRODUCTS + 3], numbers[PRODUCTS + 4], numbers[PRODUCTS + 5] = p30, p31, p32
-        for q in range(columns, PANEL):
-            numbers[TAU + q] = ZERO
+        numbers[_PRODUCTS], numbers[_PRODUCTS + 1], numbers[_PRODUCTS + 2] = p10, p20, p21
+        numbers[_PRODUCTS + 3], numbers[_PRODUCTS + 4], numbers[_PRODUCTS + 5] = p30, p31, p32
+        for q in range(columns, _PANEL):
+            numbers[_TAU + q] = ZERO
     cuda.syncthreads()
 
 
-def _reflect(a, long, stride, first, numbers, backwards, b, b_stride, start, columns, room):
+def _reflect(panel, backwards, b, b_stride, start, columns, room):
     """b = H_4 H_3 H_2 H_1 b of a panel, or H_1 H_2 H_3 H_4 b ``backwards``, for columns start .. start + columns - 1.
 
     A thread has a column, and where there are fewer columns than threads several share the rows of one.
     """
+    a, long, stride, first, numbers = panel
     t = cuda.threadIdx.x
     lanes = columns if columns < THREADS else THREADS
     parts = THREADS // lanes
     part, lane = t // lanes, t % lanes
-    t0, t1, t2, t3 = numbers[TAU], numbers[TAU + 1], numbers[TAU + 2], numbers[TAU + 3]
-    p10, p20, p21 = numbers[PRODUCTS], numbers[PRODUCTS + 1], numbers[PRODUCTS + 2]
-    p30, p31, p32 = numbers[PRODUCTS + 3], numbers[PRODUCTS + 4], numbers[PRODUCTS + 5]
+    t0, t1, t2, t3 = numbers[_TAU], numbers[_TAU + 1], numbers[_TAU + 2], numbers[_TAU + 3]
+    p10, p20, p21 = numbers[_PRODUCTS], numbers[_PRODUCTS + 1], numbers[_PRODUCTS + 2]
+    p30, p31, p32 = numbers[_PRODUCTS + 3], numbers[_PRODUCTS + 4], numbers[_PRODUCTS + 5]
     for begin in range(0, columns, lanes):
         busy = begin + lane < columns and part < parts
         k = start + begin + lane
@@ -123,9 +136,9 @@ def _reflect(a, long, stride, first, numbers, backwards, b, b_stride, start, col
             for i in range(first + part, long, parts):
                 at, value = uint64(i * stride + first), b[uint64(i * b_stride + k)]
                 d0 += a[at] * value
-                d1 += a[at + FIRST] * value
-                d2 += a[at + SECOND] * value
-                d3 += a[at + THIRD] * value
+                d1 += a[at + _FIRST] * value
+                d2 += a[at + _SECOND] * value
+                d3 += a[at + _THIRD] * value
         if parts > 1:
             cuda.syncthreads()
             room[t], room[THREADS + t], room[2 * THREADS + t], room[3 * THREADS + t] = d0, d1, d2, d3
@@ -145,28 +158,28 @@ def _reflect(a, long, stride, first, numbers, backwards, b, b_stride, start, col
         if busy:
             for i in range(first + part, long, parts):
                 at = uint64(i * stride + first)
-                change = (a[at] * d0 + a[at + FIRST] * d1) + (a[at + SECOND] * d2 + a[at + THIRD] * d3)
+                change = (a[at] * d0 + a[at + _FIRST] * d1) + (a[at + _SECOND] * d2 + a[at + _THIRD] * d3)
                 b[uint64(i * b_stride + k)] -= change
     cuda.syncthreads()
 
 
-def factor_layer(memory, n_in, n, place, low, key_0, key_1, room):
+def factor_layer(memory, n_in, n, stream, room):
     """The reflections of a layer into ``memory``, from its normals: a row of weights is a row of G, or a column."""
     long, short, stride = _sizes(n_in, n)
     for e in range(cuda.threadIdx.x, long * (stride - short), THREADS):
         memory[e // (stride - short) * stride + short + e % (stride - short)] = ZERO
     is_tall = n >= n_in
     across, down = 1 if is_tall else stride, stride if is_tall else 1
-    fill_normals(memory, n_in, n, across, down, place, low, key_0, key_1)
+    fill_normals(memory, n_in, n, across, down, stream)
     cuda.syncthreads()
-    for first in range(0, short, PANEL):
-        numbers = memory[long * stride + first // PANEL * PANEL_NUMBERS :]
-        columns = short - first if short - first < PANEL else PANEL
-        _factor_panel(memory, long, stride, first, columns, numbers, room)
-        _multiply_panel(memory, long, stride, first, columns, numbers, room)
-        right = first + PANEL
+    for first in range(0, short, _PANEL):
+        panel = _Panel(memory, long, stride, first, memory[long * stride + first // _PANEL * _PANEL_NUMBERS :])
+        columns = short - first if short - first < _PANEL else _PANEL
+        _factor_panel(panel, columns, room)
+        _multiply_panel(panel, columns, room)
+        right = first + _PANEL
         if right < short:
-            _reflect(memory, long, stride, first, numbers, False, memory, stride, right, short - right, room)
+            _reflect(panel, False, memory, stride, right, short - right, room)
 
 
 def multiply_whole(memory, n_in, n, source, out, factor, is_transposed, room):
@@ -178,21 +191,21 @@ def multiply_whole(memory, n_in, n, source, out, factor, is_transposed, room):
     for e in range(t, long * BATCH, THREADS):
         if from_short:
             j = e // BATCH
-            sign = memory[panels + j // PANEL * PANEL_NUMBERS + SIGN + j % PANEL] if j < short else ZERO
+            sign = memory[panels + j // _PANEL * _PANEL_NUMBERS + _SIGN + j % _PANEL] if j < short else ZERO
             out[e] = sign * source[e] if j < short else ZERO
         else:
             out[e] = source[e]
     cuda.syncthreads()
-    count = stride // PANEL
-    for turn in range(count):
-        panel = count - 1 - turn if from_short else turn
-        numbers = memory[panels + panel * PANEL_NUMBERS :]
-        _reflect(memory, long, stride, panel * PANEL, numbers, from_short, out, BATCH, 0, BATCH, room)
+    last = stride // _PANEL - 1
+    for turn in range(last + 1):
+        which = last - turn if from_short else turn
+        panel = _Panel(memory, long, stride, which * _PANEL, memory[panels + which * _PANEL_NUMBERS :])
+        _reflect(panel, from_short, out, BATCH, 0, BATCH, room)
     scale = factor * square_root(float32(long))
     for e in range(t, (long if from_short else short) * BATCH, THREADS):
         sign = ONE
         if not from_short:
             j = e // BATCH
-            sign = memory[panels + j // PANEL * PANEL_NUMBERS + SIGN + j % PANEL]
+            sign = memory[panels + j // _PANEL * _PANEL_NUMBERS + _SIGN + j % _PANEL]
         out[e] = scale * sign * out[e]
     cuda.syncthreads()

@@ -7,11 +7,11 @@ from . import build
 from ._compile import SIMULATED, cuda
 from .tuples import Address, Results, Scratch
 
-LAUNCHES = 4  # of a block: while one computes, the rows of the one before are copied and read
-LEAST_LAUNCH = 256  # networks; fewer are not worth a launch of their own
-MEMORY_SHARE = 0.5  # of what is free, for the scratch of all blocks of threads
-RESIDENT = 2048  # threads that a multiprocessor holds
-SHARED_OF_MULTIPROCESSOR = 100 << 10  # bytes, of the smallest that count (compute capability 8.6)
+_LAUNCHES = 4  # of a block: while one computes, the rows of the one before are copied and read
+_LEAST_LAUNCH = 256  # networks; fewer are not worth a launch of their own
+_MEMORY_SHARE = 0.5  # of what is free, for the scratch of all blocks of threads
+_RESIDENT = 2048  # threads that a multiprocessor holds
+_SHARED_OF_MULTIPROCESSOR = 100 << 10  # bytes, of the smallest that count (compute capability 8.6)
 
 
 def simulate(work, first, count, blocks, counts):
@@ -20,8 +20,8 @@ def simulate(work, first, count, blocks, counts):
     ``work`` is a ``Work``, ``blocks`` how many blocks of threads run at a time, ``counts`` int32 (2, L, BINS) on the
     device. Launches on two streams: each is copied and read while the next computes.
     """
-    layers = work.layers.width.size
-    step = max(LEAST_LAUNCH, blocks, -(-count // LAUNCHES))
+    layers = work.architecture.width.size
+    step = max(_LEAST_LAUNCH, blocks, -(-count // _LAUNCHES))
     lanes = [_Lane(work, min(step, count), blocks, cuda.stream()) for _ in range(1 if step >= count else 2)]
     sums, exponents = np.empty((SUMS, count, layers)), np.empty((EXPONENTS, count, layers))
     waiting = []
@@ -48,7 +48,7 @@ class _Lane:
     """A stream with its own scratch and results, on the device and in memory that the device can copy to by itself."""
 
     def __init__(self, work, networks, blocks, stream):
-        layers = work.layers.width.size
+        layers = work.architecture.width.size
         self.stream, self.blocks = stream, blocks
         size, self.tape = build.scratch_floats(work.plan, layers)
         self.floats = cuda.device_array((blocks, size), np.float32)
@@ -65,7 +65,7 @@ class _Lane:
         scratch = Scratch(self.floats, self.carried, work.plan.longest, self.tape)
         grid = min(self.blocks, networks)
         kernel = work.kernel[grid, work.plan.threads, self.stream, build.dynamic_bytes(work.plan)]
-        kernel(address, work.layers, work.inputs, work.nonlinearity, results, scratch)
+        kernel(address, work.architecture, work.inputs, work.nonlinearity, results, scratch)
         self.sums.copy_to_host(self.host_sums, stream=self.stream)
         self.exponents.copy_to_host(self.host_exponents, stream=self.stream)
 
@@ -75,10 +75,10 @@ def blocks_at_a_time(plan, layers):
     if SIMULATED:
         return 2
     device = cuda.get_current_device()
-    resident = max(1, RESIDENT // plan.threads)
+    resident = max(1, _RESIDENT // plan.threads)
     if build.dynamic_bytes(plan):
-        resident = max(1, min(resident, SHARED_OF_MULTIPROCESSOR // build.dynamic_bytes(plan)))
+        resident = max(1, min(resident, _SHARED_OF_MULTIPROCESSOR // build.dynamic_bytes(plan)))
     floats, _ = build.scratch_floats(plan, layers)
     free = cuda.current_context().get_memory_info()[0]
-    fitting = int(MEMORY_SHARE * free / (2 * 4 * floats))
+    fitting = int(_MEMORY_SHARE * free / (2 * 4 * floats))
     return max(1, min(int(device.MULTIPROCESSOR_COUNT) * resident, fitting))

@@ -5,13 +5,11 @@ Sums leave the device as float32 with an int32 exponent; the host puts them toge
 with its arrays complete and ends with a barrier.
 """
 
-import math
-
+from ..body.elementary import ZERO
 from ..body.rng import BIASES, OUTPUT_GRADIENT
 from ..body.scalars import float32, int32
 from ..recorded import (
     ACTIVE,
-    BINS,
     D_COSINES,
     D_EXPONENT,
     D_PRODUCT,
@@ -22,7 +20,6 @@ from ..recorded import (
     H_ONE,
     H_TWO,
     IN_EXPONENT,
-    REACH,
     SATURATED,
     X_EXPONENT,
     X_FOUR,
@@ -31,41 +28,30 @@ from ..recorded import (
     X_TWO,
 )
 from ._compile import cuda
-from .bodies import place_of, scalars, square_root
-from .fill import add_biases, fill_normals
-from .nonlinearity import (
-    FAR_OUT,
-    HAS_SLOPES,
+from .bodies import power_of_two
+from .fill import add_biases, fill_normals, stream_of
+from .nonlinearity import FAR_OUT, TRUE, Scale, activate, carry_small_slopes, has_far_units, side_of
+from .placeholders import BACKWARD, BATCH, HAS_SLOPES, THREADS
+from .sums import (
     LAST_EXPONENT,
-    TRUE,
-    activate,
-    carry_small_slopes,
+    LEAST,
+    MOST,
+    binary_exponent,
     clipped,
+    column_squares,
+    count,
+    exponent_of,
     factors,
-    has_far_units,
-    side_of,
+    rescale,
+    squared_directions,
+    sum_four,
+    sums_of_powers,
 )
-from .sums import LEAST, MOST, binary_exponent, column_squares, exponent_of, sum_four, sums_of_powers
-
-power_of_two = scalars.power_of_two
-
-THREADS = 32
-BACKWARD = True
-BATCH = 1
-ZERO = float32(0.0)
-ONE = float32(1.0)
-NOT_A_NUMBER = float32(math.nan)
+from .tuples import SLOPE_CARRIED, SQUARES_CARRIED, X_CARRIED
 
 # A gradient is rescaled when its root mean square leaves 2^+-10, so that squares stay in the middle of float32.
 GRADIENT_EXPONENT = 10
 HIGHEST_BIAS = 39  # biases of up to about 2^40 times the scale are carried in it, as on the processor
-MOST_SHIFT = 120
-BINS_PER_UNIT = float32((BINS - 2) / (2.0 * REACH))
-LOWEST_BIN = float32(0.5)
-HIGHEST_BIN = float32(BINS - 0.5)
-MIDDLE_BIN = float32(BINS // 2)
-
-X_CARRIED, SLOPE_CARRIED, SQUARES_CARRIED = 0, 1, 2
 
 
 def _carry(network, kind, layer, exponent):
@@ -84,23 +70,23 @@ def _keep_squares(network, layer, n, x, two, e):
     _carry(network, SQUARES_CARRIED, layer, e)
 
 
-def start_forward(network, layers, inputs, x):
+def start_forward(network, architecture, inputs, x):
     """x_0: the inputs."""
-    length = layers.fan_in[0] * BATCH
+    length = architecture.fan_in[0] * BATCH
     for e in range(cuda.threadIdx.x, length, THREADS):
         x[e] = inputs.values[e]
     _, two, _, _, exponent = sums_of_powers(x, length, int32(0), network.room)
-    _keep_squares(network, 0, layers.fan_in[0], x, two, exponent)
+    _keep_squares(network, 0, architecture.fan_in[0], x, two, exponent)
     _carry(network, X_CARRIED, 0, inputs.exponent)
     cuda.syncthreads()
 
 
-def scale_of(layers, layer, exponent, std):
+def scale_of(architecture, layer, exponent, std):
     """The exponent that h of a layer is to carry, and the factor of W x for it, where 2^exponent and ``std`` are usual.
 
     It is another where the biases tower so high above W x that they would leave float32 in its scale.
     """
-    bias = layers.bias_std[layer]
+    bias = architecture.bias_std[layer]
     if bias > ZERO:
         least = binary_exponent(bias) - HIGHEST_BIAS
         if exponent < least:
@@ -109,65 +95,31 @@ def scale_of(layers, layer, exponent, std):
     return exponent, std
 
 
-def shift_by_biases(network, layers, layer, h, exponent):
+def shift_by_biases(network, architecture, layer, h, exponent):
     """h += b where the layer has biases, in the scale 2^exponent that h carries."""
-    if layers.bias_std[layer] > ZERO:
+    if architecture.bias_std[layer] > ZERO:
         low, high = factors(-exponent)
-        factor = layers.bias_std[layer] * low * high
-        place, word = place_of(network.number, layer, BIASES)
-        add_biases(h, layers.width[layer], factor, place, word, network.key_0, network.key_1)
+        factor = architecture.bias_std[layer] * low * high
+        add_biases(h, architecture.width[layer], factor, stream_of(network, layer, BIASES))
         cuda.syncthreads()
 
 
-def _count(counts, values, length, exponent):
-    """Add ``values * 2**exponent``, in units of the bins, to the counts of a layer; NaN goes to the first bin."""
-    scale = power_of_two(clipped(exponent, MOST_SHIFT)) * BINS_PER_UNIT
-    for e in range(cuda.threadIdx.x, length, THREADS):
-        place = values[e] * scale + MIDDLE_BIN
-        place = place if place > LOWEST_BIN else LOWEST_BIN
-        place = place if place < HIGHEST_BIN else HIGHEST_BIN
-        cuda.atomic.add(counts, int32(place), int32(1))
-
-
-def _squared_directions(network, h, n, scale):
-    """Sum over units and groups of (sum over a group of h_k / |h_k|)^2; NaN where an input is zero.
-
-    ``network.norms`` holds the sums of squares of ``scale`` h of each input, and is scratch then.
-    |sum of g unit vectors|^2 = g + 2 (sum of the cosines of their pairs).
-    """
-    norms, group, t = network.norms, network.group, cuda.threadIdx.x
-    for k in range(t, BATCH, THREADS):
-        norms[k] = scale / square_root(norms[k]) if norms[k] > ZERO else NOT_A_NUMBER
-    cuda.syncthreads()
-    groups = BATCH // group
-    total = ZERO
-    for task in range(t, n * groups, THREADS):
-        first = task % groups * group
-        at = task // groups * BATCH + first
-        direction = ZERO
-        for k in range(group):
-            direction += h[at + k] * norms[first + k]
-        total += direction * direction
-    total, _, _, _ = sum_four(total, ZERO, ZERO, ZERO, network.room)
-    return total
-
-
-def finish_forward(network, layers, layer, inputs, nonlinearity, counts, h, x, exponent, guess):
+def finish_forward(network, architecture, layer, nonlinearity, h, x, exponent, guess):
     """From h of a layer (true values h 2^exponent) to x, phi' and everything that is recorded of them.
 
     ``guess`` is the size at which the sums of h are tried first; returns the one to try for the next layer.
     """
     room, t = network.room, cuda.threadIdx.x
-    n = layers.width[layer]
+    n = architecture.width[layer]
     length = n * BATCH
     one, two, four, _, e = sums_of_powers(h, length, guess, room)
     cosines = ZERO
     if BATCH > 1:
-        scale = power_of_two(int32(-e))
-        column_squares(h, n, scale, network.norms, room)
-        cosines = _squared_directions(network, h, n, scale)
+        down = power_of_two(int32(-e))
+        column_squares(h, n, down, network.norms, room)
+        cosines = squared_directions(h, network.norms, n, network.group, down, room)
     if network.is_counted:
-        _count(counts[0, layer], h, length, exponent - layers.units[0, layer])
+        count(network.counts[0, layer], h, length, exponent, architecture.units[0, layer])
     if t == 0:
         sums = network.sums[layer]
         sums[H_ONE], sums[H_TWO], sums[H_FOUR], sums[H_COSINES] = one, two, four, cosines
@@ -183,9 +135,8 @@ def finish_forward(network, layers, layer, inputs, nonlinearity, counts, h, x, e
     elif side != TRUE:
         degree = int32(nonlinearity.asymptotes[side, 2])
         shift, x_exponent, slope_exponent = exponent - size, size * degree, size * (degree - 1)
-    one, two, four, total, active, saturated = activate(
-        h, x, slope, length, shift, side, size, x_exponent, nonlinearity, room
-    )
+    scale = Scale(side, shift, size, x_exponent)
+    one, two, four, total, active, saturated = activate(h, x, slope, length, scale, nonlinearity, room)
     if BACKWARD and HAS_SLOPES and saturated == float32(length) and active > ZERO:
         parameter = nonlinearity.parameter
         slope_exponent = carry_small_slopes(h, slope, length, exponent - size, size, parameter, room)
@@ -204,21 +155,20 @@ def finish_forward(network, layers, layer, inputs, nonlinearity, counts, h, x, e
     return e
 
 
-def start_backward(network, layers, delta):
+def start_backward(network, architecture, delta):
     """delta = v of the last layer, v ~ N(0, 1) per network and input, before phi' is applied."""
-    last = layers.width.size - 1
-    place, word = place_of(network.number, last, OUTPUT_GRADIENT)
-    fill_normals(delta, layers.width[last], BATCH, BATCH, 1, place, word, network.key_0, network.key_1)
+    last = architecture.width.size - 1
+    fill_normals(delta, architecture.width[last], BATCH, BATCH, 1, stream_of(network, last, OUTPUT_GRADIENT))
     cuda.syncthreads()
 
 
-def finish_backward(network, layers, layer, counts, source, factor, exponent, delta):
+def finish_backward(network, architecture, layer, source, factor, exponent, delta):
     """delta = factor source phi' of a layer (source carries ``exponent``), and everything that is recorded of it.
 
     Returns the exponent that delta carries. ``source`` and ``delta`` may be the same array.
     """
     room, t = network.room, cuda.threadIdx.x
-    n = layers.width[layer]
+    n = architecture.width[layer]
     length = n * BATCH
     slope = network.slopes[layer * network.column :]
     total = ZERO
@@ -240,9 +190,9 @@ def finish_backward(network, layers, layer, counts, source, factor, exponent, de
         for k in range(t, BATCH, THREADS):
             product += network.norms[k] * squares[k]
         product, _, _, _ = sum_four(product, ZERO, ZERO, ZERO, room)
-        cosines = _squared_directions(network, delta, n, scale)
+        cosines = squared_directions(delta, network.norms, n, network.group, scale, room)
     if network.is_counted:
-        _count(counts[1, layer], delta, length, exponent - layers.units[1, layer])
+        count(network.counts[1, layer], delta, length, exponent, architecture.units[1, layer])
     if t == 0:
         sums = network.sums[layer]
         sums[D_TWO], sums[D_PRODUCT], sums[D_COSINES] = total, product, cosines
@@ -252,9 +202,7 @@ def finish_backward(network, layers, layer, counts, source, factor, exponent, de
         )
     shift = int32(e + exponent_of(total / float32(length)))
     if shift > GRADIENT_EXPONENT or shift < -GRADIENT_EXPONENT:
-        low, high = factors(-shift)
-        for i in range(t, length, THREADS):
-            delta[i] = delta[i] * low * high
+        rescale(delta, length, -shift)
         exponent += shift
     cuda.syncthreads()
     return exponent

@@ -2,10 +2,8 @@
 
 from ._compile import cuda
 from .bodies import key_of
+from .placeholders import BACKWARD, BATCH
 from .tuples import Network
-
-BACKWARD = True
-BATCH = 1
 
 
 def tape_of_network(depth, column):
@@ -13,9 +11,9 @@ def tape_of_network(depth, column):
     return (depth * column if BACKWARD else 0) + (depth + 2) * BATCH
 
 
-def begin(i, address, layers, inputs, results, scratch, room):
+def begin(i, address, architecture, inputs, results, scratch, room):
     """Network ``i`` of a launch: slopes, squares and norms stand first in its block's tape."""
-    depth = layers.width.size
+    depth = architecture.width.size
     tape = scratch.floats[cuda.blockIdx.x]
     column = scratch.longest * BATCH
     slopes = scratch.tape
@@ -33,6 +31,7 @@ def begin(i, address, layers, inputs, results, scratch, room):
         column,
         results.sums[i],
         results.exponents[i],
+        results.counts,
         tape[slopes:squares],
         tape[squares:norms],
         tape[norms:after],

@@ -3,55 +3,38 @@
 Every function begins with its arrays complete; the sums it returns end with a barrier.
 """
 
+from typing import NamedTuple
+
+from ..body.elementary import LN2_HIGH, LN2_LOW, LOG2_E, ONE, TWO, ZERO
 from ..body.scalars import float32, float64, int32
 from ..body.slopes import EXCESS_EXPONENT, LAST_LOG2
 from ._compile import cuda
-from .activations import function_of
-from .bodies import first_four, log_slopes, nonlinearities, scalars
-from .sums import largest_of, largest_size, sum_four
+from .bodies import absolute, exp, first_four, power_of_two
+from .placeholders import BACKWARD, FLATS, PERIOD, THREADS, log_slope, phi_and_slope
+from .sums import clipped, factors, largest_of, largest_size, sum_four
 
-absolute = scalars.absolute
-power_of_two = scalars.power_of_two
-exponential = nonlinearities.exp
-# each assembled kernel has its own
-phi_and_slope = function_of("identity")
-log_slope = log_slopes.tanh_
-HAS_SLOPES = False
-PERIOD = 0.0
-FLATS = 0
-THREADS = 32
-BACKWARD = True
-
-ZERO = float32(0.0)
-ONE = float32(1.0)
-TWO = float32(2.0)
-LOG2_E = float32(1.4426950408889634)
-LN2_HIGH = float32(0.693359375)
-LN2_LOW = float32(-2.12194440054690583e-4)
 LARGEST = float32(3.4028234663852886e38)
-SMALLEST = float32(2.0**-126)
+_SMALLEST = float32(2.0**-126)
 # As on the processor: beyond 2^+-33 an activation with an asymptote is carried scaled.
 FAR_EXPONENT = 33
-FAR = float32(2.0**33)
+_FAR = float32(2.0**33)
 PERIODIC_EXPONENT = 12
-LAST_EXPONENT = 1 << 28
 LEAST_SLOPE = float32(2.0**-60)
 # What stands for phi: itself at true values; its asymptote near zero or far out (rows of ``asymptotes``), where it is
 # homogeneous; or either unit by unit.
 TRUE, NEAR, HOMOGENEOUS, FAR_OUT = -1, 0, 1, 2
 
 
-def clipped(exponent, most):
-    """``exponent`` as int32 within +-most."""
-    e = exponent if exponent < most else most
-    return int32(e if e > -most else -most)
+class Scale(NamedTuple):
+    """How a layer is shown to phi: ``side``, what stands for phi, and exponents.
 
+    True values are h 2^shift at true values of phi, else h 2^(shift + size); x is to lack 2^x_exponent.
+    """
 
-def factors(exponent):
-    """Two float32 whose product is 2^exponent, as far as float32 goes: one alone would not reach as far."""
-    e = clipped(exponent, 252)
-    half = int32(e >> int32(1))
-    return power_of_two(half), power_of_two(int32(e - half))
+    side: int
+    shift: int
+    size: int
+    x_exponent: int
 
 
 def side_of(size, is_zero, nonlinearity):
@@ -71,7 +54,7 @@ def _end(end, low, high):
     """An end of an interval times 2^..., never zero but for zero itself, so that it keeps its side."""
     scaled = end * low * high
     if scaled == ZERO and end != ZERO:
-        return SMALLEST if end > ZERO else -SMALLEST
+        return _SMALLEST if end > ZERO else -_SMALLEST
     return scaled
 
 
@@ -101,15 +84,13 @@ def has_far_units(h, length, shift, size, nonlinearity, room):
     for e in range(cuda.threadIdx.x, length, THREADS):
         v = h[e] * low * high
         c = nonlinearity.asymptotes[1, 1] if v > ZERO else nonlinearity.asymptotes[1, 0]
-        found = ONE if c != ZERO and absolute(v * size_low * size_high) >= FAR else found
+        found = ONE if c != ZERO and absolute(v * size_low * size_high) >= _FAR else found
     return largest_of(found, room) > ZERO
 
 
-def activate(h, x, slope, length, shift, side, size, x_exponent, nonlinearity, room):
-    """x = phi 2^-x_exponent and phi' of h 2^shift, and the sums of x, x^2, x^4, |x|, active and saturated units.
-
-    ``side`` is what stands for phi. Where that is not phi at true values, h 2^shift still lacks 2^size.
-    """
+def activate(h, x, slope, length, scale, nonlinearity, room):
+    """x = phi(h) and phi'(h) in a ``Scale``, and the sums of x, x^2, x^4, |x|, active and saturated units."""
+    side, shift, size, x_exponent = scale
     low, high = factors(shift)
     size_low, size_high = factors(size)
     end_low, end_high = factors(0 if side == TRUE else -size)
@@ -129,9 +110,9 @@ def activate(h, x, slope, length, shift, side, size, x_exponent, nonlinearity, r
             true = v
             if side == FAR_OUT:
                 true = v * size_low * size_high
-                is_far = absolute(true) >= FAR
-                true = FAR if true > FAR else true
-                true = -FAR if true < -FAR else true
+                is_far = absolute(true) >= _FAR
+                true = _FAR if true > _FAR else true
+                true = -_FAR if true < -_FAR else true
             y, d = phi_and_slope(true, nonlinearity.parameter)
             y = y * down_low * down_high
         if side != TRUE and is_far:
@@ -179,5 +160,5 @@ def carry_small_slopes(h, slope, length, shift, size, parameter, room):
     subtracted = float32(exponent)
     for e in range(cuda.threadIdx.x, length, THREADS):
         sign, log = log_slope(h[e] * low * high * scale, excess, parameter)
-        slope[e] = sign * exponential(log - subtracted * LN2_HIGH - subtracted * LN2_LOW)
+        slope[e] = sign * exp(log - subtracted * LN2_HIGH - subtracted * LN2_LOW)
     return exponent

@@ -5,31 +5,58 @@ four columns (backward), so that nothing is summed across threads but the few sh
 weights in shared memory, made once and multiplied with up to MINE_COLUMNS x TILE_COLUMNS inputs.
 """
 
-from ..body.scalars import float32, uint32, uint64
+from ..body.elementary import ZERO
+from ..body.scalars import float32, uint32
 from ._compile import cuda
-from .bodies import philox
-from .fill import BITS, first_column, groups_of, weight_four, weights_of_unit
+from .fill import first_column, groups_of, padded, weights_of_unit, words_at
+from .placeholders import (
+    BATCH,
+    BITS,
+    FEW,
+    FOUR_BATCH,
+    MINE,
+    MINE_COLUMNS,
+    MINE_ROWS,
+    THREADS,
+    TILE_COLUMNS,
+    TILE_ROWS,
+    TILE_UNITS,
+    WEIGHT_TILE,
+    weight_four,
+)
 
-THREADS = 32
-BATCH = 1
-MOST_SHARES = 8
-ZERO = float32(0.0)
-
-# A tile of weights is TILE_ROWS MINE_ROWS by 4 TILE_UNITS; each thread has MINE_ROWS by MINE_COLUMNS of the product.
-TILE_ROWS, TILE_COLUMNS = 8, 4
-MINE_ROWS, MINE_COLUMNS = 4, 4
-TILE_UNITS = 8
-# sizes of arrays, which have to be names of numbers
-FOUR_BATCH = 4 * BATCH
-MINE = MINE_ROWS * MINE_COLUMNS
-WEIGHT_TILE = 4 * TILE_UNITS * TILE_ROWS * MINE_ROWS
+# Up to this many inputs a thread multiplies a weight while it is in a register.
+FEW_INPUTS = 8
+_MOST_SHARES = 8
 
 
-def multiply_few(x, h, n_in, n, std, place, low, key_0, key_1):
+def multiply(tiles, x, h, n_in, n, std, stream):
+    """h = std W x, for BATCH inputs; ``tiles`` is shared memory for one tile of weights and one of x.
+
+    x has room up to the padded length of a row of weights.
+    """
+    if FEW:
+        for e in range(n_in * BATCH + cuda.threadIdx.x, padded(n_in, 4 * BITS) * BATCH, THREADS):
+            x[e] = ZERO
+        cuda.syncthreads()
+        _multiply_few(x, h, n_in, n, std, stream)
+    else:
+        _multiply_many(tiles, x, h, n_in, n, std, stream)
+
+
+def multiply_transposed(tiles, delta, y, n_in, n, stream):
+    """y = W^T delta, for BATCH inputs; ``tiles`` as in ``multiply``."""
+    if FEW:
+        _multiply_transposed_few(delta, y, n_in, n, stream)
+    else:
+        _multiply_transposed_many(tiles, delta, y, n_in, n, stream)
+
+
+def _multiply_few(x, h, n_in, n, std, stream):
     """h = std W x, for BATCH inputs; x is padded with zeros up to the length of a row of weights."""
     groups = groups_of(n_in)
     shares = THREADS // n
-    shares = shares if shares < MOST_SHARES else MOST_SHARES
+    shares = shares if shares < _MOST_SHARES else _MOST_SHARES
     shares = shares if shares > 1 else 1
     t = cuda.threadIdx.x
     share = t // n if shares > 1 else 0
@@ -40,7 +67,7 @@ def multiply_few(x, h, n_in, n, std, place, low, key_0, key_1):
             mine[k] = ZERO
         if row < n and share < shares:
             for g in range(share, groups, shares):
-                a, b, c, d = philox(uint64(g), uint64(row), place, low, key_0, key_1)
+                a, b, c, d = words_at(g, row, stream)
                 for bit in range(BITS):
                     w0, w1, w2, w3 = weight_four(a, b, c, d, bit)
                     p, step = (bit * 4 * groups + g) * BATCH, groups * BATCH
@@ -60,12 +87,12 @@ def multiply_few(x, h, n_in, n, std, place, low, key_0, key_1):
     cuda.syncthreads()
 
 
-def multiply_transposed_few(delta, y, n_in, n, place, low, key_0, key_1):
+def _multiply_transposed_few(delta, y, n_in, n, stream):
     """y = W^T delta, for BATCH inputs."""
     groups = groups_of(n_in)
     units = groups * BITS
     shares = THREADS // units
-    shares = shares if shares < MOST_SHARES else MOST_SHARES
+    shares = shares if shares < _MOST_SHARES else _MOST_SHARES
     shares = shares if shares > 1 else 1
     t = cuda.threadIdx.x
     share = t // units if shares > 1 else 0
@@ -79,7 +106,7 @@ def multiply_transposed_few(delta, y, n_in, n, place, low, key_0, key_1):
         if busy:
             group, bit = unit % groups, unit // groups
             for row in range(share, n, shares):
-                w0, w1, w2, w3 = weights_of_unit(group, bit, row, place, low, key_0, key_1)
+                w0, w1, w2, w3 = weights_of_unit(group, bit, row, stream)
                 for k in range(BATCH):
                     d = delta[uint32(row * BATCH + k)]
                     mine[k] += w0 * d
@@ -98,11 +125,11 @@ def multiply_transposed_few(delta, y, n_in, n, place, low, key_0, key_1):
     cuda.syncthreads()
 
 
-def _put_unit(weights, at, step, is_inside, unit, groups, row, place, low, key_0, key_1):
+def _put_unit(weights, at, step, is_inside, unit, groups, row, stream):
     """The four weights of a unit into a tile, ``step`` numbers apart; zeros outside the matrix."""
     w0, w1, w2, w3 = ZERO, ZERO, ZERO, ZERO
     if is_inside:
-        w0, w1, w2, w3 = weights_of_unit(unit % groups, unit // groups, row, place, low, key_0, key_1)
+        w0, w1, w2, w3 = weights_of_unit(unit % groups, unit // groups, row, stream)
     weights[at] = w0
     weights[at + step] = w1
     weights[at + 2 * step] = w2
@@ -122,7 +149,7 @@ def _multiply_tiles(weights, vectors, mine):
                 mine[i * MINE_COLUMNS + j] += w * v
 
 
-def multiply_many(tiles, x, h, n_in, n, std, place, low, key_0, key_1):
+def _multiply_many(tiles, x, h, n_in, n, std, stream):
     """h = std W x, for any number of inputs; ``tiles`` is shared memory for one tile of weights and one of x."""
     weights, vectors = tiles[:WEIGHT_TILE], tiles[WEIGHT_TILE:]
     mine = cuda.local.array(MINE, float32)
@@ -141,7 +168,7 @@ def multiply_many(tiles, x, h, n_in, n, std, place, low, key_0, key_1):
                     row, unit = first_row + task % tall, first_unit + task // tall
                     at = task // tall * 4 * tall + task % tall
                     inside = row < n and unit < units
-                    _put_unit(weights, at, tall, inside, unit, groups, row, place, low, key_0, key_1)
+                    _put_unit(weights, at, tall, inside, unit, groups, row, stream)
                 for task in range(t, 4 * TILE_UNITS * wide, THREADS):
                     q, k = task // wide, first_input + task % wide
                     unit = first_unit + q // 4
@@ -159,7 +186,7 @@ def multiply_many(tiles, x, h, n_in, n, std, place, low, key_0, key_1):
     cuda.syncthreads()
 
 
-def multiply_transposed_many(tiles, delta, y, n_in, n, place, low, key_0, key_1):
+def _multiply_transposed_many(tiles, delta, y, n_in, n, stream):
     """y = W^T delta, for any number of inputs: a tile has TILE_ROWS MINE_ROWS columns and 4 TILE_UNITS rows."""
     weights, vectors = tiles[:WEIGHT_TILE], tiles[WEIGHT_TILE:]
     mine = cuda.local.array(MINE, float32)
@@ -179,7 +206,7 @@ def multiply_transposed_many(tiles, delta, y, n_in, n, place, low, key_0, key_1)
                     unit, row = first_unit + task % own, first_row + task // own
                     at = task // own * tall + task % own
                     inside = row < n and unit < units
-                    _put_unit(weights, at, own, inside, unit, groups, row, place, low, key_0, key_1)
+                    _put_unit(weights, at, own, inside, unit, groups, row, stream)
                 for task in range(t, deep * wide, THREADS):
                     row, k = first_row + task // wide, first_input + task % wide
                     vectors[task] = delta[row * BATCH + k] if row < n and k < BATCH else ZERO

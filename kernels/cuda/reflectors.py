@@ -5,17 +5,13 @@ begins with its arrays complete and ends with a barrier. ``dots`` is scratch of 
 are of size one (see ``level``), so that squares stay inside float32.
 """
 
+from ..body.elementary import ONE, ZERO
 from ..body.scalars import float32, int32
 from ._compile import cuda
-from .bodies import scalars, square_root
-from .layer import factors
-from .sums import BATCH, LARGEST_EXPONENT, LEAST, MOST, binary_exponent, column_dots, column_squares
+from .bodies import absolute, square_root
+from .placeholders import BATCH, THREADS
+from .sums import LARGEST_EXPONENT, LEAST, MOST, binary_exponent, column_dots, column_squares, factors
 
-absolute = scalars.absolute
-
-THREADS = 32
-ZERO = float32(0.0)
-ONE = float32(1.0)
 NEGLIGIBLE = float32(2.0**-40)  # as on the processor
 
 

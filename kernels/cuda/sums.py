@@ -6,33 +6,48 @@ Every thread of the block calls each of these, and every thread gets the result.
 
 import math
 
+from ..body.elementary import EXPONENT_BIAS, MANTISSA_BITS, ZERO
 from ..body.scalars import float32, int32
-from ._compile import SIMULATED, cuda
-from .bodies import first_four, scalars
+from ..recorded import BINS, REACH
+from ._compile import bits_of, cuda
+from .bodies import absolute, first_four, power_of_two, square_root
+from .placeholders import BATCH, LANES, PARTS, THREADS, sum_four
 
-absolute = scalars.absolute
-power_of_two = scalars.power_of_two
-if SIMULATED:
-    from ..body.scalars import bits_of
-else:
-    bits_of = cuda.libdevice.float_as_int
-
-# each assembled kernel has its own
-THREADS = 32
-BATCH = 1
-LANES = 1  # as many columns are summed at a time: the smaller of the two,
-PARTS = 32  # by as many threads each
-ZERO = float32(0.0)
-ONE = float32(1.0)
-WARP = 32
-ALL_LANES = 0xFFFFFFFF
-MANTISSA_BITS = int32(23)
-EXPONENT_BIAS = int32(127)
+_WARP = 32
+_ALL_LANES = 0xFFFFFFFF
+_NOT_A_NUMBER = float32(math.nan)
+# Exponents end here, as on the processor.
+LAST_EXPONENT = 1 << 28
+BINS_PER_UNIT = float32((BINS - 2) / (2.0 * REACH))
+_LOWEST_BIN = float32(0.5)
+_HIGHEST_BIN = float32(BINS - 0.5)
+_MIDDLE_BIN = float32(BINS // 2)
+_MOST_SHIFT = 120
 # Sums of squares between these are taken as they are: the sum of fourth powers is inside float32 too, and so is the
 # product of two of them.
 LEAST = float32(2.0**-40)
 MOST = float32(2.0**50)
 LARGEST_EXPONENT = int32(126)
+
+
+def clipped(exponent, most):
+    """``exponent`` as int32 within +-most."""
+    e = exponent if exponent < most else most
+    return int32(e if e > -most else -most)
+
+
+def factors(exponent):
+    """Two float32 whose product is 2^exponent, as far as float32 goes: one alone would not reach as far."""
+    e = clipped(exponent, 252)
+    half = int32(e >> int32(1))
+    return power_of_two(half), power_of_two(int32(e - half))
+
+
+def rescale(values, length, exponent):
+    """Multiply by 2^exponent in place; zero and infinity where that leaves float32. No barrier."""
+    low, high = factors(exponent)
+    for i in range(cuda.threadIdx.x, length, THREADS):
+        values[i] = values[i] * low * high
 
 
 def fold(room, quantities, lanes, parts):
@@ -67,23 +82,23 @@ def sum_four_by_tree(a, b, c, d, room):
 def sum_four_by_warps(a, b, c, d, room):
     """Four sums at once: within warps by exchange of registers, then over warps; THREADS is a multiple of 32."""
     t = cuda.threadIdx.x
-    step = WARP // 2
+    step = _WARP // 2
     while step > 0:
-        a += cuda.shfl_xor_sync(ALL_LANES, a, step)
-        b += cuda.shfl_xor_sync(ALL_LANES, b, step)
-        c += cuda.shfl_xor_sync(ALL_LANES, c, step)
-        d += cuda.shfl_xor_sync(ALL_LANES, d, step)
+        a += cuda.shfl_xor_sync(_ALL_LANES, a, step)
+        b += cuda.shfl_xor_sync(_ALL_LANES, b, step)
+        c += cuda.shfl_xor_sync(_ALL_LANES, c, step)
+        d += cuda.shfl_xor_sync(_ALL_LANES, d, step)
         step //= 2
     cuda.syncthreads()
-    if t % WARP == 0:
-        at = t // WARP * 4
+    if t % _WARP == 0:
+        at = t // _WARP * 4
         room[at] = a
         room[at + 1] = b
         room[at + 2] = c
         room[at + 3] = d
     cuda.syncthreads()
     a, b, c, d = room[0], room[1], room[2], room[3]
-    for warp in range(1, THREADS // WARP):
+    for warp in range(1, THREADS // _WARP):
         a += room[4 * warp]
         b += room[4 * warp + 1]
         c += room[4 * warp + 2]
@@ -91,10 +106,7 @@ def sum_four_by_warps(a, b, c, d, room):
     return a, b, c, d
 
 
-sum_four = sum_four_by_tree
-
-
-def column_sums(value, room):
+def _column_sums(value, room):
     """room[k] = sum of ``value`` over the threads p LANES + k, p < PARTS, for each k < LANES; ends with a barrier."""
     t = cuda.threadIdx.x
     if LANES == 1:
@@ -118,7 +130,7 @@ def column_dots(a, j, b, first, end, factor, out, room):
         if k < BATCH and t < LANES * PARTS:
             for i in range(first + t // LANES, end, PARTS):
                 total += a[i * BATCH + j] * b[i * BATCH + k]
-        column_sums(total, room)
+        _column_sums(total, room)
         if t < LANES and start + t < BATCH:
             out[start + t] = room[t] * factor
     cuda.syncthreads()
@@ -134,7 +146,7 @@ def column_squares(values, n, scale, out, room):
             for i in range(t // LANES, n, PARTS):
                 v = values[i * BATCH + k] * scale
                 total += v * v
-        column_sums(total, room)
+        _column_sums(total, room)
         if t < LANES and start + t < BATCH:
             out[start + t] = room[t]
     cuda.syncthreads()
@@ -177,7 +189,7 @@ def largest_size(values, length, room):
     return largest_of(largest, room)
 
 
-def exponent_of_largest(values, length, room):
+def _exponent_of_largest(values, length, room):
     """The power of two below the largest of |values|; 0 where all are zero or one is infinite."""
     largest = largest_size(values, length, room)
     if largest > ZERO and largest < float32(math.inf):
@@ -203,5 +215,41 @@ def sums_of_powers(values, length, guess, room):
         one, two, four, size = sum_four(one, two, four, size, room)
         if (two > LEAST and two < MOST) or not is_guess:
             return one, two, four, size, e
-        e = exponent_of_largest(values, length, room)
+        e = _exponent_of_largest(values, length, room)
         is_guess = False
+
+
+def squared_directions(h, squares, n, group, scale, room):
+    """Sum over groups of ``group`` consecutive inputs of |sum of h_k / |h_k||^2; NaN where an input is zero.
+
+    ``squares`` holds the sums of squares of ``scale`` h of each input, and is scratch then.
+    |sum of g unit vectors|^2 = g + 2 (sum of the cosines of their pairs).
+    """
+    t = cuda.threadIdx.x
+    for k in range(t, BATCH, THREADS):
+        squares[k] = scale / square_root(squares[k]) if squares[k] > ZERO else _NOT_A_NUMBER
+    cuda.syncthreads()
+    groups = BATCH // group
+    total = ZERO
+    for task in range(t, n * groups, THREADS):
+        first = task % groups * group
+        at = task // groups * BATCH + first
+        direction = ZERO
+        for k in range(group):
+            direction += h[at + k] * squares[first + k]
+        total += direction * direction
+    total, _, _, _ = sum_four(total, ZERO, ZERO, ZERO, room)
+    return total
+
+
+def count(counts, values, length, exponent, unit_exponent):
+    """Add ``values * 2**exponent`` to the bins of a layer whose unit is 2**unit_exponent; NaN goes to the first bin.
+
+    No barrier.
+    """
+    scale = power_of_two(clipped(exponent - unit_exponent, _MOST_SHIFT)) * BINS_PER_UNIT
+    for e in range(cuda.threadIdx.x, length, THREADS):
+        place = values[e] * scale + _MIDDLE_BIN
+        place = place if place > _LOWEST_BIN else _LOWEST_BIN
+        place = place if place < _HIGHEST_BIN else _HIGHEST_BIN
+        cuda.atomic.add(counts, int32(place), int32(1))

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Layers(NamedTuple):
+class Architecture(NamedTuple):
     """Layers 1..L, arrays of (L,): int32 sizes and exponents, float32 standard deviations; see ``cpu/tuples.py``.
 
     ``units`` is int32 (2, L): exponents of the units of the histograms, forward and backward.
@@ -55,7 +55,7 @@ class Work(NamedTuple):
 
     plan: object
     kernel: object
-    layers: object
+    architecture: object
     inputs: object
     nonlinearity: object
     seed: object
@@ -82,13 +82,27 @@ class Scratch(NamedTuple):
     tape: int
 
 
+# Rows of a network's ``carried``: the exponents of x, of phi', and of the sums of squares of x.
+X_CARRIED, SLOPE_CARRIED, SQUARES_CARRIED = 0, 1, 2
+
+
+class Stream(NamedTuple):
+    """A stream of random numbers of one layer: the counter words of ``place_of`` and the key words of ``key_of``."""
+
+    place: object
+    low: object
+    key_0: object
+    key_1: object
+
+
 class Network(NamedTuple):
     """One network on its way through a block of threads: network ``number`` of the study.
 
     Cosines are within groups of ``group`` inputs.
-    ``sums`` (L, SUMS) and ``exponents`` (L, EXPONENTS): its row. ``slopes``: phi', ``column`` numbers a layer.
+    ``sums`` (L, SUMS) and ``exponents`` (L, EXPONENTS): its row; ``counts`` are those of all networks, see ``Results``.
+    ``slopes``: phi', ``column`` numbers a layer.
     ``squares``: sums of squares of every layer's inputs, one for each input. ``norms`` (K,): scratch.
-    ``carried``, int32 (3, L + 1): exponents of x, of phi', and of ``squares``. ``room``: shared, see ``sums.py``.
+    ``carried``, int32 (3, L + 1): exponents, see X_CARRIED and what follows it. ``room``: shared, see ``sums.py``.
     """
 
     number: int
@@ -99,27 +113,9 @@ class Network(NamedTuple):
     column: int
     sums: object
     exponents: object
+    counts: object
     slopes: object
     squares: object
     norms: object
     carried: object
     room: object
-
-
-class Tape(NamedTuple):
-    """What the forward pass of the collapsed method leaves for its backward pass, and scratch; rows major.
-
-    ``basis`` and ``tau``: the reflections that factor a layer's inputs. ``coordinates``: Z, or a frame. Layers stand
-    ``stride`` numbers apart. ``normals`` and ``block``: scratch of a layer. ``triangle`` (K, K): R or C.
-    ``levels`` (K,): exponents of columns, see ``reflectors.level``.
-    """
-
-    basis: object
-    coordinates: object
-    tau: object
-    normals: object
-    block: object
-    triangle: object
-    tau_of_block: object
-    levels: object
-    stride: int

@@ -165,10 +165,11 @@ def ends_of(activation: Activation) -> tuple[np.float32, NDArray[np.float32], bo
 def register(name: str, phi: Scalar, dphi: Scalar | None = None, kinks: tuple[float, ...] = ()) -> Activation:
     """Make a user's own activation known under ``name``.
 
-    ``phi`` and ``dphi`` are plain Python functions of one float that return one float and use only arithmetic and
-    ``math``: they are compiled into the kernels, with the values that their globals have now. Without ``dphi`` a
-    central difference stands in. ``kinks`` are the points where phi or phi' jumps; those on [-30, 30] that are not
-    given are searched for, one in each 0.01.
+    ``phi`` and ``dphi`` are plain Python functions of one float that return one float. They are compiled into the
+    kernels, with the values that their globals have now, and may use arithmetic, ``if``, ``math`` and what Numba knows
+    of NumPy for one float, as ``np.tanh`` (docs/activations.md). Without ``dphi`` a central difference stands in.
+    ``kinks`` are the points where phi or phi' jumps; those on [-30, 30] that are not given are searched for, one in
+    each 0.01.
 
     Raises InputError where phi or dphi is not a finite real scalar function, phi has a pole, dphi is not the derivative
     of phi, or the name is that of a built-in activation.

@@ -15,10 +15,10 @@ from mcflow.errors import InputError, nearest
 from mcflow.model.case import Case
 from mcflow.quantities import NAMES
 from mcflow.statistics import magnitudes
-from mcflow.theory import stack
+from mcflow.theory import prediction, stack
 from mcflow.theory.estimate import TIERS
 from mcflow.theory.finite_width import sign_atoms
-from mcflow.theory.infinite_width import correlation, first_layer, trajectory
+from mcflow.theory.infinite_width import first_layer, trajectory
 from mcflow.theory.stack import Stack
 
 if TYPE_CHECKING:
@@ -97,12 +97,7 @@ def _predict(case: Case, functions: object, data: bytes, shape: tuple[int, ...],
     inputs = np.frombuffer(data).reshape(shape)
     layers = stack.of_case(case, inputs)
     found = theory.predict(case, inputs, tier or "exact")
-    path = trajectory.trajectory(layers)
-    plain = trajectory.summarise(layers, path)
-    if "preactivation_correlation" in found:
-        cosine = correlation.mean_cosine(layers, path)
-        plain["gradient_correlation"] = np.zeros(layers.depth)
-        plain["preactivation_correlation"] = np.full(layers.depth, np.nan) if cosine is None else cosine
+    plain = _at_infinite_width(layers)
     largest = np.argmax(layers.input_moment)  # the mean of several inputs scatters no more than one of them
     one = found if len(inputs) == 1 else theory.predict(case, inputs[[largest]], tier or "exact")
     out = Prediction({}, layers, _relative_std(one), [text for text in [str(found.attrs["left_out"])] if text])
@@ -112,6 +107,16 @@ def _predict(case: Case, functions: object, data: bytes, shape: tuple[int, ...],
             if not np.isnan(expected.mean).all():
                 out.of[name] = expected
     return out
+
+
+def _at_infinite_width(layers: Stack) -> dict[str, Floats]:
+    """Infinite width's means by quantity, NaN where it has none, and NAME_log10 of those that can leave float64."""
+    plain = {name: np.full(layers.depth, np.nan) for name in NAMES}
+    for name, estimate in prediction.infinite_width(layers, trajectory.trajectory(layers)).items():
+        plain[name] = estimate.mean
+        if estimate.log10 is not None:
+            plain[f"{name}_log10"] = estimate.log10
+    return plain
 
 
 def _relative_std(found: xarray.Dataset) -> dict[str, Floats]:
@@ -202,13 +207,14 @@ def _carried(name: str, plain: dict[str, Floats], exponent: NDArray[np.int64]) -
 
 def _allowance(name: str, tiers: NDArray[np.str_], mean: Floats, layers: Stack, plain: dict[str, Floats]) -> Floats:
     """(layer,) how far a prediction may err, in the quantity's unit; infinite where nothing can be said."""
-    if name in ("preactivation_mean", "gradient_correlation"):  # symmetric at every width
+    quantity = quantities.get(name)
+    if quantity.symmetric:
         return np.zeros(layers.depth)
     below = np.cumsum(1.0 / layers.width)
-    if name == "preactivation_correlation":
+    if quantity.kind == "cosine":
         return _cosine_allowance(tiers, mean, layers, plain[name], below)
     scale = _scale(name, plain)
-    backward = quantities.get(name).passes == "backward"
+    backward = quantity.passes == "backward"
     total = np.full(layers.depth, below[-1]) if backward else below
     with np.errstate(invalid="ignore", divide="ignore"):
         shift = np.abs(mean - plain[name]) / scale
@@ -254,4 +260,4 @@ def _scale(name: str, plain: dict[str, Floats]) -> Floats:
         return np.abs(plain[name])
     if quantity.scale:
         return np.sqrt(plain[quantity.scale])
-    return np.ones(len(plain["preactivation_second_moment"]))
+    return np.ones_like(next(iter(plain.values())))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +19,7 @@ from mcflow.answers.signal import BACKWARD, FORWARD, KEPT
 from mcflow.answers.subject import Subject
 from mcflow.errors import InputError
 from mcflow.files import kept_rows
+from mcflow.files.missing import no_networks, without_networks
 from mcflow.files.result import Result, require_result
 from mcflow.model.study import Study
 from mcflow.plural import counted
@@ -66,6 +68,7 @@ class Entry:
 
     ``score`` is the larger of |log factor per layer| forward and backward: 0 keeps both. ``dead`` is the share of
     networks whose activations are all 0 at the end, ``inactive`` and ``saturated`` shares of units there.
+    ``file`` is where a case comes from of which another file has the name too, else empty.
     """
 
     case: str
@@ -79,6 +82,17 @@ class Entry:
     saturated: float
     correlation: tuple[float, float] | None
     behind: tuple[float, float, float] | None = None
+    file: str = ""
+
+    @property
+    def label(self) -> str:
+        """The case, and its file where that tells it from another."""
+        return f"{self.case} ({self.file})" if self.file else self.case
+
+    def __repr__(self) -> str:
+        growth = f"activations {_interval(self.activations)}"
+        growth += f", gradients {_interval(self.gradients)}" if self.gradients is not None else ""
+        return f"<mcflow entry {self.label}: factor per layer of {growth}>"
 
     @property
     def sentence(self) -> str:
@@ -98,11 +112,12 @@ class Rule:
     case: str
     verdict: str
     number: str
+    file: str = ""
 
     @property
     def sentence(self) -> str:
-        """The rule, the verdict and the numbers."""
-        return f"{self.rule}: {self.verdict} ({self.number})"
+        """The rule, the file where more than one can judge it by a case of that name, the verdict and the numbers."""
+        return f"{self.rule}{f' ({self.file})' if self.file else ''}: {self.verdict} ({self.number})"
 
 
 @dataclass(frozen=True)
@@ -116,21 +131,31 @@ class Comparison:
     def sentences(self, activation: str) -> list[str]:
         """The best case of an activation, and how the others stand to it."""
         first, *others = self.rankings[activation]
-        best = f"best: {first.case}, at most {100 * math.expm1(min(first.score, 50.0)):.3g} % a layer"
-        return [best, *(f"  {entry.case}: {entry.sentence}" for entry in others)]
+        best = f"best: {first.label}, at most {100 * math.expm1(min(first.score, 50.0)):.3g} % a layer"
+        return [best, *(f"  {entry.label}: {entry.sentence}" for entry in others)]
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: a ranking for each activation, the rules of thumb, notes."""
+    def _tables(self) -> Iterator[tuple[str, tuple[str, ...], list[list[str]]]]:
+        """Title, head and rows of each activation's ranking."""
         head = ("case", "activations, factor per layer", "gradients, factor per layer", "dead", "beside the first")
-        found = ""
         for activation, entries in self.rankings.items():
             rows = [
-                [entry.case, *(_interval(each) for each in (entry.activations, entry.gradients)),
+                [entry.label, *(_interval(each) for each in (entry.activations, entry.gradients)),
                  f"{100 * entry.dead:.3g} %", "" if number == 0 else entry.sentence]
                 for number, entry in enumerate(entries)
             ]  # fmt: skip
-            found += markup.in_notebook(f"{activation}: best first", head, rows)
-        return found + markup.lines([*(rule.sentence for rule in self.rules), *self.notes])
+            yield f"{activation}: best first", head, rows
+
+    @property
+    def _closing(self) -> list[str]:
+        return [*(rule.sentence for rule in self.rules), *self.notes]
+
+    def __repr__(self) -> str:
+        """What a prompt shows: the same as a notebook, as plain text."""
+        return "\n".join([*(markup.in_terminal(*table) for table in self._tables()), *self._closing])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a ranking for each activation, the rules of thumb, notes."""
+        return "".join(markup.in_notebook(*table) for table in self._tables()) + markup.lines(self._closing)
 
     def record(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -146,38 +171,54 @@ def compare(results: Result | Iterable[Result], notes: Sequence[str] = ()) -> Co
 
     A ranking for each activation, best first, by the factor per layer of the typical network's second moments, with
     95 % intervals. Two cases are paired, network by network, where rows were kept and they share a seed; intervals of
-    their difference are then those of the mean paired difference. ``notes`` are passed on. Raises InputError where
-    nothing can be compared: one network, one layer, no second moments.
+    their difference are then those of the mean paired difference. A case whose name stands in two results is shown
+    with its file. ``notes`` are passed on. Raises InputError where nothing can be compared: one network, one layer, no
+    second moments.
     """
     if isinstance(results, (str, Path, Result, Study)) or not isinstance(results, Iterable):
         results = cast("list[Result]", [results])
-    subjects = []
+    results = list(results)
     for result in results:
         require_result(result, "compare")
-        subjects.append(Subject(result))
-    return rank(subjects, notes)
+    return rank([Subject(result) for result in results], notes)
 
 
 def rank(subjects: Iterable[Subject], notes: Sequence[str] = ()) -> Comparison:
     """As ``compare``, of studies that others look at too."""
+    subjects = list(subjects)
     entries: dict[str, list[tuple[Entry, Floats | None, Any]]] = {}
-    for subject in subjects:
+    names = Counter(name for subject in subjects for name in subject.names)
+    notes = list(notes)
+    for subject, file in zip(subjects, _files(subjects), strict=True):
+        empty = without_networks(subject)
+        notes += [f"left out: {no_networks(empty)}"] if empty else []
         for name in subject.names:
             dataset, case = subject[name], subject.case(name)
-            if f"{FORWARD}_mean" not in dataset:
+            if f"{FORWARD}_mean" not in dataset or name in empty:
                 continue
             if int(dataset.attrs["networks_done"]) < 2:
                 raise InputError(f"{name} has one network: no interval can be given; run at least 2, better 1000")
             if dataset.sizes["layer"] < 2:
                 raise InputError(f"{name} has one layer: nothing flows; give a depth of at least 2")
             entry, scores = _entry(name, case.scheme, case.activation, dataset)
+            entry = replace(entry, file=file if names[name] > 1 else "")
             key = (int(subject.attrs["seed"]), dataset.sizes["layer"])
             entries.setdefault(case.activation, []).append((entry, scores, key))
     if not entries:
-        raise InputError("no case with second moments of activations to compare")
+        lacking = [name for subject in subjects for name in without_networks(subject)]
+        raise InputError(no_networks(lacking) if lacking else "no case with second moments of activations to compare")
     rankings = {activation: _ranked(found) for activation, found in entries.items()}
     rules = [rule for ranking in rankings.values() for entry in ranking for rule in _rules(entry)]
-    return Comparison(rankings, rules, list(notes))
+    return Comparison(rankings, rules, notes)
+
+
+def _files(subjects: Sequence[Subject]) -> list[str]:
+    """What tells results apart: their files, or their places where they have none, or one."""
+    paths = [getattr(subject, "path", None) for subject in subjects]
+    return [
+        f"result {place}" if path is None or paths.count(path) > 1 else str(path)
+        for place, path in enumerate(paths, start=1)
+    ]
 
 
 def _entry(name: str, scheme: str, activation: str, dataset: xarray.Dataset) -> tuple[Entry, Floats | None]:
@@ -263,7 +304,7 @@ def _reach(start: float, slope: float, largest: float, smallest: float) -> tuple
 
 
 def _ranked(found: list[tuple[Entry, Floats | None, Any]]) -> list[Entry]:
-    found = sorted(found, key=lambda item: (item[0].score, item[0].case))
+    found = sorted(found, key=lambda item: (item[0].score, item[0].label))
     first, first_slopes, first_key = found[0]
     out = [first]
     for entry, slopes, key in found[1:]:
@@ -292,4 +333,4 @@ def _rules(entry: Entry) -> list[Rule]:
         number += f", gradients x {magnitudes.power_of_ten(entry.gradients.overall_log10, 3)}"
     number += f" over {counted(layers, 'layer')}"
     words = {(True, True): "holds", (True, False): "holds forward only", (False, True): "holds backward only"}
-    return [Rule(rule, entry.case, words.get((forward, backward), "fails"), number)]
+    return [Rule(rule, entry.case, words.get((forward, backward), "fails"), number, entry.file)]

@@ -13,10 +13,11 @@ from mcflow.activations.registry import Activation
 from mcflow.answers import frameworks
 from mcflow.answers.document import plain
 from mcflow.answers.signal import BACKWARD, FORWARD
+from mcflow.bounds import whole_number
 from mcflow.errors import InputError
 from mcflow.mean_field import critical, variance_map
-from mcflow.model.case import Case
-from mcflow.model.study import Study
+from mcflow.model.case import MAX_DEPTH, Case
+from mcflow.model.study import MAX_NETWORKS, Study
 from mcflow.plural import counted
 from mcflow.statistics import magnitudes
 from mcflow.theory import stability
@@ -51,6 +52,12 @@ class Candidate:
     predicted_log10: dict[str, float]
     measured: dict[str, float] = field(default_factory=dict)
     measured_log10: dict[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        kinds, of = {FORWARD: "activations", BACKWARD: "gradients"}, self.predicted_log10
+        factors = ", ".join(f"{kinds[kind]} x {magnitudes.power_of_ten(d, 3)}" for kind, d in of.items())
+        bias = f", bias std {self.bias_std:.4g}" if self.bias_std else ""
+        return f"<mcflow candidate {self.name}: {self.scheme}, gain {self.gain:.6g}{bias}; predicted {factors}>"
 
     def words(self, quantity: str) -> tuple[str, str]:
         """The predicted and the measured factor of a quantity, as numbers of any size."""
@@ -104,6 +111,12 @@ class Recommendation:
             found.append([item.name, f"{item.sigma_w2:.5g}", f"{item.bias_std:.3g}", *cells, depth])
         return found
 
+    def __repr__(self) -> str:
+        """What a prompt shows: the same as a notebook, as plain text."""
+        code = (f"{framework}: {line}" for framework, line in self.code.items())
+        reasons = (f"  {reason}" for reason in self.reasons)
+        return "\n".join([self.sentence, *reasons, markup.in_terminal(self.title, COLUMNS, self.rows()), *code])
+
     def _repr_html_(self) -> str:
         """What a notebook shows: what to use, why, every candidate, and the line of code for each framework."""
         code = [f"{framework}: {line}" for framework, line in self.code.items()]
@@ -126,8 +139,8 @@ def recommend(activation: Given, depth: int = DEPTH, width: int = WIDTH, network
     ``depth`` layers, in the worst of the four numbers, is taken, unless that is four decades or more. Raises InputError
     for what is no activation, or a number out of range.
     """
-    if depth < 2 or networks < 2:
-        raise InputError("a recommendation needs a depth of at least 2 and at least 2 networks")
+    depth, width = whole_number("depth", depth, 2, MAX_DEPTH), whole_number("width", width, 1)
+    networks = whole_number("networks", networks, 2, MAX_NETWORKS)
     phi = resolve(activation)
     cases, reasons = _cases(phi, depth, width)
     found = []

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-SIZE, SQUARE = "activation_absolute_mean", "activation_second_moment"
-FORWARD, FOURTH = "preactivation_second_moment", "preactivation_fourth_moment"
+FORWARD = "preactivation_second_moment"
 
 
 def spreads(dataset: xarray.Dataset, prediction: Prediction) -> dict[str, Floats]:
@@ -28,10 +27,10 @@ def spreads(dataset: xarray.Dataset, prediction: Prediction) -> dict[str, Floats
     moments = [name for name in prediction.of if quantities.get(name).kind == "moment"]
     wide = {name: _predicted(name, prediction) for name in moments}
     if FORWARD in wide:
-        if FOURTH in wide:
-            wide[FOURTH] = np.fmax(wide[FOURTH], 2.0 * wide[FORWARD])
-        if SIZE in wide and SQUARE in wide:  # |x| is one power of what x^2 is two of
-            wide[SIZE] = np.fmax(wide[SIZE], 0.5 * wide[SQUARE])
+        for name in moments:
+            other, power = quantities.get(name).follows or ("", 0.0)
+            if other in wide:
+                wide[name] = np.fmax(wide[name], power * wide[other])
         # d^2 follows the sizes of every layer that it has come through: without a spread of its own, the widest
         widest = np.fmax.reduce(wide[FORWARD])
         for name in moments:
@@ -54,7 +53,7 @@ def _predicted(name: str, prediction: Prediction) -> Floats:
     lost = (
         (np.array(of.tier) == "exact-law")
         & np.isnan(relative)
-        & (name != FOURTH)
+        & (not quantities.get(name).heavy)
         & (quantities.get(name).passes == "forward")
     )
     return np.where(lost, np.inf, np.fmax(implied, of.log_std))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcflow.errors import InputError, as_path
+from mcflow.errors import InputError, as_path, option
 from mcflow.files.atomic import TEMPORARY, behind_links
 from mcflow.files.result import require_result
 from mcflow.files.schema import STATISTICS
@@ -44,7 +44,7 @@ def export(result: Result, path: str | Path, *, summary: bool = False, overwrite
     require_result(result, "export")
     path = as_path(path)
     if path.exists() and not overwrite:
-        raise InputError(f"{path} exists; give --overwrite (in Python overwrite=True) to replace it, or another name")
+        raise InputError(f"{path} exists; give {option('overwrite', True)} to replace it, or another name")
     kept = all(any(quantity in result[name] for quantity in NAMES) for name in result.names)
     summary = summary or not kept
     blocks = _summaries(result) if summary else _rows(result)
@@ -61,7 +61,7 @@ def export(result: Result, path: str | Path, *, summary: bool = False, overwrite
         count = write(temporary, columns, blocks)
         temporary.replace(path)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; name another -o") from None
+        raise InputError(f"cannot write {path}: {error.strerror or error}; name another {option('path')}") from None
     finally:
         temporary.unlink(missing_ok=True)
     return count

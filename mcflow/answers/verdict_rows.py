@@ -62,6 +62,14 @@ class Row:
     networks_needed: float | None = None
     exponent: int = 0
 
+    def __repr__(self) -> str:
+        measured, predicted = (magnitudes.text(x, self.exponent, 5) for x in (self.measured, self.predicted))
+        found = f"p = {self.p_adjusted:.2g}" if self.p_adjusted is not None else self.why or "not judged"
+        return (
+            f"<mcflow test {self.case}, layer {self.layer}, {self.quantity} ({self.statistic}): measured {measured}, "
+            f"predicted {predicted} ({self.tier}), {found}{', REJECTED' if self.rejected else ''}>"
+        )
+
     def record(self) -> dict[str, Any]:
         """The same as plain data; what is not a finite number is None, with NAME_log10 for what has left float64."""
         out = asdict(self)

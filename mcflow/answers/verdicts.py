@@ -14,8 +14,9 @@ from mcflow.answers.allowances import Prediction
 from mcflow.answers.judging import rows_of_case, rows_of_missing
 from mcflow.answers.subject import Subject
 from mcflow.answers.verdict_rows import COUNTED, NO_P, RULED, Row
-from mcflow.errors import InputError
-from mcflow.files.missing import Missing, has_every_cosine
+from mcflow.bounds import share
+from mcflow.errors import InputError, option
+from mcflow.files.missing import Missing, has_every_cosine, no_networks, without_networks
 from mcflow.files.missing import sentence as sentence_of_missing
 from mcflow.files.result import require_result
 from mcflow.files.schema import FORMAT_VERSION
@@ -52,6 +53,10 @@ class Verdict:
             if math.isfinite(networks)
         ]
         return [self.equal, *wrong, *self.warnings]
+
+    def __repr__(self) -> str:
+        """What a prompt shows: the sentence, and what it rests on."""
+        return "\n  ".join([f"{self.case}: {self.sentence}", *self.lines])
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the sentence, and what it rests on."""
@@ -93,15 +98,22 @@ class Verification:
             f"alpha {self.alpha:g} over all (Holm)"
         )
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows: a line for each case, and the sentence over all of them."""
+    def _table(self) -> tuple[str, tuple[str, ...], list[list[str]]]:
+        """Title, head and a row for each case."""
         rows = []
         for verdict in self.verdicts:
             word = "consistent" if verdict.consistent else "INCONSISTENT"
             breaks = ", ".join(f"{quantity} in layer {layer}" for quantity, layer in verdict.breaks.items())
             rows.append([verdict.case, word, verdict.sentence, breaks])
-        head = ("case", "verdict", "why", "first layer that disagrees")
-        return markup.in_notebook(self.sentence, head, rows, words=4) + markup.lines(self.notes)
+        return self.sentence, ("case", "verdict", "why", "first layer that disagrees"), rows
+
+    def __repr__(self) -> str:
+        """What a prompt shows: the same as a notebook, as plain text."""
+        return "\n".join([markup.in_terminal(*self._table()), *self.notes])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a line for each case, and the sentence over all of them."""
+        return markup.in_notebook(*self._table(), words=4) + markup.lines(self.notes)
 
     def record(self) -> dict[str, Any]:
         """All of it as plain data."""
@@ -139,20 +151,21 @@ def judge(
     subject: Subject, alpha: float = ALPHA, tier: str | None = None, margin: float = MARGIN, note: str = ""
 ) -> Verification:
     """As ``verify``, of a study that others look at too."""
-    for name, value in (("alpha", alpha), ("margin", margin)):
-        if not 0.0 < value < 1.0:
-            raise InputError(f"{name} = {value} is out of range; it must be between 0 and 1")
+    alpha, margin = share("alpha", alpha), share("margin", margin)
     rows: list[Row] = []
     predictions: dict[str, Prediction] = {}
     # shares of units had another definition in it, and values beyond float64 no logarithms
     is_earlier = str(getattr(subject, "attrs", {}).get("format_version", FORMAT_VERSION)) == "1.0"
+    empty = without_networks(subject)
+    if empty:
+        raise InputError(no_networks(empty))
     for name in subject.names:
         dataset = subject[name]
         done = int(dataset.attrs["networks_done"])
         if done < 2:
             raise InputError(
                 f"{name} has {counted(done, 'network')}: there is no standard error to judge by; "
-                "run at least 2, better 1000 (mcflow run --resume --networks 1000)"
+                f"run at least 2, better 1000 ({option('resume', True)} and {option('networks', 1000)})"
             )
         case, inputs = subject.case(name), subject.inputs(name)
         predictions[name] = subject.prediction(name, tier)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from mcflow.cli import streams
-from mcflow.errors import InputError, Unfinished, nearest
+from mcflow.errors import InputError, Unfinished, at_the_command_line, nearest
 from mcflow.version import __version__
 
 VERBS = {  # in the order of the help; a verb is there when its file is
@@ -87,7 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def call(arguments: Sequence[str] | None = None) -> int:
     """The exit code of the command with these arguments (those of the process where None)."""
     try:
-        result: Any = cli.main(args=arguments, prog_name="mcflow", standalone_mode=False)
+        with at_the_command_line():
+            result: Any = cli.main(args=arguments, prog_name="mcflow", standalone_mode=False)
     except InputError as error:
         return _say(error, 2)
     except Unfinished as error:

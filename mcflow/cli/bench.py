@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -18,14 +19,42 @@ Example:
 @click.option("--threads", type=int, help="Threads beside one [default: all that this process may use].")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(width: int, depth: int, threads: int | None, as_json: bool) -> None:
-    """Measure networks, layers and weights a second of both methods, and the share of this machine's ceilings."""
-    from mcflow.sampling import speed
+    """Measure networks, layers and weights a second of both methods, the share of this machine's ceilings, and of runs.
+
+    The second table has whole runs into a file, on the processor and, where there is one, on the GPU: each further
+    network a second, beside the kernels alone.
+    """
+    from mcflow.running import whole_runs
+    from mcflow.sampling import devices, speed
 
     result = speed.measure(width, depth, threads)
+    there = [device.name for device in reversed(devices.ALL) if not (device.quick_reason() or device.reason())]
+    runs = [found for device in there for found in whole_runs.measure(width, depth, threads, device)]
+    result["whole_runs"] = [asdict(found) for found in runs]
     if as_json:
         click.echo(json.dumps(result))
     else:
         _print(result)
+
+
+def _whole_runs(runs: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table(title="Whole runs into a file, beside their kernels")
+    for name in ("case", "keep", "device", "threads", "kernels/s", "whole run/s", "share"):
+        left = name in ("case", "keep", "device")
+        table.add_column(name, justify="left" if left else "right", no_wrap=True)
+    for found in runs:
+        rates = (found[f"{name}_per_second"] for name in ("kernels", "networks"))
+        table.add_row(
+            found["what"],
+            found["keep"],
+            found["device"],
+            str(found["threads"]),
+            *(f"{value:.3g}" for value in rates),
+            f"{100 * found['share']:.0f} %",
+        )
+    return table
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -47,6 +76,7 @@ def _print(result: dict[str, Any]) -> None:
         )
     console = tables.console()
     tables.show(console, table)
+    tables.show(console, _whole_runs(result["whole_runs"]))
     ceilings = result["ceilings"]
     best = [ceilings[f"{name}_per_second"] / 1e9 for name in ("words", "normals", "uniforms")]
     console.print(

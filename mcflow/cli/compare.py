@@ -64,7 +64,7 @@ def _print(found: Comparison) -> None:
             leaves = [_leaves(entry, kind) for kind in ("float16", "float32")]
             cosine = "" if entry.correlation is None else "{:.2f} > {:.2f}".format(*entry.correlation)
             cells = [_factor(entry.activations), _factor(entry.gradients), *leaves, shares, cosine]
-            table.add_row(entry.case, *cells)
+            table.add_row(entry.label, *cells)
         tables.show(out, table)
         for line in found.sentences(activation):
             out.print(line, soft_wrap=True, markup=False)

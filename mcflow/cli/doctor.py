@@ -49,13 +49,9 @@ def examine() -> dict[str, dict[str, Any]]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             versions[name] = f"not installed; pip install 'mcflow[{extra}]'"
-    described = dict(devices.describe())
-    cuda = described.pop("cuda", None)
     memory = {"available_GB": round(machine.available_memory() / 1e9, 1), "cores_allowed": machine.cores()}
-    out = {"versions": versions, "machine": {"platform": platform.platform(), **memory, **described}}
-    out["cuda"] = cuda if isinstance(cuda, dict) else {"devices": cuda or "none: this build computes on the CPU"}
-    out["hdf5"] = _hdf5(lock.works_here())
-    return out
+    here = {"platform": platform.platform(), **memory}
+    return {"versions": versions, "machine": here, **devices.describe(), "hdf5": _hdf5(lock.works_here())}
 
 
 def _hdf5(locking: str) -> dict[str, Any]:

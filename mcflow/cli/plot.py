@@ -26,6 +26,7 @@ def command(file: str, figures: tuple[str, ...], output: str | None, kind: str) 
     from mcflow.answers.subject import Subject
     from mcflow.cli import progress_line
     from mcflow.errors import InputError, nearest
+    from mcflow.files.missing import no_networks, without_networks
     from mcflow.files.reading import open_study
 
     if kind not in plots.FORMATS:
@@ -43,6 +44,9 @@ def command(file: str, figures: tuple[str, ...], output: str | None, kind: str) 
         print(opened.note, file=sys.stderr)
     with opened.result as result, progress_line.shown() as show:
         subject = Subject(result, show)
+        empty = without_networks(subject)
+        if empty:
+            print(f"left out: {no_networks(empty)}", file=sys.stderr)
         for name in figures or plots.FIGURES:
             path = Path(str(output)) if one else folder / f"{stem.name}-{name}.{kind}"
             try:

@@ -26,15 +26,22 @@ Examples:
 def command(file: str, check: bool, follow: bool, program: bool, as_json: bool) -> None:
     """Show what is in FILE: cases, progress, configuration, provenance. A study that still runs is shown too."""
     from mcflow.errors import InputError
-    from mcflow.files import integrity, live
+    from mcflow.files import integrity, live, reading
     from mcflow.files.target import parts_folder
 
     path = Path(file)
+    asked = [f"--{name}" for name, flag in {"program": program, "follow": follow, "check": check}.items() if flag]
+    if len(asked) > 1:
+        raise InputError(f"{' and '.join(asked)} are different things to show; give one of them")
+    if follow and as_json:
+        raise InputError("--follow renders a study while it runs, for people; leave it or --json out")
     if program:
         from mcflow.cli import programs
 
         programs.show(path, as_json)
         return
+    if reading.is_text_of_study(path):
+        raise InputError(f"{path} is a study; give --program to see its layers, or run it: mcflow run {path}")
     folder = path if path.name.endswith(".parts") else parts_folder(path)
     if follow:
         from mcflow.cli import live_view

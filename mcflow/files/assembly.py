@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import io
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcflow import machine
 from mcflow.files import part_image
-from mcflow.files.atomic import TEMPORARY, ReservedFile, seal_and_replace
+from mcflow.files.atomic import TEMPORARY, ReservedFile, digest, seal_and_replace
 from mcflow.files.datasets import create, put, put_index, put_length, read_through
 from mcflow.files.part_folder import PartName, Parts, usable
 from mcflow.files.schema import entry
 from mcflow.files.seal import case_names
+from mcflow.methods import cost
 from mcflow.sampling import blocks
-from mcflow.sampling.part import Part, fold
+from mcflow.sampling.fold import Folding, KeptRows
+from mcflow.sampling.part import Part, fold, halves_merged
 from mcflow.statistics import magnitudes, summaries
 from mcflow.statistics.summaries import Accumulator
 
 if TYPE_CHECKING:
     import h5py
 
-_COLUMN_BYTES = 1 << 25  # rows held at once while exact quantiles are taken; quantiles copy them once
+_COLUMN_BYTES = 1 << 24  # rows that a thread holds while exact quantiles are taken; they are copied once
+_MOST_THREADS = 4  # that sort: with more they would wait for what is read
 
 
 def assemble_file(head: bytes, parts: Parts, path: Path, folder: Path, attributes: dict[str, Any]) -> None:
@@ -37,8 +42,10 @@ def assemble_file(head: bytes, parts: Parts, path: Path, folder: Path, attribute
         with ReservedFile(temporary) as target:
             _assemble(head, parts, target, attributes)
             target.sync()
-        check_readable(temporary)
-        seal_and_replace(temporary, path)
+        with ThreadPoolExecutor(1) as beside:
+            bytes_of_it = beside.submit(digest, temporary)
+            check_readable(temporary)
+            seal_and_replace(temporary, path, bytes_of_it.result())
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -66,27 +73,23 @@ def _assemble(head: bytes, parts: Parts, target: ReservedFile | io.BytesIO, attr
 
     target.write(head)
     target.seek(0)
-    chosen, prefixes, _ = usable(parts.names())
+    chosen, _ = usable(parts.names())
     with h5py.File(target, "r+") as file:
         for key, value in attributes.items():
             file.attrs[key] = value
         for number, name in enumerate(case_names(file)):
-            mine = sorted(part for (case, _), part in chosen.items() if case == number)
+            mine = chosen.get(number, [])
             group = file[name]
-            group.attrs["networks_done"] = sum(part.networks for part in [*mine, *_one(prefixes.get(number))])
+            group.attrs["networks_done"] = sum(part.networks for part in mine)
             if file.attrs["keep"] == "networks":
                 accumulators, first = _put_rows(group, mine, parts, target)
             else:
-                accumulators, first = _fold_summaries(group, prefixes.get(number), mine, parts)
+                accumulators, first = _fold_parts(group, mine, parts)
             _put_summary(group, accumulators)
             if first is not None:
                 _put_counts(group, first)
             _raise_failure(target)
     _raise_failure(target)
-
-
-def _one(name: PartName | None) -> list[PartName]:
-    return [] if name is None else [name]
 
 
 def _raise_failure(target: ReservedFile | io.BytesIO) -> None:
@@ -100,28 +103,27 @@ def _put_rows(
     """Write the rows part by part; returns each quantity's accumulator, and part 0 for its counts."""
     depth = len(group["layer"])
     size = sum(name.networks for name in names)
-    totals: dict[str, Accumulator] = {}
+    folding = Folding(cost.group_size(int(group.attrs["part_networks"])), sketched=False, threads=machine.cores())
     zeroth: Part | None = None
     start = 0
     for name in names:
-        part, _ = part_image.decode(parts.read(name))
+        part = part_image.decode(parts.read(name))
         assert part.rows is not None
         if start == 0:
             create(group, entry("CASE", "network"), (size,), np.int64)
             for quantity in part.rows:
                 create(group, entry("CASE", quantity), (size, depth), np.float64)
         stop = start + part.count
-        group["network"][start:stop] = np.arange(part.first, part.first + part.count)
+        group["network"][start:stop] = np.arange(part.first, part.end)
         for quantity, rows in part.rows.items():
             group[quantity][start:stop] = rows
             _put_logarithms(group, part, quantity, start)
-            found = summaries.accumulate(rows, False, part.log2.get(quantity))
-            totals[quantity] = summaries.merge(totals[quantity], found) if quantity in totals else found
+        folding.add_groups(KeptRows(part.rows, part.log2))
         if part.first == 0:
             zeroth = part
         start = stop
         _raise_failure(target)
-    return totals, zeroth
+    return folding.result() if start else {}, zeroth
 
 
 def _put_logarithms(group: h5py.Group, part: Part, quantity: str, start: int) -> None:
@@ -138,25 +140,18 @@ def _put_logarithms(group: h5py.Group, part: Part, quantity: str, start: int) ->
     group[name][start : start + part.count] = blocks.logarithms(part, quantity)
 
 
-def _fold_summaries(
-    group: h5py.Group, prefix: PartName | None, names: list[PartName], parts: Parts
-) -> tuple[dict[str, Accumulator], Part | None]:
-    """Fold accumulators in the order of the parts, and keep the fold of the whole ones for a later --resume."""
-    whole = int(group.attrs["part_networks"])
-    total = part_image.decode(parts.read(prefix))[0] if prefix is not None else None
-    kept = total
-    for name in names:
-        part, _ = part_image.decode(parts.read(name))
-        follows = total is None or total.first + total.count == part.first
-        total = part if total is None else fold([total, part])
-        if name.networks == whole and follows and total.first == 0:
-            kept = total
-    if total is None:
+def _fold_parts(group: h5py.Group, names: list[PartName], parts: Parts) -> tuple[dict[str, Accumulator], Part | None]:
+    """All networks as one, and the sets of whole groups for a later --resume."""
+    merged = halves_merged(part_image.decode(parts.read(name)) for name in names)
+    if not merged:
         return {}, None
-    if kept is not None:
-        image = np.frombuffer(part_image.encode(kept, str(group.file.attrs["identity"])), dtype=np.uint8)
+    size = cost.group_size(int(group.attrs["part_networks"]))
+    whole = [part for part in merged if part.count % size == 0]
+    if whole:
+        image = np.frombuffer(part_image.encode_all(whole, str(group.file.attrs["identity"])), dtype=np.uint8)
         put_length(group, entry("CASE", "byte"), len(image))
         put(group, entry("CASE", "continuation"), image)
+    total = fold(merged)
     return total.accumulators or {}, total
 
 
@@ -164,10 +159,13 @@ def _put_summary(group: h5py.Group, accumulators: dict[str, Accumulator]) -> Non
     summary = group.create_group("summary")
     depth = len(group["layer"])
     put_index(summary, entry("CASE/summary", "layer"), depth, first=1)
-    for quantity, accumulator in accumulators.items():
-        found = dict(summaries.describe(accumulator))
-        if accumulator.sketch is None:
-            found |= _quantiles(group[quantity], group.get(quantity + magnitudes.SUFFIX))
+    described = {name: dict(summaries.describe(accumulator)) for name, accumulator in accumulators.items()}
+    exact = [name for name, accumulator in accumulators.items() if accumulator.sketch is None]
+    rows = [(group[name], group.get(name + magnitudes.SUFFIX)) for name in exact]
+    with ThreadPoolExecutor(min(_MOST_THREADS, machine.cores())) as pool:
+        for name, found in zip(exact, pool.map(lambda pair: _quantiles(*pair), rows), strict=True):
+            described[name] |= found
+    for quantity, found in described.items():
         for statistic, values in found.items():
             put(summary, entry("CASE/summary", f"{quantity}_{statistic}"), values)
 

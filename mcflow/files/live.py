@@ -99,7 +99,7 @@ class Flowing:
         return magnitudes.LOG10_2 * (magnitudes.log2_of(total.mean) + total.exponent)
 
     def _moments(self, name: PartName) -> Moments:
-        part, _ = part_image.decode(FolderParts(self._folder).read(name))
+        part = part_image.decode(FolderParts(self._folder).read(name))
         if part.rows is not None:
             return moments.moments(part.rows[self._quantity], log2=part.log2.get(self._quantity))
         assert part.accumulators is not None
@@ -107,5 +107,5 @@ class Flowing:
 
 
 def _names(folder: Path) -> list[PartName]:
-    parts, prefixes, _ = usable(FolderParts(folder).names())
-    return sorted([*parts.values(), *prefixes.values()])
+    chosen, _ = usable(FolderParts(folder).names())
+    return [name for names in chosen.values() for name in names]

@@ -19,7 +19,8 @@ NAME = "lock"
 _TAKING = ".taking"  # the claim to take a dead process's lock over
 _NEW = ".new"  # a lock or a claim that is being written
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
-_PATIENCE = 2.0  # seconds after which a lock without content is one whose writer was killed while making it
+_OWNER = "owner"  # in a lock that is a folder, where the file system has no links
+_PATIENCE = 2.0  # seconds that others are waited for; a lock still without content then is damaged: nobody makes such
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ def hold(folder: Path, say: Callable[[str], None] = lambda sentence: None) -> It
             if _read(path) == mine:
                 # of those killed beside this lock; first, for under another lock a claim may be good
                 for left in (*folder.glob(f"{NAME}.*{_TAKING}"), *folder.glob(f"{NAME}.*{_NEW}")):
-                    left.unlink(missing_ok=True)
-                path.unlink(missing_ok=True)
+                    _remove(left)
+                _remove(path)
 
 
 def holder(folder: Path) -> str | None:
@@ -75,10 +76,16 @@ def holder(folder: Path) -> str | None:
 
 
 def _make(path: Path, mine: Owner) -> bool:
-    """Make a lock or a claim unless one is there: by a link, so that it is never seen without its content."""
+    """Make a lock or a claim unless one is there: its content is written first, and one step then gives it its name.
+
+    It is never seen without its content, so that who stands still while making one, however long, finds that another
+    has been made meanwhile.
+    """
     if path.exists():
+        with contextlib.suppress(OSError):  # a folder that was emptied by hand
+            path.rmdir()
         return False
-    written = path.with_name(f"{NAME}.{uuid.uuid4().hex}{_NEW}")
+    written = _new_name(path)
     try:
         _write(written, mine)
         os.link(written, path)
@@ -92,22 +99,45 @@ def _make(path: Path, mine: Owner) -> bool:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        return _make_in_place(path, mine)
+        return _make_folder(path, written)
     finally:
         written.unlink(missing_ok=True)
     return True
 
 
-def _make_in_place(path: Path, mine: Owner) -> bool:
-    """The same where the file system has no links: a reader waits for the content."""
+def _make_folder(path: Path, written: Path) -> bool:
+    """The same where the file system has no links: a folder with its content takes the place of no other but an empty.
+
+    A file is replaced by a renamed file, a folder that holds something by nothing (POSIX, rename).
+    """
+    folder = _new_name(path)
+    folder.mkdir()
     try:
-        _write(path, mine)
-    except FileExistsError:
-        return False
+        written.rename(folder / _OWNER)
+        folder.rename(path)
     except OSError:
-        path.unlink(missing_ok=True)
+        if path.exists() or not (folder / _OWNER).exists():
+            return False  # another was made meanwhile, or who made one cleaned up
         raise
+    finally:
+        _remove(folder)
     return True
+
+
+def _new_name(path: Path) -> Path:
+    return path.with_name(f"{NAME}.{uuid.uuid4().hex}{_NEW}")
+
+
+def _remove(path: Path) -> None:
+    """Remove a lock or a claim that may be gone already; a folder first loses its name, in one step."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    aside = _new_name(path)
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(aside)
+        (aside / _OWNER).unlink(missing_ok=True)
+        aside.rmdir()
 
 
 def _write(path: Path, mine: Owner) -> None:
@@ -125,10 +155,12 @@ def _read(path: Path) -> Owner | None:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            content = json.loads(path.read_text())
+            content = json.loads((path / _OWNER if path.is_dir() else path).read_text())
             return Owner(str(content["host"]), int(content["pid"]), content["start"])
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except IsADirectoryError:  # it was a file a moment ago
+            continue
         except (ValueError, KeyError, TypeError):
             pass
         if time.monotonic() > deadline:
@@ -174,17 +206,17 @@ def _take_over(path: Path, dead: Owner, mine: Owner) -> bool:
         if other.host != mine.host or _alive(other):
             _wait_for(chain[-1], other)
             return False
-        if _claim(path, other) in chain:  # where there are no links: claims without content, all of "process 0"
+        if _claim(path, other) in chain:  # claims without content, all of "process 0"
             raise InputError(f"{chain[-1]} is damaged; remove it and try again")
         chain.append(_claim(path, other))
     try:
         if _read(path) != dead:
             return False
-        path.unlink()
+        _remove(path)
         return True
     finally:
         for claim in chain:
-            claim.unlink(missing_ok=True)
+            _remove(claim)
 
 
 def _claim(path: Path, dead: Owner) -> Path:

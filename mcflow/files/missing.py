@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcflow import quantities
 from mcflow.activations.registry import Activation
+from mcflow.errors import option
+
+if TYPE_CHECKING:
+    import xarray
 
 COUNT = "_count"
-# They have no number in a network of which something died: whether x can, ``has_every_cosine`` knows;
-OF_LIVING = {quantity.name for quantity in quantities.ALL if quantity.kind in ("cosine", "ratio")}
-# d dies where all slopes of an input do, far out too, where float32 loses them.
-OF_GRADIENTS = {name for name in OF_LIVING if quantities.get(name).passes == "backward"}
+
+
+class Cases(Protocol):
+    """A result, or what stands for one: cases by their names."""
+
+    @property
+    def names(self) -> list[str]: ...
+    def __getitem__(self, name: str, /) -> xarray.Dataset: ...
 
 
 @dataclass(frozen=True)
@@ -41,9 +49,11 @@ def missing(summary: Mapping[Any, Any], networks: int, cosines: bool) -> list[Mi
     ``cosines`` tells whether every cosine must be there: see ``has_every_cosine``.
     """
     found = []
-    for quantity in quantities.NAMES:
-        name = quantity + COUNT
-        if name not in summary or quantity in OF_GRADIENTS or (quantity in OF_LIVING and not cosines):
+    for entry in quantities.ALL:
+        quantity, name = entry.name, entry.name + COUNT
+        # whether x can die, has_every_cosine knows; d dies far out too, where float32 loses all slopes of an input
+        may_lack = entry.needs == "gradient" or (entry.needs == "signal" and not cosines)
+        if name not in summary or may_lack:
             continue
         lacking = networks - np.asarray(summary[name])
         if lacking.max(initial=0) > 0:
@@ -57,6 +67,20 @@ def sentence(found: Iterable[Missing]) -> str:
     worst, *others = found
     more = f"; so do {', '.join(item.quantity for item in others)}" if others else ""
     return worst.sentence + more
+
+
+def without_networks(result: Cases) -> list[str]:
+    """The cases of which no network is there yet: shards are missing, or a run was interrupted."""
+    return [name for name in result.names if not int(result[name].attrs["networks_done"])]
+
+
+def no_networks(cases: Sequence[str]) -> str:
+    """What there is to say of cases without a network, and what to do."""
+    verb = "have" if len(cases) > 1 else "has"
+    return (
+        f"{', '.join(cases)} {verb} no network yet; merge the shards that are missing, or continue the run "
+        f"({option('resume', True)})"
+    )
 
 
 def has_every_cosine(activation: Activation, inputs: NDArray[np.float64]) -> bool:

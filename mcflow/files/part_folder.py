@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,30 +12,34 @@ from typing import Protocol
 from mcflow.files.atomic import write_atomically
 
 HEAD = "head.h5"
-_PATTERN = re.compile(r"case(\d{3,})-(part|prefix)(\d{8,})-n(\d+)-([0-9a-f]{8})\.h5")
+_PATTERN = re.compile(r"case(\d{3,})-from(\d{12,})-n(\d+)-([0-9a-f]{8})\.h5")
+ANY_PART = "case*.h5"  # those of other versions too
 
 
 @dataclass(frozen=True, order=True)
 class PartName:
-    """Part ``number`` of case ``case``, of ``networks`` networks; as a prefix: all parts before ``number``, folded."""
+    """The ``networks`` networks of case ``case`` that begin with network ``first``."""
 
     case: int
-    number: int
+    first: int
     networks: int
     checksum: int
-    is_prefix: bool = False
+
+    @property
+    def end(self) -> int:
+        """The network after the last."""
+        return self.first + self.networks
 
     def __str__(self) -> str:
-        kind = "prefix" if self.is_prefix else "part"
-        return f"case{self.case:03d}-{kind}{self.number:08d}-n{self.networks}-{self.checksum:08x}.h5"
+        return f"case{self.case:03d}-from{self.first:012d}-n{self.networks}-{self.checksum:08x}.h5"
 
     @classmethod
     def parse(cls, text: str) -> PartName | None:
         found = _PATTERN.fullmatch(text)
         if found is None:
             return None
-        case, kind, number, networks, checksum = found.groups()
-        return cls(int(case), int(number), int(networks), int(checksum, 16), kind == "prefix")
+        case, first, networks, checksum = found.groups()
+        return cls(int(case), int(first), int(networks), int(checksum, 16))
 
 
 class DamagedPart(Exception):
@@ -59,8 +64,8 @@ class Parts(Protocol):
         """
         ...
 
-    def write(self, case: int, number: int, networks: int, image: bytes, is_prefix: bool = False) -> PartName:
-        """Keep the image of part ``number`` of case ``case``, of so many networks, and return its name.
+    def write(self, case: int, first: int, networks: int, image: bytes) -> PartName:
+        """Keep the image of so many networks of case ``case`` from ``first`` on, and return its name.
 
         All or nothing: after a return it is there whatever happens to the process, after an OSError (a full disk) it is
         not. Others at the same place stay; ``usable`` tells which counts.
@@ -84,8 +89,8 @@ class MemoryParts:
     def read(self, name: PartName) -> bytes:
         return self._images[name]
 
-    def write(self, case: int, number: int, networks: int, image: bytes, is_prefix: bool = False) -> PartName:
-        name = PartName(case, number, networks, zlib.crc32(image), is_prefix)
+    def write(self, case: int, first: int, networks: int, image: bytes) -> PartName:
+        name = PartName(case, first, networks, zlib.crc32(image))
         self._images[name] = image
         return name
 
@@ -110,8 +115,8 @@ class FolderParts:
             raise DamagedPart(f"{self.folder / str(name)} is damaged")
         return image
 
-    def write(self, case: int, number: int, networks: int, image: bytes, is_prefix: bool = False) -> PartName:
-        name = PartName(case, number, networks, zlib.crc32(image), is_prefix)
+    def write(self, case: int, first: int, networks: int, image: bytes) -> PartName:
+        name = PartName(case, first, networks, zlib.crc32(image))
         write_atomically(self.folder / str(name), image)
         return name
 
@@ -119,20 +124,17 @@ class FolderParts:
         (self.folder / str(name)).unlink(missing_ok=True)
 
 
-def usable(names: list[PartName]) -> tuple[dict[tuple[int, int], PartName], dict[int, PartName], list[PartName]]:
-    """What of ``names`` counts: the largest part at each (case, number), each case's longest prefix, and the rest.
+def usable(names: Iterable[PartName]) -> tuple[dict[int, list[PartName]], list[PartName]]:
+    """What of ``names`` counts: by case, ascending, parts of which none lies in another; and the rest.
 
-    The rest are parts that a longer one or a prefix replaces; a kill between writing and removing leaves them.
+    The rest are parts that a longer one replaces; a kill between writing and removing leaves them.
     """
-    prefixes: dict[int, PartName] = {}
-    for name in names:
-        if name.is_prefix and (name.case not in prefixes or prefixes[name.case].number < name.number):
-            prefixes[name.case] = name
-    parts: dict[tuple[int, int], PartName] = {}
-    for name in names:
-        covered = name.case in prefixes and name.number < prefixes[name.case].number
-        place = (name.case, name.number)
-        if not name.is_prefix and not covered and (place not in parts or parts[place].networks < name.networks):
-            parts[place] = name
-    kept = {*parts.values(), *prefixes.values()}
-    return parts, prefixes, [name for name in names if name not in kept]
+    chosen: dict[int, list[PartName]] = {}
+    rest = []
+    for name in sorted(names, key=lambda name: (name.case, name.first, -name.networks)):
+        before = chosen.setdefault(name.case, [])
+        if before and name.first < before[-1].end:
+            rest.append(name)
+        else:
+            before.append(name)
+    return chosen, rest

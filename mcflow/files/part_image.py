@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import io
+import itertools
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +14,6 @@ from numpy.typing import NDArray
 
 from mcflow.files.schema import FORMAT_VERSION, PART_FORMAT
 from mcflow.sampling.part import Part
-from mcflow.statistics import sketches
 from mcflow.statistics.moments import Moments
 from mcflow.statistics.sketches import Sketch
 from mcflow.statistics.summaries import Accumulator
@@ -25,61 +27,94 @@ _WORTH_COMPRESSING = 1 << 12  # bytes
 
 
 def encode(part: Part, identity: str) -> bytes:
-    """The image of a part of the study with that identity."""
+    """The image of a part of the study with that identity: quick to make, since it is soon read and removed."""
+    return _image([part], identity, False)
+
+
+def encode_all(parts: Sequence[Part], identity: str) -> bytes:
+    """The image of several parts, small: counts are compressed."""
+    return _image(parts, identity, True)
+
+
+def _image(parts: Sequence[Part], identity: str, is_small: bool) -> bytes:
     import h5py
 
     with h5py.File.in_memory() as file:
         file.attrs["format"] = PART_FORMAT
         file.attrs["format_version"] = FORMAT_VERSION
         file.attrs["identity"] = identity
-        file.attrs["first"] = part.first
-        file.attrs["count"] = part.count
-        for name, values in (part.rows or {}).items():
-            _put(file, f"rows/{name}", values)
-        for name, values in part.log2.items():
-            _put(file, f"log2/{name}", values)
-        for name, accumulator in (part.accumulators or {}).items():
-            for key, values in _flatten(accumulator).items():
-                _put(file, f"accumulators/{name}/{key}", values)
-        for name, counts in (("preactivation", part.preactivation_counts), ("gradient", part.gradient_counts)):
-            if counts is not None:
-                _put(file, f"counts/{name}", counts)
+        for part in parts:
+            _put_part(file, f"from{part.first:012d}", part, is_small)
         file.flush()
         return bytes(file.id.get_file_image())
 
 
-def decode(image: bytes) -> tuple[Part, str]:
-    """The part in an image, and the identity of its study; OSError or KeyError where the image is not one."""
+def _put_part(file: h5py.File, place: str, part: Part, is_small: bool) -> None:
+    group = file.create_group(place)
+    group.attrs["first"] = part.first
+    group.attrs["count"] = part.count
+    for name, values in (part.rows or {}).items():
+        _put(group, f"rows/{name}", values)
+    for name, values in part.log2.items():
+        _put(group, f"log2/{name}", values)
+    if part.accumulators is not None:
+        group.attrs["quantities"] = list(part.accumulators)
+        for key, values in _packed(list(part.accumulators.values())).items():
+            _put(group, f"accumulators/{key}", values, is_small)
+    for name, counts in (("preactivation", part.preactivation_counts), ("gradient", part.gradient_counts)):
+        if counts is not None:
+            _put(group, f"counts/{name}", counts)
+
+
+def decode(image: bytes) -> Part:
+    """The part in an image of one; OSError or KeyError where the image is not one."""
+    (part,) = decode_all(image)
+    return part
+
+
+def decode_all(image: bytes) -> list[Part]:
+    """The parts in an image, ascending."""
     import h5py
 
-    with h5py.File.in_memory(image) as file:
-        rows = {name: data[()] for name, data in file["rows"].items()} if "rows" in file else None
-        accumulators = None
-        if "accumulators" in file:
-            first_layout = file.attrs["format_version"] == "1.0"
-            accumulators = {name: _gather(group, first_layout) for name, group in file["accumulators"].items()}
-        counts = file.get("counts", {})
-        part = Part(
-            int(file.attrs["first"]),
-            int(file.attrs["count"]),
-            rows,
-            accumulators,
-            counts["preactivation"][()] if "preactivation" in counts else None,
-            counts["gradient"][()] if "gradient" in counts else None,
-            {name: data[()] for name, data in file["log2"].items()} if "log2" in file else {},
-        )
-        return part, str(file.attrs["identity"])
+    with h5py.File(io.BytesIO(image), "r") as file:
+        return [_part(group, image) for group in file.values()]
 
 
-def _put(file: h5py.File, name: str, values: NDArray[Any]) -> None:
+def _part(group: h5py.Group, image: bytes) -> Part:
+    def read(place: str) -> dict[str, NDArray[Any]] | None:
+        return {name: _values(data, image) for name, data in group[place].items()} if place in group else None
+
+    counts, packed = read("counts") or {}, read("accumulators")
+    names = [str(name) for name in group.attrs["quantities"]] if packed is not None else []
+    return Part(
+        int(group.attrs["first"]),
+        int(group.attrs["count"]),
+        read("rows"),
+        dict(zip(names, _unpacked(packed), strict=True)) if packed is not None else None,
+        counts.get("preactivation"),
+        counts.get("gradient"),
+        read("log2") or {},
+    )
+
+
+def _values(data: h5py.Dataset, image: bytes) -> NDArray[Any]:
+    """The values of a dataset: a copy of its bytes where these lie in one piece, which HDF5 would copy twice."""
+    place = data.id.get_offset()
+    if place is None or not data.size:
+        values: NDArray[Any] = data[()]
+        return values
+    return np.frombuffer(image, data.dtype, data.size, place).reshape(data.shape).copy()
+
+
+def _put(group: h5py.Group, name: str, values: NDArray[Any], is_small: bool = False) -> None:
     """By low-level calls: a part has a hundred small datasets, and the high level spends half a millisecond on each."""
     from h5py import h5d, h5s, h5t
 
     values = np.ascontiguousarray(values)
     kind = h5t.py_create(values.dtype)
     space = h5s.create_simple(values.shape) if values.shape else h5s.create(h5s.SCALAR)
-    properties = _properties(values.shape, values.itemsize, values.dtype.kind == "i")
-    data = h5d.create(file.id, name.encode(), kind, space, properties, _parents())
+    properties = _properties(values.shape, values.itemsize) if is_small and values.dtype.kind == "i" else None
+    data = h5d.create(group.id, name.encode(), kind, space, properties, _parents())
     if values.size:
         data.write(h5s.ALL, h5s.ALL, values)
 
@@ -95,44 +130,51 @@ def _parents() -> h5py.h5p.PropLCID:
 
 
 @functools.lru_cache(maxsize=64)
-def _properties(shape: tuple[int, ...], itemsize: int, is_count: bool) -> h5py.h5p.PropDCID | None:
-    """Chunks with a checksum, counts compressed; None for what HDF5 has no chunks for: nothing, and single numbers."""
+def _properties(shape: tuple[int, ...], itemsize: int) -> h5py.h5p.PropDCID | None:
+    """Compressed; None for what is too small for that. A part's name has the checksum of all its bytes."""
     from h5py import h5p
 
-    if not math.prod(shape) or not shape:
+    if math.prod(shape) * itemsize < _WORTH_COMPRESSING:
         return None
     rows = max(1, min(shape[0], _CHUNK_BYTES // (math.prod(shape[1:]) * itemsize)))
     properties = h5p.create(h5p.DATASET_CREATE)
     properties.set_chunk((rows, *shape[1:]))
-    if is_count and math.prod(shape) * itemsize >= _WORTH_COMPRESSING:
-        properties.set_shuffle()
-        properties.set_deflate(1)
-    properties.set_fletcher32()
+    properties.set_shuffle()
+    properties.set_deflate(1)
     return properties
 
 
-def _flatten(of: Accumulator) -> dict[str, NDArray[Any]]:
-    assert of.sketch is not None
-    exponents = {"exponent": np.asarray(of.value.exponent)} if np.any(of.value.exponent) else {}
-    return exponents | {
-        "count": of.value.count,
-        "mean": of.value.mean,
-        "spread": of.value.spread,
-        "log_count": of.logarithm.count,
-        "log_mean": of.logarithm.mean,
-        "log_spread": of.logarithm.spread,
-        "zeros": of.zeros,
-        "sketch_codes": of.sketch.codes.astype(_SKETCH_TYPE),
-        "sketch_counts": of.sketch.counts.astype(_SKETCH_TYPE),
+_MOMENTS = ("count", "mean", "spread", "log_count", "log_mean", "log_spread")
+
+
+def _packed(of: Sequence[Accumulator]) -> dict[str, NDArray[Any]]:
+    """The accumulators of several quantities as few arrays: moments (quantity, layer), sketches one after the other."""
+    pairs = [(each.value, each.logarithm) for each in of]
+    fields = ("count", "mean", "spread")
+    moments = [np.stack([getattr(pair[k], name) for pair in pairs]) for k in (0, 1) for name in fields]
+    exponent = np.stack([np.broadcast_to(value.exponent, value.count.shape) for value, _ in pairs])
+    sketches = [each.sketch for each in of if each.sketch is not None]
+    return dict(zip(_MOMENTS, moments, strict=True)) | {
+        "exponent": exponent.astype(np.int64),
+        "zeros": np.stack([each.zeros for each in of]),
+        "sketch_ends": np.cumsum([len(each.codes) for each in sketches], dtype=np.int64),
+        "sketch_codes": np.concatenate([each.codes for each in sketches]).astype(_SKETCH_TYPE),
+        "sketch_counts": np.concatenate([each.counts for each in sketches]).astype(_SKETCH_TYPE),
     }
 
 
-def _gather(group: h5py.Group, first_layout: bool) -> Accumulator:
-    read = {name: data[()] for name, data in group.items()}
-    codes = sketches.from_first_layout(read["sketch_codes"]) if first_layout else read["sketch_codes"]
-    return Accumulator(
-        Moments(read["count"], read["mean"], read["spread"], read.get("exponent", 0)),
-        Moments(read["log_count"], read["log_mean"], read["log_spread"]),
-        read["zeros"],
-        Sketch(codes, read["sketch_counts"]),
-    )
+def _unpacked(packed: dict[str, NDArray[Any]]) -> list[Accumulator]:
+    ends = packed["sketch_ends"].tolist()
+    out = []
+    for number, (start, end) in enumerate(itertools.pairwise([0, *ends])):
+        count, mean, spread, *logarithm = (packed[name][number] for name in _MOMENTS)
+        exponent = packed["exponent"][number]
+        out.append(
+            Accumulator(
+                Moments(count, mean, spread, exponent if exponent.any() else 0),
+                Moments(*logarithm),
+                packed["zeros"][number],
+                Sketch(packed["sketch_codes"][start:end], packed["sketch_counts"][start:end]),
+            )
+        )
+    return out

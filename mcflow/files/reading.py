@@ -28,6 +28,7 @@ def open_study(path: str | Path) -> Opened:
     """
     path = as_path(path)
     if path.is_file():
+        _refuse_text(path)
         if not integrity.is_as_written(path):  # where it is, nothing in it can crash the HDF5 library
             integrity.describe(path)
         return Opened(Result(path), "")
@@ -40,6 +41,18 @@ def open_study(path: str | Path) -> Opened:
     if (folder / HEAD).is_file():
         return _running(path, folder)
     raise InputError(f"there is no file {path}; mcflow run -o {path} makes one")
+
+
+def is_text_of_study(path: Path) -> bool:
+    """Whether a file is the text of a study and not what a run of it gave."""
+    return path.suffix == ".toml" and path.is_file()
+
+
+def _refuse_text(path: Path) -> None:
+    if is_text_of_study(path):
+        raise InputError(
+            f"{path} is a study that has not run; run it (mcflow run {path}) and give the file that it wrote"
+        )
 
 
 def _running(path: Path, folder: Path) -> Opened:
@@ -69,6 +82,7 @@ def _running(path: Path, folder: Path) -> Opened:
 def open(path: str | Path) -> Result:
     """The study in a file; InputError where there is none, or its bytes have changed since they were written."""
     where = as_path(path)
+    _refuse_text(where)
     open_binary(where).close()
     integrity.refuse_damage(where)
     return Result(where)

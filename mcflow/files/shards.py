@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mcflow.errors import InputError
+from mcflow.errors import InputError, option
 from mcflow.files import assembly
 from mcflow.files.atomic import TEMPORARY, TRAILER_SIZE, ReservedFile, digest, read_trailer, seal_and_replace
 from mcflow.files.part_folder import PartName, Parts
 from mcflow.files.schema import FORMAT_VERSION, SHARD_FORMAT
-from mcflow.files.seal import Seal, case_names, difference, read_seal
+from mcflow.files.seal import Seal, difference, read_seal
 
 NAMED = 20  # missing shards that a sentence names
 
@@ -80,7 +80,7 @@ class ShardParts:
         with h5py.File(self._home[name], "r", locking=False) as file:
             return bytes(file[f"parts/{name}"][()].tobytes())
 
-    def write(self, case: int, number: int, networks: int, image: bytes, is_prefix: bool = False) -> PartName:
+    def write(self, case: int, first: int, networks: int, image: bytes) -> PartName:
         raise TypeError("a shard file is read only")
 
     def remove(self, name: PartName) -> None:
@@ -106,7 +106,7 @@ def write_shard(shard: Shard, head: bytes, parts: Parts, path: Path, folder: Pat
                         raise target.failure
             target.sync()
         assembly.check_readable(temporary)
-        seal_and_replace(temporary, path)
+        seal_and_replace(temporary, path, digest(temporary))
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -127,7 +127,7 @@ def read_shard(path: Path) -> ShardFile:
         stated = read_trailer(path)
         if stated is None:
             raise InputError(f"{path} is not a shard of mcflow, or its end is cut off")
-        if digest(path, path.stat().st_size - TRAILER_SIZE) != stated:
+        if digest(path, path.stat().st_size - TRAILER_SIZE, stated) != stated:
             raise InputError(f"{path} is damaged: its bytes are not those that were written; make this shard again")
         with h5py.File(path, "r", locking=False) as file:
             if file.attrs.get("format") != SHARD_FORMAT:
@@ -153,13 +153,6 @@ def refuse_other_shard(path: Path, seal: Seal, shard: Shard) -> None:
     if not words and there.shard != shard:
         words = f"shard is {there.shard} there and {shard} here"
     if words:
-        raise InputError(f"{path} is of another run: {words}; name another -o, or give --overwrite")
-
-
-def parts_wanted(file: ShardFile) -> list[int]:
-    """How many parts each case of the whole study has."""
-    import h5py
-
-    with h5py.File(io.BytesIO(file.head), "r") as head:
-        sizes = [int(head[name].attrs["part_networks"]) for name in case_names(head)]
-    return [-(-file.seal.networks // size) for size in sizes]
+        raise InputError(
+            f"{path} is of another run: {words}; name another {option('path')}, or give {option('overwrite', True)}"
+        )

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.errors import InputError
+from mcflow.errors import InputError, option
 from mcflow.files import assembly, integrity, lock, part_image
 from mcflow.files.atomic import behind_links, remove_temporaries, write_atomically
 from mcflow.files.header import head_image
-from mcflow.files.part_folder import HEAD, FolderParts, usable
+from mcflow.files.part_folder import ANY_PART, HEAD, FolderParts, usable
 from mcflow.files.seal import Seal, case_names, difference, read_seal, seal_of
+from mcflow.methods import cost
 from mcflow.plan import Prepared
 from mcflow.quantities import NAMES
 from mcflow.sampling.part import Part
@@ -70,12 +71,13 @@ class Target:
             return
         if self.path.exists():
             raise InputError(
-                f"{self.path} exists; give --resume to continue it, --overwrite to replace it, or another -o"
+                f"{self.path} exists; give {option('resume', True)} to continue it, {option('overwrite', True)} to "
+                f"replace it, or another {option('path')}"
             )
         if self.folder.is_dir() and any(self.folder.glob("*.h5")):
             raise InputError(
                 f"{self.folder} holds parts of an unfinished run; "
-                "give --resume to continue it, --overwrite to start anew"
+                f"give {option('resume', True)} to continue it, {option('overwrite', True)} to start anew"
             )
 
 
@@ -104,8 +106,11 @@ def _make_and_lock(folder: Path, stack: contextlib.ExitStack, say: Callable[[str
             if tries < _TRIES and isinstance(error, (FileNotFoundError, FileExistsError)):
                 continue
             if folder.is_file():
-                raise InputError(f"{folder} is a file where mcflow keeps parts; name another -o") from None
-            raise InputError(f"cannot write to {folder.parent}: {error.strerror or error}; name another -o") from None
+                raise InputError(
+                    f"{folder} is a file where mcflow keeps parts; name another {option('path')}"
+                ) from None
+            why = error.strerror or error
+            raise InputError(f"cannot write to {folder.parent}: {why}; name another {option('path')}") from None
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -121,8 +126,8 @@ def adopt(target: Target, prepared: Prepared, parts: FolderParts) -> bool:
     mine = seal_of(prepared)
     head = parts.folder / HEAD
     if target.overwrite:
-        for name in parts.names():
-            parts.remove(name)
+        for old in parts.folder.glob(ANY_PART):
+            old.unlink(missing_ok=True)
         head.unlink(missing_ok=True)
     elif head.exists():
         _refuse_other(head, mine)
@@ -212,32 +217,32 @@ def is_complete(path: Path) -> bool:
 def _refuse_other(path: Path, mine: Seal) -> None:
     words = difference(seal_of_file(path), mine)
     if words:
-        raise InputError(f"{path} is of another study: {words}; name another -o, or give --overwrite")
+        raise InputError(
+            f"{path} is of another study: {words}; name another {option('path')}, or give {option('overwrite', True)}"
+        )
 
 
 def _extract(path: Path, parts: FolderParts) -> None:
-    """Put the rows (or the folded whole parts) of a finished file back into parts."""
+    """Put the rows (or the folded networks) of a finished file back into parts."""
     import h5py
 
     with h5py.File(path, "r", locking=False) as file:
         identity = str(file.attrs["identity"])
-        present, prefixes, _ = usable(parts.names())
+        present, _ = usable(parts.names())
         for number, name in enumerate(case_names(file)):
-            group = file[name]
-            if "continuation" in group and number not in prefixes:
-                image = group["continuation"][()].tobytes()
-                part, _ = part_image.decode(image)
-                whole = part.count // int(group.attrs["part_networks"])
-                parts.write(number, whole, part.count, image, is_prefix=True)
-            for place, part in _parts_of_rows(group):
-                if (number, place) not in present or present[number, place].networks < part.count:
-                    parts.write(number, place, part.count, part_image.encode(part, identity))
+            group, there = file[name], present.get(number, [])
+            for part in _parts_of(group):
+                if not any(name.first <= part.first and name.end >= part.end for name in there):
+                    parts.write(number, part.first, part.count, part_image.encode(part, identity))
 
 
-def _parts_of_rows(group: h5py.Group) -> Iterator[tuple[int, Part]]:
+def _parts_of(group: h5py.Group) -> Iterator[Part]:
+    """The parts that a finished file of a case is continued from: its rows, or its folded sets of whole groups."""
+    if "continuation" in group:
+        yield from part_image.decode_all(group["continuation"][()].tobytes())
     if "network" not in group:
         return
-    size = int(group.attrs["part_networks"])
+    size = cost.kept_part_size(int(group.attrs["part_networks"]))
     quantities = [name for name in group if name in NAMES]
     index = group["network"][()]
     for place in sorted({int(network) // size for network in index}):
@@ -245,17 +250,14 @@ def _parts_of_rows(group: h5py.Group) -> Iterator[tuple[int, Part]]:
         start, stop = int(chosen.argmax()), int(len(index) - chosen[::-1].argmax())
         rows = {name: group[name][start:stop] for name in quantities}
         counts = group["histogram"] if place == 0 and "histogram" in group else {}
-        yield (
-            place,
-            Part(
-                int(index[start]),
-                stop - start,
-                rows,
-                None,
-                counts["preactivation"][()] if "preactivation" in counts else None,
-                counts["gradient"][()] if "gradient" in counts else None,
-                _logarithms(group, rows, slice(start, stop)),
-            ),
+        yield Part(
+            int(index[start]),
+            stop - start,
+            rows,
+            None,
+            counts["preactivation"][()] if "preactivation" in counts else None,
+            counts["gradient"][()] if "gradient" in counts else None,
+            _logarithms(group, rows, slice(start, stop)),
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow import machine
-from mcflow.errors import InputError
+from mcflow.errors import InputError, option
 from mcflow.inputs import user_files
 from mcflow.model.case import Case
 
@@ -42,7 +42,8 @@ def read(case: Case, seed: int) -> tuple[Inputs, str]:
         values, note = user_files.read(case.inputs, case.batch)
     if case.features not in (None, values.shape[1]):
         raise InputError(
-            f"inputs {case.inputs!r} have {values.shape[1]} features, not {case.features}; leave --features out"
+            f"inputs {case.inputs!r} have {values.shape[1]} features, not {case.features}; "
+            f"leave {option('features')} out"
         )
     return (_of_like_sizes(values, case.inputs) if case.raw else _standardised(values, case.inputs)), note
 
@@ -94,7 +95,8 @@ def _at_cosine(first: Inputs, second: Inputs, cosine: float) -> Inputs:
 
 def _digits(batch: int, seed: int) -> Inputs:
     if not have_digits():
-        raise InputError("inputs 'digits' need scikit-learn; pip install 'mcflow[data]', or give --inputs gaussian")
+        other = option("inputs", "gaussian")
+        raise InputError(f"inputs 'digits' need scikit-learn; pip install 'mcflow[data]', or give {other}")
     every = _every_digit()
     if batch > len(every):
         raise InputError(f"batch = {batch} is more than the {len(every)} digits there are")
@@ -119,7 +121,7 @@ def _standardised(values: Inputs, source: str) -> Inputs:
         row = int(np.flatnonzero(largest == 0)[0])
         raise InputError(
             f"input {row + 1} of {source!r} is all zeros and has no scale; "
-            "leave it out, or give --raw to take it as it is"
+            f"leave it out, or give {option('raw', True)} to take it as it is"
         )
     scaled = values / largest
     return scaled / np.sqrt((scaled**2).mean(axis=1, keepdims=True))
@@ -134,6 +136,7 @@ def _of_like_sizes(values: Inputs, source: str) -> Inputs:
         if largest[high] > WIDEST_SPREAD * largest[low]:
             raise InputError(
                 f"inputs {low + 1} and {high + 1} of {source!r} reach {largest[low]:.3g} and {largest[high]:.3g}; "
-                f"those of one batch may differ by a factor of 2^33: leave --raw out, or make them cases of their own"
+                f"those of one batch may differ by a factor of 2^33: leave {option('raw')} out, or make them cases of "
+                "their own"
             )
     return values

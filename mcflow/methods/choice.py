@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcflow import quantities
-from mcflow.errors import InputError
+from mcflow.errors import InputError, option
 from mcflow.methods import registry
 from mcflow.methods.method import Method
 
@@ -35,7 +35,7 @@ def choose(case: Case, features: int, requested: str) -> Choice:
         reason = method.why_not(case, features)
         if reason:
             raise InputError(
-                f"--method {method.name} cannot simulate {case.scheme}-{case.activation}: {reason}; use direct"
+                f"{option('method', method.name)} cannot simulate {case.scheme}-{case.activation}: {reason}; use direct"
             )
         return Choice(method.name, method.as_asked)
     general, *others = filter(_gives_all, registry.ALL)

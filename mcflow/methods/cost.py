@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcflow import machine, quantities
-from mcflow.errors import InputError
+from mcflow.errors import InputError, option
 from mcflow.methods import registry
 from mcflow.model.case import Case
 
@@ -43,7 +43,7 @@ def refuse_large(name: str, needed: int) -> None:
     if needed > memory:
         raise InputError(
             f"{name} needs about {in_bytes(needed)} of memory and {in_bytes(memory)} are free; "
-            "give a smaller width, depth or batch, or fewer --threads"
+            f"give a smaller width, depth or batch, or fewer {option('threads')}"
         )
 
 
@@ -61,6 +61,35 @@ _ROW_BYTES = 1 << 25  # rows of one part that are held in memory
 # part is part of a file's identity, and must not change with what is recorded.
 _NUMBERS_OF_A_LAYER = 10
 _LARGEST, _SMALLEST = 8192, 16
+# Networks that are folded as one group, at most: the numbers of a layer are then in the first cache.
+_GROUP = 256
+# A study of many networks has at most so many parts, and at least so many where they are long: few on a strong device.
+_MOST_PARTS, _LEAST_PARTS, _FEW_PARTS = 2048, 64, 8
+
+
+def kept_part_size(part: int) -> int:
+    """How many networks make a part whose rows are kept where ``part_size`` is ``part``: some megabytes.
+
+    The memory of larger ones is given back to the system and cleared by it each time.
+    """
+    return max(min(part, _GROUP), part // 4)
+
+
+def group_size(part: int) -> int:
+    """How many networks are folded as one group where ``part_size`` is ``part``: a power of two, as that is."""
+    return min(_GROUP, part)
+
+
+def folded_part_size(case: Case, features: int, method: str, networks: int, strength: int = 1) -> int:
+    """How many networks make a part of a study of so many whose rows are not kept: a power of two of groups.
+
+    No number depends on it. ``strength`` is that of the device: how many times the work of a part it is given.
+    """
+    most = int(strength * _WORK / registry.get(method).work(case, features))
+    shared = networks // max(_FEW_PARTS, _LEAST_PARTS // strength)
+    needed = -(-networks // _MOST_PARTS)
+    balanced = 1 << max(0, min(most, shared).bit_length() - 1)
+    return max(part_size(case, features, method), balanced, 1 << max(0, (needed - 1).bit_length()))
 
 
 def part_size(case: Case, features: int, method: str) -> int:

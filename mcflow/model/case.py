@@ -13,9 +13,9 @@ import numpy as np
 
 from mcflow import schemes
 from mcflow.activations import given, registry
+from mcflow.bounds import real_number, whole_number
 from mcflow.errors import InputError, nearest
 from mcflow.model import dense_stack
-from mcflow.model.bounds import real_number, whole_number
 from mcflow.model.layers import vocabulary
 from mcflow.model.layers.act import Act
 from mcflow.model.layers.dense import Dense
@@ -121,6 +121,8 @@ class Case:
         put = self._put
         put("batch", whole_number("batch", self.batch, 1))
         put("inputs", _place_of(self.inputs))
+        if self.depth is not None:
+            put("depth", whole_number("depth", self.depth, 1, MAX_DEPTH))
         if self.features is not None:
             put("features", whole_number("features", self.features, 1))
         if self.shape is not None:
@@ -243,6 +245,7 @@ class Case:
 
     def program_for(self, features: int, gain: float | None = None) -> Program:
         """The program for inputs of ``features`` entries; ``gain`` replaces the case's own, not that of a layer."""
+        features = whole_number("features", features, 1)
         chosen = self._gain_of_layers() if gain is None else gain
         defaults = Defaults(self.scheme, self.nonlinearity, chosen, self.mode, self.bias_std)
         layers = None if self.layers is None else cast(tuple[Layer, ...], self.layers)

@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcflow.bounds import whole_number
 from mcflow.errors import InputError, nearest
 from mcflow.model import study_text
-from mcflow.model.bounds import whole_number
 from mcflow.model.case import Case
 
 MAX_NETWORKS = 1 << 40  # forty bits of it hold the network

@@ -15,7 +15,7 @@ from mcflow import markup, plots
 from mcflow.answers.comparison import Comparison, Entry, rank
 from mcflow.answers.subject import Subject
 from mcflow.answers.verdicts import Verification, judge
-from mcflow.errors import InputError, as_path
+from mcflow.errors import InputError, as_path, option
 from mcflow.files.atomic import write_atomically
 from mcflow.files.reading import open_study
 from mcflow.files.result import Result, require_result
@@ -65,7 +65,7 @@ def _write(subject: Subject, file: Path, path: str | Path | None, note: str) -> 
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, page)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; name another -o") from None
+        raise InputError(f"cannot write {path}: {error.strerror or error}; name another {option('path')}") from None
     return path
 
 

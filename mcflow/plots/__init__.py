@@ -34,14 +34,15 @@ class NothingToDraw(InputError):
 def plot(result: Result, figure: str = "flow", *, cases: str | Iterable[str] | None = None, ax: Any = None) -> Figure:
     """A figure of a study, one of FIGURES: ``flow``, ``histograms``, ``correlation``, ``zscores`` and so on.
 
-    ``cases`` is one name or several, and None all; verdicts in ``zscores`` are those of the whole study whatever is
-    drawn. With ``ax`` the figure goes into given matplotlib axes, one for each of its panels (one axes, or an array
-    of them), and their figure is returned; without, into a figure of its own, which no window shows.
+    ``cases`` is one name or several, and None all that have networks; verdicts in ``zscores`` are those of the whole
+    study whatever is drawn. With ``ax`` the figure goes into given matplotlib axes, one for each of its panels (one
+    axes, or an array of them), and their figure is returned; without, into a figure of its own, which no window shows.
 
     Raises NothingToDraw, an InputError, where the study has nothing for it, UnknownCase for a name that no case has,
     and InputError for an unknown figure, another number of axes than there are panels, or without matplotlib.
     """
     from mcflow.answers.subject import Subject
+    from mcflow.files.missing import no_networks, without_networks
     from mcflow.files.result import require_result
     from mcflow.plots import style
 
@@ -52,15 +53,24 @@ def plot(result: Result, figure: str = "flow", *, cases: str | Iterable[str] | N
     names = _names(result, cases)
     for name in names:
         result.require(name)
-    return draw(Subject(result), figure, names, ax)
+    subject = Subject(result)
+    empty = set(without_networks(subject)) & set(names)
+    if empty and (cases is not None or empty == set(names)):
+        raise NothingToDraw(no_networks(sorted(empty)))
+    return draw(subject, figure, names, ax)
 
 
 def draw(subject: Subject, figure: str, names: list[str] | None = None, ax: Any = None) -> Figure:
-    """As ``plot``, of a study that others look at too; ``names`` None are all of its cases."""
+    """As ``plot``, of a study that others look at too; ``names`` None are all of its cases. Empty ones are left out."""
+    from mcflow.files.missing import no_networks, without_networks
     from mcflow.plots import style
 
     style.require_matplotlib()
-    names = subject.names if names is None else names
+    wanted = subject.names if names is None else names
+    empty = set(without_networks(subject))
+    names = [name for name in wanted if name not in empty]
+    if wanted and not names:
+        raise NothingToDraw(no_networks(wanted))
     with style.applied():
         drawn: Figure = importlib.import_module(f"mcflow.plots.{figure}").figure(subject, names, ax)
     return drawn

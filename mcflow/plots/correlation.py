@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mcflow.errors import option
 from mcflow.plots import NothingToDraw, bands, style
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
     cases = {quantity: [name for name in names if f"{quantity}_mean" in subject[name]] for quantity in PANELS}
     cases = {quantity: own for quantity, own in cases.items() if own}
     if not cases:
-        raise NothingToDraw("no correlations: they need two inputs or more (mcflow run --batch 2)")
+        raise NothingToDraw(f"no correlations: they need two inputs or more ({option('batch', 2)})")
     names = next(iter(cases.values()))
     size = ((6.4 if len(names) <= 4 else 8.4) + 4.0 * (len(cases) - 1), 3.8)
     drawn, grid = style.panels(len(cases), len(cases), size, ax)

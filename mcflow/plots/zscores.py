@@ -9,6 +9,7 @@ import numpy as np
 
 from mcflow.answers.verdict_rows import COUNTED
 from mcflow.answers.verdicts import judge
+from mcflow.errors import InputError
 from mcflow.plots import NothingToDraw, style
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
     """
     from matplotlib.patches import Patch
 
-    found = subject.once(judge)
+    try:
+        found = subject.once(judge)
+    except InputError as reason:  # too few networks of a case
+        raise NothingToDraw(str(reason)) from None
     rows = [row for row in found.tests if row.statistic in ("mean", "log_mean", COUNTED)]
     there = {row.case for row in rows}
     names = [name for name in names if name in there][:LARGEST]

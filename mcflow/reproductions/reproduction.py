@@ -43,11 +43,19 @@ class Reproduction:
         """Whether every claim is."""
         return all(claim.reproduced for claim in self.claims)
 
+    @property
+    def sentence(self) -> str:
+        """The title and the verdict."""
+        return f"{self.title}: {'reproduced' if self.reproduced else 'NOT reproduced'}"
+
+    def __repr__(self) -> str:
+        """What a prompt shows: the same as a notebook, as plain text."""
+        return "\n  ".join([self.sentence, *(claim.sentence() for claim in self.claims)])
+
     def _repr_html_(self) -> str:
         """What a notebook shows: the verdict, and each claim with both numbers."""
-        verdict = "reproduced" if self.reproduced else "NOT reproduced"
         claims = markup.lines(claim.sentence() for claim in self.claims)
-        return f"<p><strong>{markup.text(f'{self.title}: {verdict}')}</strong></p>{claims}"
+        return f"<p><strong>{markup.text(self.sentence)}</strong></p>{claims}"
 
     def record(self) -> dict[str, Any]:
         """The verdict as plain data."""

@@ -9,8 +9,10 @@ from functools import cached_property
 
 from mcflow.files.part_folder import PartName
 from mcflow.files.shards import Shard
-from mcflow.plan import Prepared
+from mcflow.methods.cost import folded_part_size, kept_part_size
+from mcflow.plan import Job, Prepared
 from mcflow.running.work import Piece
+from mcflow.sampling import devices
 
 
 @dataclass(frozen=True)
@@ -19,15 +21,26 @@ class Division:
 
     ``sizes`` are the networks of a part of each case. The order repeats itself after as many networks as all sizes
     divide: one such round is listed, and a part's place in the whole is arithmetic (10^12 networks have 10^8 parts).
+    ``groups`` are the networks that each case folds as a group, where rows are not kept: a part's pieces are then as
+    long as a power of two of them.
     """
 
     sizes: tuple[int, ...]
     networks: int
     shard: Shard | None = None
+    groups: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, prepared: Prepared, shard: Shard | None = None) -> Division:
-        return cls(tuple(job.part for job in prepared.jobs), prepared.study.networks, shard)
+        if prepared.study.keep == "networks":
+            return cls(tuple(kept_part_size(job.part) for job in prepared.jobs), prepared.study.networks, shard)
+        sizes = tuple(_folded(job, prepared.study.networks, shard) for job in prepared.jobs)
+        return cls(sizes, prepared.study.networks, shard, tuple(job.group for job in prepared.jobs))
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether rows are not kept."""
+        return bool(self.groups)
 
     @cached_property
     def _round(self) -> tuple[int, list[tuple[int, int]], dict[tuple[int, int], int]]:
@@ -42,24 +55,31 @@ class Division:
         return sum(-(-self.networks // size) for size in self.sizes)
 
     def pieces(self) -> Iterator[Piece]:
-        """The pieces of the shard: every ``of``-th of all; all of them where there is no shard."""
+        """The pieces of the shard: those of every ``of``-th part of all; of all of them where there is no shard."""
         length, order, _ = self._round
         start, step = (0, 1) if self.shard is None else (self.shard.number, self.shard.of)
         for place in range(start, self.parts, step):  # parts beyond the last network are the last of their round
             offset, case = order[place % len(order)]
-            yield self.piece(case, (place // len(order) * length + offset) // self.sizes[case])
+            yield from self.part(case, place // len(order) * length + offset)
 
-    def piece(self, case: int, number: int) -> Piece:
-        """Part ``number`` of a case; without networks where it lies beyond the last."""
-        size = self.sizes[case]
-        return Piece(case, number, number * size, max(0, min(size, self.networks - number * size)))
+    def part(self, case: int, first: int) -> Iterator[Piece]:
+        """The pieces of the part that begins with network ``first``: one, but for the last part of folded networks."""
+        end = min(first + self.sizes[case], self.networks)
+        while first < end:
+            count = end - first
+            if self.is_folded:
+                whole = count // self.groups[case]
+                count = min(count, self.groups[case] << max(0, whole.bit_length() - 1))
+            yield Piece(case, first, count)
+            first += count
 
     def has(self, name: PartName) -> bool:
         """Whether a part is one of the shard's."""
         if self.shard is None:
             return True
         length, order, places = self._round
-        rounds, offset = divmod(name.number * self.sizes[name.case], length)
+        size = self.sizes[name.case]
+        rounds, offset = divmod(name.first // size * size, length)
         return (rounds * len(order) + places[offset, name.case]) % self.shard.of == self.shard.number
 
     def total(self) -> int:
@@ -67,3 +87,9 @@ class Division:
         if self.shard is None:
             return self.networks * len(self.sizes)
         return sum(piece.count for piece in self.pieces())
+
+
+def _folded(job: Job, networks: int, shard: Shard | None) -> int:
+    """A part's networks; what suits a device only where no other machine has to divide the study the same way."""
+    strength = 1 if shard is not None else devices.get(job.device).strength
+    return folded_part_size(job.case, job.inputs.shape[1], job.method, networks, strength)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from mcflow.errors import Unfinished
 from mcflow.files import part_image
@@ -16,76 +18,103 @@ from mcflow.running.progress import Silent
 from mcflow.running.work import Piece, assign
 from mcflow.running.workers.crew import Crew
 from mcflow.sampling.blocks import Block
-from mcflow.sampling.part import fold
+from mcflow.sampling.part import are_halves, fold
 
-_FOLD = 16  # whole parts of a summary study that wait before they are folded into one
+_FOLD = 16  # parts of a summary study that are in the way, at which those that make one are folded
 
 
 def compute(
     prepared: Prepared, parts: Parts, crew: Crew, watch: Silent, interrupts: Interrupts, shard: Shard | None
 ) -> None:
-    """Have ``crew`` compute every part that ``parts`` lacks (of this shard) and put it there.
+    """Have ``crew`` compute all networks that ``parts`` lacks (of this shard) and put them there.
 
     Raises Interrupted with all whole parts kept.
     """
-    present = _Present(parts, watch, prepared.study.keep)
+    present = _Present(parts, watch, prepared)
     missing = (
-        assign(prepared, piece, present.start(piece))
+        assign(prepared, each, present.start(each))
         for piece in Division.of(prepared, shard).pieces()
-        if present.networks(piece) < piece.count
+        for each in present.missing(piece)
     )
-    with contextlib.closing(crew.compute(missing, watch, interrupts)) as computed:
+    is_folded = prepared.study.keep == "summary" and shard is None
+
+    def keep(piece: Piece, image: bytes) -> None:
+        present.put(piece, image)
+        if is_folded:
+            present.fold(piece.case)
+
+    # beside the computing of the next part; one image waits at most
+    with ThreadPoolExecutor(1) as writer, contextlib.closing(crew.compute(missing, watch, interrupts)) as computed:
+        waiting: Future[None] | None = None
         for assignment, image in computed:
-            piece = assignment.piece
-            present.put(piece, image)
-            if prepared.study.keep == "summary" and shard is None:
-                present.fold(piece.case, prepared.jobs[piece.case].part, prepared.identity)
+            if waiting is not None:
+                waiting.result()
+            waiting = writer.submit(keep, assignment.piece, image)
+        if waiting is not None:
+            waiting.result()
 
 
 def networks_done(prepared: Prepared, parts: Parts, shard: Shard | None) -> int:
     """Networks that lie in whole parts, over all cases, up to the number asked for."""
+    asked = prepared.study.networks
     division = Division.of(prepared, shard)
-    present, prefixes, _ = usable(parts.names())
-    folded = sum(min(name.number * division.sizes[name.case], division.networks) for name in prefixes.values())
-    return folded + sum(
-        min(name.networks, division.piece(name.case, name.number).count)
-        for name in present.values()
-        if division.has(name)
+    chosen, _ = usable(parts.names())
+    return sum(
+        min(name.end, asked) - name.first
+        for names in chosen.values()
+        for name in names
+        if name.first < asked and division.has(name) and (not division.is_folded or _is_whole(prepared, name))
     )
+
+
+def _is_whole(prepared: Prepared, name: PartName) -> bool:
+    """Whether a folded part stays as it is, however many networks are asked for: not where its last group is short."""
+    return name.networks % prepared.jobs[name.case].group == 0 or name.end == prepared.study.networks
 
 
 def holds_more(prepared: Prepared, parts: Parts) -> bool:
     """Whether some case has networks beyond the number asked for."""
-    division = Division.of(prepared)
-    present, _, _ = usable(parts.names())
-    return any(name.networks > division.piece(name.case, name.number).count for name in present.values())
+    return any(name.end > prepared.study.networks for name in parts.names())
 
 
 class _Present:
-    """The parts that are there, kept in step with the store."""
+    """The parts that are there, kept in step with the store by one thread, while another asks what is missing."""
 
-    def __init__(self, parts: Parts, watch: Silent, keep: str) -> None:
+    def __init__(self, parts: Parts, watch: Silent, prepared: Prepared) -> None:
         self._store = parts
         self._watch = watch
-        self._keep = keep
-        self._parts, self._prefixes, superseded = usable(parts.names())
-        for name in superseded:
+        self._prepared = prepared
+        self._parts, replaced = usable(parts.names())
+        for name in replaced:
             parts.remove(name)
 
-    def networks(self, piece: Piece) -> int:
-        prefix = self._prefixes.get(piece.case)
-        if prefix is not None and piece.number < prefix.number:
-            return piece.count
-        name = self._parts.get((piece.case, piece.number))
-        return 0 if name is None else name.networks
+    def missing(self, piece: Piece) -> Iterator[Piece]:
+        """What of a piece has to be computed: folded networks in halves, of which some may be there."""
+        here = self._within(piece)
+        if any(name.first <= piece.first and name.end >= piece.end for name in here):
+            return
+        if not here or self._prepared.study.keep == "networks" or piece.count <= self._prepared.jobs[piece.case].group:
+            yield piece
+            return
+        half = 1 << (piece.count - 1).bit_length() - 1
+        yield from self.missing(Piece(piece.case, piece.first, half))
+        yield from self.missing(Piece(piece.case, piece.first + half, piece.count - half))
+
+    def _within(self, piece: Piece) -> list[PartName]:
+        names = self._parts.get(piece.case, [])
+        start = max(0, bisect.bisect_right(names, piece.first, key=lambda name: name.first) - 1)
+        stop = bisect.bisect_left(names, piece.end, key=lambda name: name.first)
+        return [name for name in names[start:stop] if name.end > piece.first]
 
     def start(self, piece: Piece) -> Block | None:
         """The rows of a shorter part, which are the first ones of the longer; None where there are none to use."""
-        name = self._parts.get((piece.case, piece.number))
-        if name is None or self._keep != "networks":
+        if self._prepared.study.keep != "networks":
+            return None
+        name = next((name for name in self._within(piece) if name.first == piece.first), None)
+        if name is None:
             return None
         try:
-            part, _ = part_image.decode(self._store.read(name))
+            part = part_image.decode(self._store.read(name))
         except DamagedPart as error:
             self._watch.say(f"{error}; it is computed again")
             return None
@@ -93,29 +122,38 @@ class _Present:
         return Block(part.first, part.rows, part.preactivation_counts, part.gradient_counts, part.log2)
 
     def put(self, piece: Piece, image: bytes) -> None:
-        name = self._store.write(piece.case, piece.number, piece.count, image)
-        before = self._parts.get((piece.case, piece.number))
-        self._parts[piece.case, piece.number] = name
-        if before is not None and before != name:
-            self._store.remove(before)
+        """Keep a part; those that lie in it go."""
+        self._replace(self._store.write(piece.case, piece.first, piece.count, image))
 
-    def fold(self, case: int, whole: int, identity: str) -> None:
-        """Fold a case's contiguous whole parts into its prefix, once there are enough of them."""
-        prefix = self._prefixes.get(case)
-        first = 0 if prefix is None else prefix.number
-        run: list[PartName] = []
-        while (name := self._parts.get((case, first + len(run)))) is not None and name.networks == whole:
-            run.append(name)
-        if len(run) < _FOLD:
+    def _replace(self, name: PartName) -> None:
+        names = self._parts.get(name.case, [])
+        inside = [other for other in names if name.first <= other.first < name.end and other != name]
+        # a new list: another thread may be reading the old one
+        self._parts[name.case] = sorted([name, *(other for other in names if other not in inside and other != name)])
+        for other in inside:
+            self._store.remove(other)
+
+    def fold(self, case: int) -> None:
+        """Fold those parts of a case that make one together, once there are enough of them."""
+        names = self._parts[case]
+        sets = _halves(names)
+        if len(names) - len(sets) < _FOLD:
             return
-        names = run if prefix is None else [prefix, *run]
-        total = fold([part_image.decode(self._store.read(name))[0] for name in names])
-        image = part_image.encode(total, identity)
-        self._prefixes[case] = self._store.write(case, first + len(run), total.count, image, is_prefix=True)
-        for name in names:
-            self._store.remove(name)
-        for name in run:
-            del self._parts[case, name.number]
+        for together in sets:
+            if len(together) > 1:
+                total = fold(part_image.decode(self._store.read(name)) for name in together)
+                image = part_image.encode(total, self._prepared.identity)
+                self._replace(self._store.write(case, total.first, total.count, image))
+
+
+def _halves(names: Iterable[PartName]) -> list[list[PartName]]:
+    """Names, ascending, in sets that fold to one part each."""
+    sets: list[list[PartName]] = []
+    for name in names:
+        sets.append([name])
+        while len(sets) > 1 and are_halves(*(n for each in sets[-2:] for n in (each[0].first, each[-1].end))):
+            sets[-2:] = [sets[-2] + sets[-1]]
+    return sets
 
 
 def refuse_damage(parts: Parts, say: Callable[[str], None]) -> None:

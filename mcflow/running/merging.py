@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from mcflow.errors import InputError, Unfinished, as_path
+from mcflow.errors import InputError, Unfinished, as_path, option
 from mcflow.files import assembly
 from mcflow.files import target as store
 from mcflow.files.result import Result
 from mcflow.files.seal import difference
-from mcflow.files.shards import NAMED, ShardFile, ShardParts, parts_wanted, read_shard
+from mcflow.files.shards import NAMED, ShardFile, ShardParts, read_shard
 from mcflow.files.target import Target
 from mcflow.plural import counted
 
@@ -47,13 +47,17 @@ def _merge_to_file(paths: Sequence[Path], output: Path, partial: bool, overwrite
         words = difference(there, files[0].seal)
         if words or there.networks != files[0].seal.networks:
             words = words or f"networks is {there.networks} there and {files[0].seal.networks} in the shards"
-            raise InputError(f"{output} exists and is of another study: {words}; give --overwrite to replace it")
+            raise InputError(
+                f"{output} exists and is of another study: {words}; give {option('overwrite', True)} to replace it"
+            )
         if store.is_complete(output):
             return "already merged, nothing to do"
     target = Target(output, overwrite=True)
     with store.opened(target, lambda sentence: None) as parts:
         if parts.names():
-            raise InputError(f"{parts.folder} holds parts of an unfinished run; finish it, or name another -o")
+            raise InputError(
+                f"{parts.folder} holds parts of an unfinished run; finish it, or name another {option('path')}"
+            )
         try:
             lacking = _assemble(files, target.path, parts.folder, partial)
         except OSError as error:
@@ -85,23 +89,26 @@ def check_together(files: Sequence[ShardFile]) -> None:
         if file.seal.networks != first.seal.networks:
             raise InputError(
                 f"{file.path} is of {file.seal.networks} networks, {first.path} of {first.seal.networks}; "
-                "shards must be made with the same --networks"
+                f"shards must be made with the same {option('networks')}"
             )
         for name in file.names:
-            before = owner.setdefault((name.case, name.number), file.path)
+            before = owner.setdefault((name.case, name.first), file.path)
             if before != file.path:
-                raise InputError(f"{file.path} and {before} both hold part {name.number} of case {name.case}; give one")
+                raise InputError(
+                    f"{file.path} and {before} both hold networks {name.first} to {name.end - 1} of case {name.case}; "
+                    "give one"
+                )
 
 
 def missing(files: Sequence[ShardFile]) -> str:
-    """Which shards are missing, in words; empty where every part of the study is there."""
-    wanted = parts_wanted(files[0])
-    present = {(name.case, name.number) for file in files for name in file.names}
-    lacking = sum(wanted) - sum(number < wanted[case] for case, number in present)
+    """Which shards are missing, in words; empty where all networks of every case are there."""
+    seal = files[0].seal
+    wanted = seal.networks * len(seal.methods)
+    lacking = wanted - sum(name.networks for file in files for name in file.names)
     if not lacking:
         return ""
     counts = {file.shard.of for file in files}
-    words = f"{lacking} of {sum(wanted)} parts are missing"
+    words = f"{lacking} of {counted(wanted, 'network')} are missing"
     if len(counts) == 1:
         of = counts.pop()
         there = {file.shard.number for file in files}
@@ -120,7 +127,7 @@ def _assemble(files: Sequence[ShardFile], output: Path, folder: Path, partial: b
     """
     lacking = missing(files)
     if lacking and not partial:
-        raise Unfinished(f"{lacking}; make them, or give --partial to merge what is there")
+        raise Unfinished(f"{lacking}; make them, or give {option('partial', True)} to merge what is there")
     state = "running" if lacking else "complete"
     assembly.assemble_file(files[0].head, ShardParts(files), output, folder, {"state": state})
     return lacking

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcflow import machine
+from mcflow.bounds import share, whole_number
 from mcflow.errors import InputError, as_path
 from mcflow.files import assembly
 from mcflow.files import target as store
@@ -93,11 +94,10 @@ class Options:
     crew: Crew | None = None
 
     def __post_init__(self) -> None:
-        if self.threads is not None and self.threads < 1:
-            raise InputError(f"threads = {self.threads} is out of range; it must be at least 1")
+        if self.threads is not None:
+            object.__setattr__(self, "threads", whole_number("threads", self.threads, 1))
         if self.until_error is not None:
-            if not 0 < self.until_error < 1:
-                raise InputError(f"until_error = {self.until_error} is out of range; it must be between 0 and 1")
+            share("until_error", self.until_error)
             if self.shard is not None:
                 raise InputError("until_error looks at all networks, a shard has some; give one of the two")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,8 @@ from mcflow.files.part_folder import Parts, usable
 from mcflow.plan import Prepared
 from mcflow.plural import counted
 from mcflow.quantities import ALL
-from mcflow.statistics import summaries
+from mcflow.sampling.fold import Folding, KeptRows
+from mcflow.sampling.part import Part, fold
 from mcflow.statistics.summaries import Accumulator
 
 _FIRST_LOOK = 128  # under this many networks the standard error itself is a guess
@@ -59,23 +61,23 @@ def looks(prepared: Prepared) -> list[int]:
 def worst_relative_error(prepared: Prepared, parts: Parts) -> float:
     """The largest standard error over mean of any case's second moment in any layer; infinite where one is unknown."""
     worst = 0.0
-    chosen, prefixes, _ = usable(parts.names())
-    for number in range(len(prepared.jobs)):
-        names = sorted(name for (case, _), name in chosen.items() if case == number)
-        names = [*([prefixes[number]] if number in prefixes else []), *names]
-        folded: dict[str, Accumulator] = {}
-        for name in names:
-            part, _ = part_image.decode(parts.read(name))
-            for quantity in SECOND_MOMENTS:
-                if part.rows is not None and quantity in part.rows:
-                    here = summaries.accumulate(part.rows[quantity], False, part.log2.get(quantity))
-                elif part.accumulators is not None and quantity in part.accumulators:
-                    here = part.accumulators[quantity]
-                else:
-                    continue
-                folded[quantity] = summaries.merge(folded[quantity], here) if quantity in folded else here
-        worst = max([worst, *(_relative(of) for of in folded.values())])
+    chosen, _ = usable(parts.names())
+    for number, job in enumerate(prepared.jobs):
+        found = _folded((part_image.decode(parts.read(name)) for name in chosen.get(number, [])), job.group)
+        worst = max([worst, *(_relative(of) for name, of in found.items() if name in SECOND_MOMENTS)])
     return worst
+
+
+def _folded(parts: Iterable[Part], group: int) -> dict[str, Accumulator]:
+    """The accumulators of all networks of some parts, ascending."""
+    folding, kept = Folding(group, sketched=False), []
+    for part in parts:
+        if part.rows is None:
+            kept.append(part)
+        else:
+            rows = {name: rows for name, rows in part.rows.items() if name in SECOND_MOMENTS}
+            folding.add_groups(KeptRows(rows, part.log2))
+    return folding.result() if not kept else fold(kept).accumulators or {}
 
 
 def _relative(of: Accumulator) -> float:

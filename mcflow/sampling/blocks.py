@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.quantities import ALL, NAMES
+from mcflow.quantities import NAMES
 from mcflow.statistics import magnitudes
 
 Floats = NDArray[np.float64]
@@ -35,24 +34,6 @@ class Block:
     @property
     def count(self) -> int:
         return len(next(iter(self.rows.values())))
-
-
-def scale(rows: dict[str, Floats], exponents: Sequence[Floats | None]) -> dict[str, Floats]:
-    """Multiply ``rows`` in place by the powers of two that a device left out; returns the logarithms where needed.
-
-    ``exponents`` are those of h, x, d and the layer's inputs, (count, layer) whole numbers; what is not known, as that
-    of d without a backward pass, is None.
-    """
-    log2: dict[str, Floats] = {}
-    for name, powers in ((quantity.name, quantity.powers) for quantity in ALL if quantity.has_size):
-        pairs = zip(powers, exponents, strict=True)
-        terms = [power * exponent for power, exponent in pairs if power and exponent is not None and exponent.any()]
-        if name not in rows or not terms:
-            continue
-        rows[name], found = magnitudes.from_powers(rows[name], functools.reduce(np.add, terms))
-        if found is not None:
-            log2[name] = found
-    return log2
 
 
 def join(blocks: Sequence[Block]) -> Block:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from mcflow.errors import InputError
 from mcflow.kernels.recorded import BINS, SUMS
 from mcflow.methods import registry as methods
+from mcflow.sampling import walks
 from mcflow.sampling.arguments import exponent_of, group_of, parameter_of, split
-from mcflow.sampling.blocks import Block
-from mcflow.sampling.compiler import compiler
-from mcflow.sampling.rows import Sizes, block_of
+from mcflow.sampling.compiler import compiler, why_not_compiled
+from mcflow.sampling.recorded import Recorded, Sizes
 
 if TYPE_CHECKING:
     from mcflow.activations.registry import Activation
@@ -53,7 +53,7 @@ def most_threads() -> int:
     return int(compiler().config.NUMBA_NUM_THREADS)
 
 
-def simulate(
+def record(
     case: Case,
     inputs: NDArray[np.float64],
     seed: int,
@@ -63,15 +63,16 @@ def simulate(
     method: str,
     backward: bool,
     plan: Plan,
-) -> Block:
-    """Statistics of the networks first .. first + count - 1 of a case: ``sample.simulate`` on the processor."""
+) -> Recorded:
+    """What the networks first .. first + count - 1 of a case leave: ``sample.record`` on the processor."""
     from threadpoolctl import threadpool_limits
 
-    from mcflow.kernels.cpu import chain, collapsed, direct, launch, one_input
+    from mcflow.kernels.cpu import direct, launch
     from mcflow.kernels.cpu.sums import RECORDED
     from mcflow.kernels.cpu.tuples import Block as KernelBlock
     from mcflow.kernels.cpu.tuples import Memory
 
+    walk = walks.walk_of(method, len(inputs) == 1 and case.rule.distribution.is_gaussian)
     layers = len(case.widths)
     lanes = max(1, min(threads(), count))
     rows = np.empty((RECORDED, count, layers))
@@ -81,17 +82,10 @@ def simulate(
     if methods.get(method).makes_weights:
         size = direct.floats_for(arguments[1], len(inputs), _kept_weights(case) if backward else 0)
     memory = Memory(backward, _lines(lanes, size), np.empty((0, 0, 0, 0), np.float32))
-    simple = len(inputs) == 1 and case.rule.distribution.is_gaussian
-    walk, filled, are_means = {
-        "direct": (direct.walk, range(SUMS), False),
-        # of one input and normal weights the same numbers, sooner
-        "collapsed": (one_input.walk if simple else collapsed.walk, range(SUMS), False),
-        "chain": (chain.walk, chain.FILLED, True),
-    }[method]
     with threadpool_limits(1, "blas"):  # the threads are ours; a BLAS of several would also change the bits
-        launch.simulate(walk, KernelBlock(*arguments, memory), rows, counts)
-    sizes = Sizes.of(case, inputs.shape[1], are_means)
-    return block_of(first, rows[:SUMS], rows[SUMS:], counts.sum(axis=0), sizes, filled, backward)
+        launch.simulate(walk.compiled, KernelBlock(*arguments, memory), rows, counts)
+    sizes = Sizes.of(case, inputs.shape[1], walk.are_means)
+    return Recorded(first, rows[:SUMS], rows[SUMS:], counts.sum(axis=0), sizes, walk.filled, backward)
 
 
 def kernel_arguments(case: Case, inputs: NDArray[np.float64], seed: int, first: int, plan: Plan) -> Any:
@@ -178,36 +172,31 @@ def _inputs(case: Case, inputs: NDArray[np.float64]) -> Any:
 def _nonlinearity(activation: Activation) -> Any:
     from mcflow.activations.registry import ends_of
     from mcflow.kernels.cpu import activations
-    from mcflow.kernels.cpu.nonlinearity import Nonlinearity
+    from mcflow.kernels.cpu.tuples import Nonlinearity
 
-    if activation.scalar is None:
-        address, slopes = activations.address_of(activation.kind), activations.address_of_slopes(activation.kind)
-    else:
-        address, slopes = _addresses_of_user(activation)
-    return Nonlinearity(address, parameter_of(activation), *ends_of(activation), slopes)
+    code = activations.code_of(activation.kind) if activation.scalar is None else _code_of_user(activation)
+    return Nonlinearity(code.address, parameter_of(activation), *ends_of(activation), code.slopes)
 
 
 def compile_activation(activation: Activation) -> None:
     """Compile a user's own functions before anything is written; InputError where they cannot be."""
     if not activation.is_builtin:
-        _addresses_of_user(activation)
+        _code_of_user(activation)
 
 
-def _addresses_of_user(activation: Activation) -> tuple[int, int]:
+def _code_of_user(activation: Activation) -> Any:
     """Compile a user's own functions and the loop of their slopes; InputError where Numba cannot."""
-    from numba.core.errors import NumbaError
-
     from mcflow.kernels.cpu import activations
 
     assert activation.scalar is not None
     try:
         key = f"{activation.name} {activation.fingerprint()} {id(activation.scalar[0])}"
         phi, dphi = activation.scalar
-        return activations.address_of_user(key, phi, dphi), activations.address_of_user_slopes(key, dphi)
-    except NumbaError as error:
-        reason = str(error).strip().splitlines()[-1].strip() or type(error).__name__
+        return activations.code_of_user(key, phi, dphi)
+    except Exception as error:  # Numba raises what its own code does on what it was not made for
         raise InputError(
-            f"activation {activation.name!r} cannot be compiled ({reason}); use floats, arithmetic and math only"
+            f"activation {activation.name!r} cannot be compiled ({why_not_compiled(error)}); use arithmetic, if, math "
+            "and such functions of NumPy as np.tanh on one float, and call no other function of your own"
         ) from None
 
 
@@ -231,7 +220,7 @@ def describe() -> dict[str, Any]:
     features = llvm.get_host_cpu_features()
     simd = [name for name in ("avx512f", "avx2", "avx", "sse4.2", "neon") if features.get(name)]
     return {
-        "cpu": llvm.get_host_cpu_name(),
+        "name": llvm.get_host_cpu_name(),
         "simd": simd,
         "cores": os.cpu_count(),
         "threads": numba.config.NUMBA_NUM_THREADS,

@@ -1,4 +1,4 @@
-"""Blocks of networks on one GPU: what their kernel is told, and the rows that come back."""
+"""Blocks of networks on one GPU: what their kernel is told, and the sums that come back."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.errors import InputError, Unfinished
+from mcflow.errors import InputError, Unfinished, option
 from mcflow.kernels.recorded import BINS, SUMS
 from mcflow.sampling.arguments import exponent_of, group_of, parameter_of, split
-from mcflow.sampling.blocks import Block
-from mcflow.sampling.rows import Sizes, block_of
+from mcflow.sampling.compiler import why_not_compiled
+from mcflow.sampling.recorded import Recorded, Sizes
 
 if TYPE_CHECKING:
     from mcflow.activations.registry import Activation
@@ -27,7 +27,7 @@ def why_not(case: Case, method: str) -> str:
     return "" if method in METHODS else f"method {method} has no kernel there, and is quick on the processor"
 
 
-def simulate(
+def record(
     case: Case,
     inputs: NDArray[np.float64],
     seed: int,
@@ -38,8 +38,8 @@ def simulate(
     backward: bool,
     plan: Plan,
     threads: int | None = None,
-) -> Block:
-    """What ``sample.simulate`` promises, on the current GPU. ``threads`` of a block are for tests.
+) -> Recorded:
+    """What ``sample.record`` promises, on the current GPU. ``threads`` of a block are for tests.
 
     Where memory is short, fewer blocks of threads run at a time. Raises Unfinished where the device is lost.
     """
@@ -56,25 +56,22 @@ def simulate(
             total = counts.copy_to_host().astype(np.int64)
             break
         except Exception as error:
-            if _is_a(error, "NumbaError") and case.nonlinearity.scalar is not None:
-                raise InputError(
-                    f"activation {case.activation!r} cannot be compiled for the GPU ({_last_line(error)}); "
-                    "use floats, arithmetic and math only, or --device cpu"
-                ) from None
             if not _is_a(error, "CudaDriverError", "CudaAPIError", "CudaRuntimeError", "CUDAError"):
+                if case.nonlinearity.scalar is not None:
+                    raise InputError(_not_compiled(case.activation, error)) from None
                 raise
             if "OUT_OF_MEMORY" not in str(error).upper():
                 sentence = f"the GPU was lost ({_last_line(error)}); the parts written so far are whole"
                 raise Unfinished(sentence) from None
             if blocks == 1:
                 raise Unfinished(
-                    "the GPU has too little memory for one network of this case; give --device cpu, or a smaller "
-                    "width, depth or batch"
+                    f"the GPU has too little memory for one network of this case; give {option('device', 'cpu')}, or a "
+                    "smaller width, depth or batch"
                 ) from None
             blocks //= 2
             counts = cuda.to_device(np.zeros((2, layers, BINS), np.int32))
     sizes = Sizes.of(case, inputs.shape[1])
-    return block_of(first, sums, exponents, total, sizes, range(SUMS), backward)
+    return Recorded(first, sums, exponents, total, sizes, range(SUMS), backward)
 
 
 def work_of(
@@ -83,7 +80,7 @@ def work_of(
     """A case as its kernel takes it: the kernel, its plan, and the arguments that all launches share."""
     from mcflow.kernels.cuda import build
     from mcflow.kernels.cuda._compile import SIMULATED, cuda
-    from mcflow.kernels.cuda.tuples import Inputs, Layers, Work
+    from mcflow.kernels.cuda.tuples import Architecture, Inputs, Work
 
     if SIMULATED and threads is None:
         threads = _SIMULATED_THREADS
@@ -106,7 +103,7 @@ def work_of(
     return Work(
         kernel_plan,
         build.kernel_for(kernel_plan, key, code),
-        Layers(
+        Architecture(
             cuda.to_device(program.fan_in.astype(np.int32)),
             cuda.to_device(program.width.astype(np.int32)),
             cuda.to_device(mantissa.astype(np.float32)),
@@ -142,6 +139,14 @@ def _nonlinearity(activation: Activation) -> tuple[str, Any, Any]:
 
 
 _user_code: dict[str, Any] = {}
+
+
+def _not_compiled(activation: str, error: Exception) -> str:
+    """What is wrong with a user's function, where the processor may compile it: numba-cuda knows less of NumPy."""
+    return (
+        f"activation {activation!r} cannot be compiled for the GPU ({why_not_compiled(error)}); use arithmetic, if and "
+        f"math, of which it knows more than of NumPy, or {option('device', 'cpu')}"
+    )
 
 
 def _is_a(error: Exception, *names: str) -> bool:

@@ -9,49 +9,52 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcflow.errors import InputError, nearest
-from mcflow.sampling import cpu, cuda, cuda_detection
+from mcflow.errors import InputError, nearest, option
+from mcflow.sampling import cpu, cuda, cuda_detection, walks
 from mcflow.sampling.compiler import require_compiler
 
 if TYPE_CHECKING:
     from mcflow.model.case import Case
-    from mcflow.sampling.blocks import Block
+    from mcflow.sampling.recorded import Recorded
 
 AUTO = "auto"
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where networks are computed. Nothing of it is loaded before ``simulate``, ``reason`` or ``describe``.
+    """Where networks are computed. Nothing of it is loaded before ``record``, ``reason`` or ``describe``.
 
-    ``simulate`` is ``sample.simulate`` there. ``quick_reason`` says why it cannot be used here, as far as that is seen
+    ``record`` is ``sample.record`` there. ``quick_reason`` says why it cannot be used here, as far as that is seen
     at once, and ``reason`` surely; ``why_not(case, method)`` why it has no kernel for a case: all are empty where it
-    does. ``describe`` is for ``mcflow doctor``. ``count`` is how many there are that can be named by number; None where
-    the device is one.
+    does. ``describe`` is its section of ``mcflow doctor``. ``count`` is how many there are that can be named by number;
+    None where the device is one. ``strength``: how many times the work of a processor a part may be, where rows are
+    folded.
     """
 
     name: str
-    simulate: Callable[..., Block]
+    record: Callable[..., Recorded]
     why_not: Callable[[Case, str], str]
     quick_reason: Callable[[], str]
     reason: Callable[[], str]
     describe: Callable[[], dict[str, Any]]
     count: Callable[[], int] | None = None
+    strength: int = 1
 
 
 def _never(*_: object) -> str:
     return ""
 
 
-CPU = Device("cpu", cpu.simulate, _never, _never, _never, cpu.describe)
+CPU = Device("cpu", cpu.record, walks.why_not, _never, _never, cpu.describe)
 CUDA = Device(
     "cuda",
-    cuda.simulate,
+    cuda.record,
     cuda.why_not,
     cuda_detection.quick_reason,
     cuda_detection.reason,
     cuda_detection.describe,
     cuda_detection.count,
+    strength=4,
 )
 # In the order in which ``auto`` takes them; the last is always there, and has a kernel for every case.
 ALL = (CUDA, CPU)
@@ -73,7 +76,7 @@ def choose_device(requested: str) -> str:
         device = get(requested)
         reason = device.reason()
         if reason:
-            raise InputError(f"--device {device.name}: {reason}")
+            raise InputError(f"{option('device', device.name)}: {reason}")
         return device.name
     return next(device.name for device in ALL if not (device.quick_reason() or device.reason()))
 
@@ -100,7 +103,6 @@ def kernels_digest() -> str:
     return found.hexdigest()[:16]
 
 
-def describe() -> dict[str, Any]:
-    """What this machine has, for ``mcflow doctor``: what the processor says, and every other device by its name."""
-    *others, processor = ALL
-    return processor.describe() | {device.name: device.describe() for device in others}
+def describe() -> dict[str, dict[str, Any]]:
+    """What every device says of itself, by its name, for ``mcflow doctor``: the processor first."""
+    return {device.name: device.describe() for device in reversed(ALL)}

@@ -1,88 +1,317 @@
-"""Rows to accumulators by compiled loops, in several threads: bit for bit what ``summaries.accumulate`` makes."""
+"""Networks folded as they come: fixed groups of them by compiled loops, and groups by pairs, whatever the blocks.
+
+A group is ``size`` consecutive networks; groups are merged two by two, then those of two, and so on: a tree that is
+fixed by the numbers of the networks. So neither threads nor blocks nor the sizes of parts change a bit of a summary.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.statistics import sketches, summaries
+from mcflow.sampling import recorded
+from mcflow.sampling.part import Part
+from mcflow.sampling.recorded import Histograms, Recorded
+from mcflow.statistics import magnitudes, moments, sketches, summaries
 from mcflow.statistics.magnitudes import Floats
 from mcflow.statistics.moments import Moments
 from mcflow.statistics.sketches import Sketch
 from mcflow.statistics.summaries import Accumulator
 
-COLUMNS = 64  # whose histograms are counted at a time: they stay in the caches
-_MIDDLE = 500  # exponents of the largest value between which no power of two can leave float64
-_MOST_KEYS = 1 << 14  # keys of a histogram: 256 octaves
+_FEW_KEYS, _MOST_KEYS = 1 << 8, 1 << 12  # of a layer's histogram: 4 octaves, and 64
+_LEAST_KEYS, _ALL_KEYS = 1 << 4, 1 << 20  # of very deep networks: of one layer, and of all
+_NOT_YET = np.iinfo(np.int64)
 
 
-def accumulate(
-    rows: Mapping[str, Floats], log2: Mapping[str, Floats], sketched: bool, threads: int = 1
-) -> dict[str, Accumulator]:
-    """The accumulator of each quantity's (network, layer) rows; ``log2`` of those of which some have left float64.
+class Networks(Protocol):
+    """Networks that are folded: sums of a device (``Recorded``), or rows (``KeptRows``)."""
 
-    ``threads`` share the work and change no bit.
+    @property
+    def count(self) -> int: ...
+    @property
+    def layers(self) -> int: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    def source(self, name: str) -> tuple[Any, Floats, Floats]:
+        """A quantity's recipe, sums and exponents, as ``kernels/cpu/fold.py`` takes them."""
+        ...
+
+    def values(self, name: str, networks: slice) -> tuple[Floats, Floats | None]:
+        """(network, layer) numbers of a quantity, of any magnitude."""
+        ...
+
+    def far(self, name: str) -> NDArray[np.bool_] | None:
+        """(network, layer) where a number of the source has left float64; None where none has."""
+        ...
+
+
+@dataclass(frozen=True)
+class KeptRows:
+    """Rows by quantity, (network, layer), and logarithms of those of which some have left float64."""
+
+    rows: Mapping[str, Floats]
+    log2: Mapping[str, Floats]
+
+    @property
+    def count(self) -> int:
+        return len(next(iter(self.rows.values())))
+
+    @property
+    def layers(self) -> int:
+        return next(iter(self.rows.values())).shape[1]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.rows)
+
+    def source(self, name: str) -> tuple[Any, Floats, Floats]:
+        from mcflow.kernels.cpu.fold import Recipe
+
+        rows = np.ascontiguousarray(self.rows[name])
+        recipe = Recipe(np.zeros(1, np.int64), np.empty(0, np.int64), 0.0, np.ones(self.layers), np.zeros(4))
+        return recipe, rows[np.newaxis], np.empty((4, 0, 0))
+
+    def values(self, name: str, networks: slice) -> tuple[Floats, Floats | None]:
+        values, log2 = self.rows[name][networks], self.log2.get(name)
+        return values, None if log2 is None else magnitudes.needed(values, log2[networks])
+
+    def far(self, name: str) -> NDArray[np.bool_] | None:
+        log2 = self.log2.get(name)
+        return None if log2 is None else magnitudes.lost(self.rows[name], log2)
+
+
+@dataclass(frozen=True)
+class Node:
+    """Consecutive networks folded: moments of values and of logarithms, and zeros, each (quantity, layer)."""
+
+    value: Moments
+    logarithm: Moments
+    zeros: NDArray[np.int64]
+
+
+class Folding:
+    """Consecutive networks of one case on their way to one ``Accumulator`` of each quantity.
+
+    ``size`` networks make a group, ``threads`` share the work. ``sketched``: with a histogram for quantiles.
     """
-    if threads == 1 or len(rows) == 1:
-        return {name: _of_quantity(values, log2.get(name), sketched) for name, values in rows.items()}
-    with ThreadPoolExecutor(threads) as pool:
-        found = pool.map(_of_quantity, rows.values(), [log2.get(name) for name in rows], repeat(sketched))
-        return dict(zip(rows, found, strict=True))
+
+    def __init__(self, size: int, sketched: bool, threads: int = 1) -> None:
+        self._size, self._sketched, self._threads = size, sketched, threads
+        self._columns: dict[str, _Quantity] = {}
+        self._tree = _Tree()
+        self._rest: Recorded | None = None
+        self._last: Node | None = None
+        self._counts = Histograms()
+
+    def add(self, block: Recorded) -> None:
+        """Fold a block's whole groups; what is left of it waits for the next."""
+        self._counts.add(block.histograms)
+        if self._rest is not None:
+            block = recorded.join(self._rest, block)
+        whole = block.count // self._size * self._size
+        self._rest = block.networks(slice(whole, None)) if whole < block.count else None
+        if whole == block.count:
+            self.add_groups(block)
+        elif whole:
+            self.add_groups(block.networks(slice(0, whole)))
+
+    def add_groups(self, block: Networks) -> None:
+        """Fold whole groups; only the last one of all may be shorter."""
+        if not self._columns:
+            self._columns = {name: _Quantity(name, block.layers, self._sketched) for name in block.names}
+        if self._threads == 1:
+            found = [each.fold(block, self._size) for each in self._columns.values()]
+        else:
+            with ThreadPoolExecutor(self._threads) as pool:
+                found = list(pool.map(lambda each: each.fold(block, self._size), self._columns.values()))
+        groups = _stack(found)
+        if block.count % self._size:  # the last group of all has no other half
+            self._last = _some(groups, slice(-1, None))
+            groups = _some(groups, slice(0, -1))
+        self._tree.add(groups)
+
+    def part(self, first: int, count: int) -> Part:
+        """All that blocks have left as one part, after the last of them."""
+        return Part(first, count, None, self.result(), *self._counts.pair)
+
+    def result(self) -> dict[str, Accumulator]:
+        """All of them as one, after the last."""
+        if self._rest is not None:
+            self.add_groups(self._rest)
+            self._rest = None
+        total = self._tree.total(self._last)
+        return {
+            name: Accumulator(
+                _row(total.value, number),
+                _row(total.logarithm, number),
+                total.zeros[number],
+                each.sketch() if self._sketched else None,
+            )
+            for number, (name, each) in enumerate(self._columns.items())
+        }
 
 
-def _of_quantity(values: Floats, log2: Floats | None, sketched: bool) -> Accumulator:
-    """One quantity; by NumPy where it holds what compiled loops do not: numbers beyond float64 or near its ends.
+class _Quantity:
+    """One quantity: its groups by compiled loops, its histogram, and the rare columns that NumPy folds."""
 
-    A single layer too: NumPy sums it in another order.
-    """
-    compiled = _compiled(np.ascontiguousarray(values), sketched) if log2 is None and values.shape[1] > 1 else None
-    return summaries.accumulate(values, sketched, log2) if compiled is None else compiled
+    def __init__(self, name: str, layers: int, sketched: bool) -> None:
+        self._name = name
+        self._most_keys = min(_MOST_KEYS, max(_LEAST_KEYS, 1 << (_ALL_KEYS // layers).bit_length() - 1))
+        self._counts = np.zeros((layers, 2, min(_FEW_KEYS, self._most_keys) if sketched else 0), np.int32)
+        self._low = np.full(layers, -1, np.int64)
+        self._zeros = np.zeros(layers, np.int64)  # of what the histogram counts
+        self._beside: Sketch | None = None
+        self._sketched = sketched
+
+    def fold(self, block: Networks, size: int) -> Node:
+        """(group, layer) numbers of the groups of a block."""
+        from mcflow.kernels.cpu import fold
+
+        groups, layers = -(-block.count // size), block.layers
+        results, odd = np.empty((fold.RESULTS, groups, layers)), np.zeros((groups, layers), np.bool_)
+        far = block.far(self._name)
+        if far is not None:
+            odd |= np.logical_or.reduceat(far, np.arange(0, block.count, size), axis=0)
+        waiting, wanted = np.zeros_like(odd), np.empty((2, layers), np.int64)
+        wanted[0], wanted[1] = _NOT_YET.max, _NOT_YET.min
+        source = block.source(self._name)
+        fold.fold_groups(*source, size, fold.Table(self._counts, self._low, wanted, waiting), results, odd)
+        if waiting.any():
+            self._reach(wanted)
+            beside = waiting & ~self._has_place(wanted)
+            fold.count_waiting(*source, size, fold.Table(self._counts, self._low, wanted, waiting & ~beside))
+            for group in np.flatnonzero(beside.any(axis=1)):
+                values, log2 = block.values(self._name, slice(group * size, (group + 1) * size))
+                self._put_beside(sketches.sketch(np.where(beside[group] & (values != 0), values, np.nan), log2))
+        count, zeros, log_count = (results[of] for of in (fold.COUNT, fold.ZEROS, fold.LOG_COUNT))
+        count[odd], zeros[odd], log_count[odd] = 0, 0, 0
+        self._zeros += zeros.sum(axis=0).astype(np.int64)
+        value = Moments(count.astype(np.int64), results[fold.MEAN], results[fold.SPREAD])
+        logarithm = Moments(log_count.astype(np.int64), results[fold.LOG_MEAN], results[fold.LOG_SPREAD])
+        node = Node(value, logarithm, zeros.astype(np.int64))
+        return self._with_odd(node, odd, block, size) if odd.any() else node
+
+    def _reach(self, wanted: NDArray[np.int64]) -> None:
+        """Longer histograms, so that the keys ``wanted`` have a place in them; but for layers that reach too far."""
+        asks = wanted[1] >= wanted[0]
+        low, high = wanted.copy()
+        keys = self._counts.shape[2]
+        there = self._low >= 0
+        low = np.where(there, np.minimum(low, self._low), low)
+        high = np.where(there, np.maximum(high, self._low + keys - 1), high)
+        fits = asks & (high - low < self._most_keys)
+        if not fits.any():
+            return
+        longest = 1 << int((high - low)[fits].max()).bit_length()
+        keys_now = max(keys, min(self._most_keys, longest))
+        counts = np.zeros((len(low), 2, keys_now), np.int32)
+        start = np.where(fits, np.maximum(0, low - (keys_now - 1 - (high - low)) // 2), self._low)
+        for layer in range(len(low)):
+            shift = self._low[layer] - start[layer] if there[layer] else 0
+            counts[layer, :, shift : shift + keys] = self._counts[layer]
+        self._counts, self._low = counts, start
+
+    def _has_place(self, wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
+        end = self._low + self._counts.shape[2]
+        found: NDArray[np.bool_] = (self._low >= 0) & (wanted[0] >= self._low) & (wanted[1] < end)
+        return found
+
+    def _put_beside(self, some: Sketch) -> None:
+        self._beside = some if self._beside is None else sketches.merge(self._beside, some)
+
+    def _with_odd(self, node: Node, odd: NDArray[np.bool_], block: Networks, size: int) -> Node:
+        """With the groups' layers that hold numbers beyond 2^+-400, by their exponents and logarithms."""
+        arrays = {name: np.array(getattr(node.value, name)) for name in ("count", "mean", "spread")}
+        arrays["exponent"] = np.zeros(odd.shape, np.int64)
+        logs = {name: np.array(getattr(node.logarithm, name)) for name in ("count", "mean", "spread")}
+        zeros = node.zeros.copy()
+        for group in np.flatnonzero(odd.any(axis=1)):
+            values, log2 = block.values(self._name, slice(group * size, (group + 1) * size))
+            values = np.where(odd[group], values, np.nan)
+            log2 = None if log2 is None else np.where(odd[group], log2, np.nan)
+            made = summaries.accumulate(values, self._sketched, log2)
+            for into, of in ((arrays, made.value), (logs, made.logarithm)):
+                for name, array in into.items():
+                    array[group, odd[group]] = np.broadcast_to(getattr(of, name), odd.shape[1:])[odd[group]]
+            zeros[group, odd[group]] = made.zeros[odd[group]]
+            if made.sketch is not None:
+                self._put_beside(made.sketch)
+        return Node(Moments(**arrays), Moments(**logs), zeros)
+
+    def sketch(self) -> Sketch:
+        """The histogram of all that was folded."""
+        found = sketches.from_keys(self._low, self._counts, self._zeros)
+        return found if self._beside is None else sketches.merge(found, self._beside)
 
 
-def _compiled(values: Floats, sketched: bool) -> Accumulator | None:
-    from mcflow.kernels.cpu import fold
+class _Tree:
+    """Groups merged by pairs: what waits for its other half, by the number of groups in it."""
 
-    bits = values.view(np.int64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        logs = np.log(values)
-    first = np.empty((fold.RESULTS, values.shape[1]))
-    fold.first_pass(values, logs, bits, first)
-    size, log_size = (np.frexp(first[of])[1].astype(np.int64) - 1 for of in (fold.LARGEST, fold.LARGEST_LOG))
-    odd = (first[fold.MOST_KEY] >= fold.INFINITE) | (first[fold.LEAST_KEY] < fold.LEAST_NORMAL)
-    if odd.any() or np.abs(size).max() > _MIDDLE:
-        return None
-    count, positive, zeros = (first[of].astype(np.int64) for of in (fold.COUNT, fold.POSITIVE, fold.ZEROS))
-    unit, log_unit = np.ldexp(1.0, -size), np.ldexp(1.0, -log_size)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        centre, log_centre = first[fold.SUM] * unit / count, first[fold.LOG_SUM] * log_unit / positive
-    squares = np.empty((2, values.shape[1]))
-    fold.second_pass(values, logs, unit, centre, log_unit, log_centre, squares)
-    sketch = _sketch(values, first[fold.LEAST_KEY], first[fold.MOST_KEY], zeros) if sketched else None
-    return Accumulator(
-        _moments(count, centre, squares[0], size), _moments(positive, log_centre, squares[1], log_size), zeros, sketch
+    def __init__(self) -> None:
+        self._waiting: list[Node | None] = []
+
+    def add(self, groups: Node) -> None:
+        """Take (group, quantity, layer) numbers of consecutive groups."""
+        level = 0
+        while len(groups.zeros):
+            if level == len(self._waiting):
+                self._waiting.append(None)
+            before = self._waiting[level]
+            if before is not None:
+                groups = _chain([before, groups])
+            pairs = len(groups.zeros) // 2
+            self._waiting[level] = _some(groups, slice(2 * pairs, None)) if len(groups.zeros) % 2 else None
+            groups = merge(_some(groups, slice(0, 2 * pairs, 2)), _some(groups, slice(1, 2 * pairs, 2)))
+            level += 1
+
+    def total(self, last: Node | None) -> Node:
+        """All groups as one, larger sets before smaller, and ``last`` at last: (quantity, layer) numbers."""
+        nodes = [node for node in [*reversed(self._waiting), last] if node is not None]
+        total = nodes[0]
+        for node in nodes[1:]:
+            total = merge(total, node)
+        return Node(_row(total.value, 0), _row(total.logarithm, 0), total.zeros[0])
+
+
+def merge(first: Node, second: Node) -> Node:
+    """Two disjoint sets of networks as one."""
+    return Node(
+        moments.merge(first.value, second.value),
+        moments.merge(first.logarithm, second.logarithm),
+        first.zeros + second.zeros,
     )
 
 
-def _moments(count: NDArray[np.int64], centre: Floats, squares: Floats, size: NDArray[np.int64]) -> Moments:
-    back = np.ldexp(1.0, size)
-    return Moments(count, np.where(count > 0, centre * back, np.nan), np.where(count > 0, np.sqrt(squares) * back, 0.0))
+def _stack(nodes: Sequence[Node]) -> Node:
+    """(group, layer) numbers of several quantities as (group, quantity, layer) ones."""
+    return _joined(nodes, lambda arrays: np.stack(arrays, axis=1))
 
 
-def _sketch(values: Floats, least: Floats, most: Floats, zeros: NDArray[np.int64]) -> Sketch:
-    """The sketch of all columns by counting keys, a few columns at a time; sorted where they reach too far for that."""
-    from mcflow.kernels.cpu import fold
+def _chain(nodes: Sequence[Node]) -> Node:
+    return _joined(nodes, np.concatenate)
 
-    low, keys = least.astype(np.int64), int((most - least).max(initial=0.0)) + 1
-    if keys > _MOST_KEYS:
-        return sketches.sketch(values)
-    bits, parts = values.view(np.int64), []
-    for start in range(0, len(low), COLUMNS):
-        some = slice(start, start + COLUMNS)
-        counts = np.zeros((len(low[some]), 2, max(1, keys)), np.int64)
-        fold.count_keys(bits[:, some], low[some], counts)
-        parts.append(sketches.from_keys(low[some], counts, zeros[some]))
-    return sketches.side_by_side(parts, COLUMNS)
+
+def _joined(nodes: Sequence[Node], join: Any) -> Node:
+    parts = []
+    for of in ("value", "logarithm"):
+        these = [getattr(node, of) for node in nodes]
+        exponent: Any = 0
+        if any(np.any(each.exponent) for each in these):
+            exponent = join([np.broadcast_to(each.exponent, each.count.shape) for each in these])
+        count, mean, spread = (join([getattr(each, name) for each in these]) for name in ("count", "mean", "spread"))
+        parts.append(Moments(count, mean, spread, exponent))
+    return Node(parts[0], parts[1], join([node.zeros for node in nodes]))
+
+
+def _some(groups: Node, chosen: slice) -> Node:
+    return Node(_row(groups.value, chosen), _row(groups.logarithm, chosen), groups.zeros[chosen])
+
+
+def _row(of: Moments, chosen: int | slice) -> Moments:
+    exponent = of.exponent[chosen] if isinstance(of.exponent, np.ndarray) else of.exponent
+    return Moments(of.count[chosen], of.mean[chosen], of.spread[chosen], exponent if np.any(exponent) else 0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow.bounds import whole_number
 from mcflow.errors import InputError
 from mcflow.methods import choice, registry
 from mcflow.model.case import Case, require_case
@@ -14,6 +15,8 @@ from mcflow.model.study import MAX_NETWORKS, MAX_SEED
 from mcflow.sampling import compiler, drawn
 
 _DRAWN = " or ".join(repr(method.name) for method in reversed(registry.ALL) if method.can_be_drawn)
+
+_NAMED = 4  # matrices whose shapes a prompt shows
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,12 @@ class Network:
     inputs: NDArray[np.float64]
     output_gradient: NDArray[np.float64]
 
+    def __repr__(self) -> str:
+        shapes = " ".join(f"{n}x{n_in}" for n, n_in in (weights.shape for weights in self.weights[:_NAMED]))
+        more = "" if len(self.weights) <= _NAMED else f" and {len(self.weights) - _NAMED} more"
+        batch, features = self.inputs.shape
+        return f"<mcflow.Network of weights {shapes}{more}; inputs: {batch} of {features} features>"
+
 
 def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> Network:
     """Draw network ``network`` of a study with that seed again: plain NumPy propagation of it gives its row.
@@ -41,10 +50,7 @@ def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> N
     require_case(case, "draw")
     if method != choice.AUTO and not registry.get(method).can_be_drawn:
         raise InputError(f"a {method} of norms has no weights to draw; draw the network by method {_DRAWN}")
-    if not 0 <= seed <= MAX_SEED:
-        raise InputError(f"seed = {seed} is out of range; it must be between 0 and {MAX_SEED}")
-    if not 0 <= network < MAX_NETWORKS:
-        raise InputError(f"network = {network} is out of range; it must be between 0 and {MAX_NETWORKS - 1}")
+    seed, network = whole_number("seed", seed, 0, MAX_SEED), whole_number("network", network, 0, MAX_NETWORKS - 1)
     compiler.require_compiler()
     from mcflow.inputs.case_inputs import inputs_of
 

@@ -1,15 +1,15 @@
-"""One part of a case: the rows of a fixed range of its networks, or what they fold to."""
+"""One part of a case: the rows of consecutive networks, or what they fold to."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.sampling.blocks import Block
-from mcflow.sampling.cpu import threads
-from mcflow.sampling.fold import accumulate
+from mcflow.sampling.recorded import Pair, added
 from mcflow.statistics import summaries
 from mcflow.statistics.magnitudes import Floats
 from mcflow.statistics.summaries import Accumulator
@@ -32,34 +32,59 @@ class Part:
     gradient_counts: NDArray[np.int64] | None
     log2: dict[str, Floats] = field(default_factory=dict)
 
+    @property
+    def histograms(self) -> Pair:
+        """The two counts."""
+        return self.preactivation_counts, self.gradient_counts
 
-def from_block(block: Block, keep: str) -> Part:
-    """The part that a block of rows makes: the rows themselves, or what the threads of this process fold them to."""
-    rows = block.rows if keep == "networks" else None
-    accumulators = None
-    if rows is None:
-        accumulators = accumulate(block.rows, block.log2, sketched=True, threads=threads())
-    log2 = {} if rows is None else block.log2
-    return Part(block.first, block.count, rows, accumulators, block.preactivation_counts, block.gradient_counts, log2)
+    @property
+    def end(self) -> int:
+        """The network after the last."""
+        return self.first + self.count
 
 
-def fold(parts: list[Part]) -> Part:
-    """One part of consecutive ones that hold accumulators, merged in their order; ValueError where one is missing."""
-    total = parts[0]
-    for part in parts[1:]:
-        if total.accumulators is None or part.accumulators is None or total.first + total.count != part.first:
-            raise ValueError("parts that do not follow each other cannot be folded")
-        merged = {name: summaries.merge(of, part.accumulators[name]) for name, of in total.accumulators.items()}
-        total = Part(
-            total.first,
-            total.count + part.count,
-            None,
-            merged,
-            _add(total.preactivation_counts, part.preactivation_counts),
-            _add(total.gradient_counts, part.gradient_counts),
-        )
+def of_rows(block: Block) -> Part:
+    """The part that keeps the rows of a block."""
+    return Part(
+        block.first, block.count, block.rows, None, block.preactivation_counts, block.gradient_counts, block.log2
+    )
+
+
+def are_halves(first: int, end: int, second: int, last: int) -> bool:
+    """Whether the networks ``first`` .. ``end`` - 1 and ``second`` .. ``last`` - 1 are halves of what is folded as one.
+
+    A set of groups that is folded is as long as a power of two of them, and starts at a multiple of its length.
+    """
+    length = end - first
+    return end == second and last - second == length and first % (2 * length) == 0
+
+
+def halves_merged(parts: Iterable[Part]) -> list[Part]:
+    """Parts that hold accumulators, ascending, with every two halves merged: as few as there can be."""
+    merged: list[Part] = []
+    for part in parts:
+        merged.append(part)
+        while len(merged) > 1 and are_halves(*(n for part in merged[-2:] for n in (part.first, part.end))):
+            merged[-2:] = [merge(*merged[-2:])]
+    return merged
+
+
+def fold(parts: Iterable[Part]) -> Part:
+    """All networks of parts that hold accumulators, ascending, as one; the same bits however they were divided."""
+    total, *others = halves_merged(parts)
+    for part in others:
+        total = merge(total, part)
     return total
 
 
-def _add(first: NDArray[np.int64] | None, second: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
-    return second if first is None else first if second is None else first + second
+def merge(first: Part, second: Part) -> Part:
+    """Two parts that hold accumulators as one; ValueError where the second does not come after the first."""
+    if first.accumulators is None or second.accumulators is None or first.end > second.first:
+        raise ValueError("parts that do not follow each other cannot be folded")
+    return Part(
+        first.first,
+        first.count + second.count,
+        None,
+        {name: summaries.merge(of, second.accumulators[name]) for name, of in first.accumulators.items()},
+        *added(first.histograms, second.histograms),
+    )

@@ -2,82 +2,86 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mcflow import quantities
-from mcflow.quantities import Quantity
-from mcflow.sampling.arguments import group_of
-from mcflow.sampling.blocks import Block, Floats, scale
-
-if TYPE_CHECKING:
-    from mcflow.model.case import Case
+from mcflow.sampling.blocks import Block
+from mcflow.sampling.part import Part
+from mcflow.sampling.recorded import Histograms, Pair, Recorded
+from mcflow.statistics import magnitudes
+from mcflow.statistics.magnitudes import Floats
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """What sums are divided by: ``units`` (layer,) numbers that a sum is over, ``fan_in`` (layer,), inputs, groups."""
-
-    units: Floats
-    fan_in: NDArray[np.int64]
-    inputs: int
-    group: int
-
-    @classmethod
-    def of(cls, case: Case, features: int, are_means: bool = False) -> Sizes:
-        """Of a case; ``are_means`` where the sums are over the units, and divided by them already."""
-        program = case.program_for(features)
-        units = np.ones(program.depth) if are_means else (program.width * case.batch).astype(np.float64)
-        return cls(units, program.fan_in, case.batch, group_of(case))
+def block_of(recorded: Recorded, threads: int = 1) -> Block:
+    """The rows of a block, by compiled loops in several threads; ``threads`` change no bit."""
+    rows = {name: np.empty((recorded.count, recorded.layers)) for name in recorded.names}
+    log2 = _fill(rows, recorded, threads)
+    return Block(recorded.first, rows, *recorded.histograms, log2)
 
 
-def block_of(
-    first: int,
-    sums: Floats,
-    exponents: Floats,
-    counts: NDArray[np.int64],
-    sizes: Sizes,
-    filled: Iterable[int],
-    backward: bool,
-) -> Block:
-    """The block that starts at network ``first``, from what a device left of it; ``sums`` are overwritten.
+def _fill(rows: dict[str, Floats], recorded: Recorded, threads: int) -> dict[str, Floats]:
+    """Put (network, layer) values into ``rows``; returns the logarithms of the quantities that left float64."""
+    if threads == 1:
+        found = [_fill_one(recorded, name, rows[name]) for name in rows]
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            found = list(pool.map(lambda name: _fill_one(recorded, name, rows[name]), rows))
+    return {name: log2 for name, log2 in zip(rows, found, strict=True) if log2 is not None}
 
-    ``sums`` (column, network, layer) and ``exponents`` are in the order of ``kernels/recorded.py``, of which the
-    device has ``filled`` some sums; ``counts`` is (2, layer, bin).
+
+def _fill_one(recorded: Recorded, name: str, into: Floats) -> Floats | None:
+    """One quantity; by NumPy, which is rare, where a number leaves float64."""
+    from mcflow.kernels.cpu import fold
+
+    if fold.make_rows(*recorded.source(name), into):
+        return None
+    into[...], log2 = recorded.values(name, slice(None))
+    return log2
+
+
+class Keeping:
+    """Consecutive networks of one case on their way to one part of ``count`` rows.
+
+    ``start`` holds its first rows where they are there already; ``threads`` share the work.
     """
-    wanted = quantities.given(sizes.inputs, backward, filled)
-    made: dict[str, Floats] = {}
-    with np.errstate(all="ignore"):  # nothing over nothing, and what has left float64
-        # those that share a sum with others first: what is left of a sum at last is made in its place
-        uses = Counter(column for quantity in wanted for column in quantity.sums)
-        for quantity in sorted(wanted, key=lambda quantity: -len(quantity.sums)):
-            made[quantity.name] = _row(quantity, sums, sizes, uses)
-    rows = {quantity.name: made[quantity.name] for quantity in wanted}
-    of_h, of_x, of_d, below = exponents
-    log2 = scale(rows, [of_h, of_x, of_d if backward else None, below if backward else None])
-    return Block(first, rows, counts[0], counts[1] if backward else None, log2)
 
+    def __init__(self, count: int, start: Block | None, threads: int = 1) -> None:
+        self._count, self._threads = count, threads
+        self._rows: dict[str, Floats] = {}
+        self._log2: dict[str, Floats] = {}
+        self._counts = Histograms()
+        self._done = 0
+        if start is not None:
+            self._begin(list(start.rows), len(next(iter(start.rows.values()))[0]))
+            for name, values in start.rows.items():
+                self._rows[name][: start.count] = values
+            self._end(start.count, start.log2, (start.preactivation_counts, start.gradient_counts))
 
-def _row(quantity: Quantity, sums: Floats, sizes: Sizes, uses: Counter[int]) -> Floats:
-    """(network, layer) values without their power of two; ``uses``: how many quantities still take each column."""
-    uses.subtract(quantity.sums)
-    if len(quantity.sums) == 1:
-        column = quantity.numerator[0]
-        top = sums[column].copy() if uses[column] else sums[column]
-    else:
-        top = math.prod((sums[column] for column in quantity.numerator), start=np.ones(()))
-        for column in quantity.denominator:
-            top /= sums[column]
-    if quantity.divisor == "pairs":  # |sum of g unit vectors|^2 = g + 2 (sum of the cosines of their pairs)
-        vectors = sizes.inputs // sizes.group * sizes.group
-        top -= vectors
-        top /= vectors * (sizes.group - 1)
-    else:
-        top /= sizes.units if quantity.divisor == "units" else sizes.units * sizes.fan_in
-    return top
+    def add(self, block: Recorded) -> None:
+        """Keep the rows of the networks that come next."""
+        if not self._rows:
+            self._begin(block.names, block.layers)
+        here = slice(self._done, self._done + block.count)
+        log2 = _fill({name: rows[here] for name, rows in self._rows.items()}, block, self._threads)
+        self._end(block.count, log2, block.histograms)
+
+    def _begin(self, names: Sequence[str], layers: int) -> None:
+        self._rows = {name: np.empty((self._count, layers)) for name in names}
+
+    def _end(self, count: int, log2: Mapping[str, Floats], histograms: Pair) -> None:
+        """Logarithms from the first block on that needs them, and then of all."""
+        here = slice(self._done, self._done + count)
+        for name, rows in self._rows.items():
+            if name in log2 and name not in self._log2:
+                self._log2[name] = np.empty_like(rows)
+                self._log2[name][: self._done] = magnitudes.log2_of(rows[: self._done])
+            if name in self._log2:
+                self._log2[name][here] = log2[name] if name in log2 else magnitudes.log2_of(rows[here])
+        self._counts.add(histograms)
+        self._done += count
+
+    def part(self, first: int, count: int) -> Part:
+        """All of them, after the last."""
+        return Part(first, count, self._rows, None, *self._counts.pair, self._log2)

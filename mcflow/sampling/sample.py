@@ -8,11 +8,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.sampling import devices
+from mcflow.sampling.rows import block_of
 
 if TYPE_CHECKING:
     from mcflow.model.case import Case
     from mcflow.sampling.bins import Plan
     from mcflow.sampling.blocks import Block
+    from mcflow.sampling.recorded import Recorded
+
+
+def record(
+    case: Case,
+    inputs: NDArray[np.float64],
+    seed: int,
+    first: int,
+    count: int,
+    *,
+    method: str = "direct",
+    device: str = "cpu",
+    backward: bool = True,
+    plan: Plan,
+) -> Recorded:
+    """What the networks first .. first + count - 1 of a case leave, as the device has it.
+
+    ``inputs`` is (batch, features). The result depends on nothing but the arguments: not on threads or block sizes.
+    Raises InputError for a method or device that cannot simulate the case.
+    """
+    found = devices.get(device)
+    return found.record(case, inputs, seed, first, count, method=method, backward=backward, plan=plan)
 
 
 def simulate(
@@ -27,10 +50,7 @@ def simulate(
     backward: bool = True,
     plan: Plan,
 ) -> Block:
-    """Statistics of the networks first .. first + count - 1 of a case.
-
-    ``inputs`` is (batch, features). The result depends on nothing but the arguments: not on threads or block sizes.
-    Raises InputError for a method or device that cannot simulate the case.
-    """
-    found = devices.get(device)
-    return found.simulate(case, inputs, seed, first, count, method=method, backward=backward, plan=plan)
+    """The same as rows of statistics."""
+    return block_of(
+        record(case, inputs, seed, first, count, method=method, device=device, backward=backward, plan=plan)
+    )

@@ -61,20 +61,19 @@ def sketch(values: Floats, log2: Floats | None = None) -> Sketch:
 _FIRST_OCTAVE = _LOWEST_EXPONENT - 1022  # of key 0: a key is the 11 bits of the exponent and 6 of the fraction
 
 
-def from_keys(least: NDArray[np.int64], counts: NDArray[np.int64], zeros: NDArray[np.int64]) -> Sketch:
+def from_keys(least: NDArray[np.int64], counts: NDArray[np.integer], zeros: NDArray[np.int64]) -> Sketch:
     """The sketch of layers whose values were counted by the first 17 bits of their size.
 
     ``counts`` (layer, 2, key): of positive and of negative values with the key ``least[layer] + key``; ``zeros``
     (layer,).
     """
-    layer, sign, key = np.nonzero(counts)
-    bins = _FIRST_OCTAVE * BINS_PER_OCTAVE + least[layer] + key
-    codes = (layer << _LAYER_SHIFT) + _ZERO + np.where(sign == 1, -bins, bins)
-    with_zeros = np.flatnonzero(zeros)
-    codes = np.concatenate([codes, (with_zeros << _LAYER_SHIFT) + _ZERO])
-    found = np.concatenate([counts[layer, sign, key], zeros[with_zeros]])
-    order = np.argsort(codes)
-    return Sketch(codes[order], found[order])
+    keys = counts.shape[2]
+    ascending = np.concatenate([counts[:, 1, ::-1], zeros[:, np.newaxis], counts[:, 0]], axis=1)
+    layer, place = np.nonzero(ascending)
+    place = place.astype(np.int64) - keys  # -1, -2, ... are negative, 0 is zero
+    bins = _FIRST_OCTAVE * BINS_PER_OCTAVE + least[layer] + np.abs(place) - 1
+    codes = (layer << _LAYER_SHIFT) + _ZERO + np.sign(place) * bins
+    return Sketch(codes, ascending[layer, place + keys].astype(np.int64))
 
 
 def side_by_side(parts: Sequence[Sketch], layers: int) -> Sketch:
@@ -121,12 +120,3 @@ def _middle(bins: NDArray[np.int64]) -> tuple[Floats, int]:
     shift = np.maximum(octave - unit, -_FARTHEST)
     middle = np.where(bins == 0, 0.0, np.copysign(np.ldexp(fraction, np.where(infinite, 0, shift)), bins))
     return middle, unit - _LOWEST_EXPONENT if unit else 0
-
-
-def from_first_layout(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The codes of a sketch that was written with format 1.0, which held the magnitudes of float64 alone."""
-    layer, place = codes >> 20, (codes & ((1 << 20) - 1)) - (1 << 19)
-    octave, within = np.divmod(np.abs(place), BINS_PER_OCTAVE)
-    octave = np.where(octave == 1025 + 1100, _INFINITE, octave - 1100) + _LOWEST_EXPONENT
-    bins = np.where(place == 0, 0, np.sign(place) * (octave * BINS_PER_OCTAVE + within))
-    return (layer << _LAYER_SHIFT) + _ZERO + bins

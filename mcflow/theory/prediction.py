@@ -79,7 +79,7 @@ def _candidates(
         if not first:
             notes.append("corrections of order 1/width (the variance leaves 1e-40 .. 1e40)")
         found.append(first)
-    found.append(_infinite(stack, path))
+    found.append(infinite_width(stack, path))
     return found, notes
 
 
@@ -98,7 +98,8 @@ def _complete(estimates: dict[str, Estimate]) -> bool:
     return "activation_mean" in estimates
 
 
-def _infinite(stack: Stack, path: trajectory.Trajectory) -> dict[str, Estimate]:
+def infinite_width(stack: Stack, path: trajectory.Trajectory) -> dict[str, Estimate]:
+    """The infinite-width estimate of each quantity that has one."""
     values = trajectory.summarise(stack, path)
     out = {
         name: Estimate("infinite-width", values[name], log10=values.get(f"{name}_log10"))

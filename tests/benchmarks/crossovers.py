@@ -56,13 +56,15 @@ def products(clock):
 
 
 def _layers_of(multiply, forward, w, step, n, x, k, h, scratch, layers):
+    from mcflow.kernels.cpu.products import Panel
+
     def work():
         for _ in range(layers):
             for first in range(0, n - step + 1, step):
                 if forward:
-                    multiply(w, 0, first, step, n, x, k, h, n, scratch)
+                    multiply(Panel(w, 0, first, step, n), x, k, h, n, scratch)
                 else:
-                    multiply(w, 0, first, step, n, x, k, n, h, scratch)
+                    multiply(Panel(w, 0, first, step, n), x, k, n, h, scratch)
 
     return work
 

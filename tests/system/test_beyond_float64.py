@@ -248,12 +248,15 @@ def test_the_live_view_tells_decades_beyond_float64(tmp_path, monkeypatch):
     from mcflow.files import live, part_image
     from mcflow.files.part_folder import FolderParts
     from mcflow.sampling import part
+    from mcflow.sampling.fold import Folding, KeptRows
 
     block = simulated(case_of(OVER), count=8, method="chain")
-    for keep in ("networks", "summary"):
-        folder = tmp_path / keep
+    folding = Folding(4, sketched=True)
+    folding.add_groups(KeptRows(block.rows, block.log2))
+    for kept in (part.of_rows(block), folding.part(0, 8)):
+        folder = tmp_path / str(kept.rows is None)
         folder.mkdir()
-        FolderParts(folder).write(0, 0, 8, part_image.encode(part.from_block(block, keep), "x"))
+        FolderParts(folder).write(0, 0, 8, part_image.encode(kept, "x"))
         logs = live.Flowing(folder, "activation_second_moment").log10_means(0)
         assert np.isfinite(logs).all()
         assert abs(logs[-1] - 15 * DEPTH * math.log10(2.0)) < 4

@@ -7,6 +7,7 @@ import pytest
 
 import mcflow
 from mcflow import Case, InputError, Study, plan
+from mcflow.cli import call
 from mcflow.files.shards import Shard
 from mcflow.files.target import Target
 from mcflow.running.run import Options, Silent, run_to_file
@@ -50,6 +51,52 @@ def test_one_result_or_several_are_compared(result):
     for wrong in ("a.h5", ["a.h5"]):
         with pytest.raises(InputError, match=r"mcflow\.compare\(mcflow\.open\('a\.h5'\)\)"):
             mcflow.compare(wrong)
+
+
+def test_cases_of_one_name_are_told_apart_by_their_files(tmp_path, capsys):
+    paths = []
+    for name, schemes in (("a", ["kaiming_normal"]), ("b", ["kaiming_normal", "xavier_normal"])):
+        paths.append(str(tmp_path / f"{name}.h5"))
+        cases = [Case(scheme, "relu", depth=3, width=8) for scheme in schemes]
+        mcflow.run(Study(cases, networks=10, seed=len(cases)), paths[-1]).close()
+    with mcflow.open(paths[0]) as first, mcflow.open(paths[1]) as second:
+        found = mcflow.compare([first, second])
+        twice = mcflow.compare([first, first])
+        assert not any(entry.file for entry in mcflow.compare(first).rankings["relu"])
+    labels = {entry.label for entry in found.rankings["relu"]}
+    assert labels == {*(f"kaiming_normal-relu ({path})" for path in paths), "xavier_normal-relu"}
+    assert {rule.file for rule in found.rules} == set(paths)
+    assert {entry.file for entry in twice.rankings["relu"]} == {"result 1", "result 2"}
+    assert found.record()["rankings"]["relu"][0]["file"] in {*paths, ""}
+    assert call(["compare", *paths]) == 0
+    shown = capsys.readouterr().out
+    for path in paths:
+        assert shown.count(f"kaiming_normal-relu ({path})") == 2  # in the table, and in a sentence
+        assert f"Kaiming for relu ({path}): " in shown
+        assert path in found._repr_html_()
+    assert call(["compare", paths[0]]) == 0
+    assert paths[0] not in capsys.readouterr().out
+
+
+def test_sentences_name_options_as_their_user_knows_them(tmp_path, monkeypatch, capsys):
+    """The arguments of Python from Python, the flags of a command from the command line, after one another too."""
+    monkeypatch.chdir(tmp_path)
+    case = Case(depth=2, width=4)
+    mcflow.run(Study(case, networks=2), "a.h5").close()
+    for times in range(2):
+        with pytest.raises(InputError) as refused:
+            mcflow.run(Study(case, networks=2), "a.h5")
+        wanted = "a.h5 exists; give resume=True to continue it, overwrite=True to replace it, or another path"
+        assert str(refused.value) == wanted, times
+        assert call(["run", "--depth", "2", "--width", "4", "-o", "a.h5"]) == 2
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert said == "mcflow: a.h5 exists; give --resume to continue it, --overwrite to replace it, or another -o"
+    with pytest.raises(InputError, match=r"is of another study: .*; name another path, or give overwrite=True$"):
+        mcflow.run(Study(case, networks=2, seed=5), "a.h5", resume=True)
+    with pytest.raises(InputError, match=r"^method='chain' cannot simulate "):
+        mcflow.run(Case(activation="tanh", depth=2, width=4), method="chain")
+    assert call(["run", "--activation", "tanh", "--method", "chain", "-o", "b.h5"]) == 2
+    assert "--method chain cannot simulate" in capsys.readouterr().err
 
 
 def test_export_writes_a_table_once(result, tmp_path):

@@ -37,12 +37,15 @@ def survive(folder, kills, networks, keep, stand_in, seed, part=16):
         names = names_in(parts)
         for name in names:
             assert zlib.crc32((parts / str(name)).read_bytes()) == name.checksum, name
-        covered = {name.case: name.number for name in sorted(names) if name.is_prefix}
-        lost += sum(name not in names and not (name.number <= covered.get(name.case, -1)) for name in announced)
+        lost += sum(not any(holds(other, name) for other in names) for name in announced)
         announced = names
     ended = subprocess.run(command_line(*arguments, part=part, stand_in=stand_in), capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     return path, done, lost
+
+
+def holds(other, name):
+    return other.case == name.case and other.first <= name.first and name.end <= other.end
 
 
 def names_in(parts):

@@ -6,13 +6,20 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
 from mcflow.errors import InputError
 from mcflow.files import lock
 
+# A file system without links, in another process too.
+WITHOUT_LINKS = """
+import os
+def refused(*arguments, **more):
+    raise PermissionError(1, "Operation not permitted")
+os.link = refused
+"""
 HOLD = """
 import sys
 from pathlib import Path
@@ -31,28 +38,46 @@ from mcflow.files import lock
 with lock.hold(Path(sys.argv[1])):
     os._exit(0)
 """
-# A taker that dies at the first (or second, ...) file that it removes of those that count.
+# A taker that dies at the first (or second, ...) lock or claim that it removes: a file, or a folder that it renames.
 DIE = """
 import os, sys
 from pathlib import Path
 from mcflow.files import lock
-unlink, steps = Path.unlink, [int(sys.argv[2])]
-def dying(path, missing_ok=False):
-    if path.suffix != ".new":
-        steps[0] -= 1
-        if steps[0] < 0:
-            os._exit(9)
-    unlink(path, missing_ok)
-Path.unlink = dying
+steps = [int(sys.argv[2])]
+def dying(step):
+    def do(path, *arguments, **more):
+        if path.suffix != ".new" and path.name != "owner" and path.exists():
+            steps[0] -= 1
+            if steps[0] < 0:
+                os._exit(9)
+        return step(path, *arguments, **more)
+    return do
+Path.unlink, Path.rename = dying(Path.unlink), dying(Path.rename)
 with lock.hold(Path(sys.argv[1])):
     pass
 """
 
 
+@pytest.fixture(params=[True, False], ids=["links", "no links"])
+def links(request, monkeypatch):
+    """Whether the file system has hard links."""
+    if not request.param:
+        monkeypatch.setattr(lock.os, "link", _refused)
+    return request.param
+
+
+def _refused(*arguments, **more):
+    raise PermissionError(1, "Operation not permitted")
+
+
+def program(text, links):
+    return [sys.executable, "-c", text if links else WITHOUT_LINKS + text]
+
+
 @pytest.fixture
-def dead(tmp_path):
+def dead(tmp_path, links):
     """A folder with the lock of a process that has ended."""
-    subprocess.run([sys.executable, "-c", END, str(tmp_path)], check=True)
+    subprocess.run([*program(END, links), str(tmp_path)], check=True)
     assert (tmp_path / "lock").exists()
     return tmp_path
 
@@ -60,8 +85,8 @@ def dead(tmp_path):
 class Writer:
     """Another process that tries to hold the lock, and holds it until it is let go."""
 
-    def __init__(self, folder):
-        command = [sys.executable, "-c", HOLD, str(folder)]
+    def __init__(self, folder, links=True):
+        command = [*program(HOLD, links), str(folder)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.said = self.process.stdout.readline()
 
@@ -73,7 +98,7 @@ class Writer:
 
 
 @pytest.mark.parametrize("pause", range(1, 6))
-def test_a_slow_taker_never_lets_a_third_writer_in(dead, monkeypatch, pause):
+def test_a_slow_taker_never_lets_a_third_writer_in(dead, links, monkeypatch, pause):
     """It finds the lock stale and pauses; another takes it over; at every step after, a third writer comes."""
     with ExitStack() as stack:
         judged, others = lock._alive, []
@@ -81,7 +106,7 @@ def test_a_slow_taker_never_lets_a_third_writer_in(dead, monkeypatch, pause):
         def slow(owner):
             found = judged(owner)
             if not found and not others:
-                others.append(stack.enter_context(Writer(dead)))
+                others.append(stack.enter_context(Writer(dead, links)))
             elif others:
                 step()
             return found
@@ -90,7 +115,7 @@ def test_a_slow_taker_never_lets_a_third_writer_in(dead, monkeypatch, pause):
 
         def step():
             if next(reads) == pause:
-                others.append(stack.enter_context(Writer(dead)))
+                others.append(stack.enter_context(Writer(dead, links)))
 
         read = lock._read
         monkeypatch.setattr(lock, "_alive", slow)
@@ -102,13 +127,13 @@ def test_a_slow_taker_never_lets_a_third_writer_in(dead, monkeypatch, pause):
 
 
 @pytest.mark.parametrize("crashes", [[0], [1], [0, 0], [0, 1], [0, 0, 0], [0, 0, 1], [0, 0, 2]])
-def test_a_taker_that_dies_is_taken_over_itself(dead, crashes):
+def test_a_taker_that_dies_is_taken_over_itself(dead, links, crashes):
     for steps in crashes:
-        done = subprocess.run([sys.executable, "-c", DIE, str(dead), str(steps)], check=False)
+        done = subprocess.run([*program(DIE, links), str(dead), str(steps)], check=False)
         assert done.returncode == 9
     said = []
     with lock.hold(dead, said.append):
-        assert json.loads((dead / "lock").read_text())["pid"] == os.getpid()
+        assert json.loads((dead / "lock" if links else dead / "lock" / "owner").read_text())["pid"] == os.getpid()
     assert not list(dead.iterdir())
     assert len(said) == (crashes[-1] == 0)
 
@@ -126,11 +151,43 @@ def test_a_taker_that_stands_still_is_named(dead, monkeypatch):
             lock.hold(dead).__enter__()
 
 
-def test_where_there_are_no_links_one_holds(dead, monkeypatch):
-    def refused(*arguments):
-        raise PermissionError(1, "Operation not permitted")
+@pytest.mark.parametrize(
+    ("owner", "step", "times"),
+    [(os, "link", 1), (os, "write", 1), (os, "write", 2), (lock.Path, "rename", 1), (lock.Path, "rename", 2)],
+)
+def test_a_writer_that_stands_still_while_making_its_lock_never_joins_another(
+    tmp_path, monkeypatch, owner, step, times
+):
+    """Before each step of it, until another writer has come."""
+    links = step == "link"
+    if not links:
+        monkeypatch.setattr(lock.os, "link", _refused)
+    do, calls, others = getattr(owner, step), [], []
+    with ExitStack() as stack:
 
-    monkeypatch.setattr(lock.os, "link", refused)
+        def late(*arguments, **more):
+            calls.append(step)
+            if len(calls) == times:
+                others.append(stack.enter_context(Writer(tmp_path, links)))
+            return do(*arguments, **more)
+
+        monkeypatch.setattr(owner, step, late)
+        holders = 0
+        with suppress(InputError), lock.hold(tmp_path):
+            holders = 1
+        assert holders + [writer.said for writer in others].count("held\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("links", [False], indirect=True)
+def test_a_lock_that_was_emptied_by_hand_holds_nobody(tmp_path, links):
+    (tmp_path / "lock").mkdir()
+    with lock.hold(tmp_path):
+        assert lock.holder(tmp_path) == f"process {os.getpid()} on {socket.gethostname()}"
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_of_several_threads_holds(dead):
     inside, most = [], []
 
     def write():

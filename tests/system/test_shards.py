@@ -1,7 +1,13 @@
 """Shards: merged, they are bit for bit the file of one run; what does not belong together is refused."""
 
+from functools import partial
+
 import pytest
 from conftest import assert_same_bits
+
+import mcflow
+from mcflow import InputError, plots
+from mcflow.cli import call
 
 STUDY = ("run", "--scheme", "kaiming_normal", "--activation", "relu", "--activation", "tanh")
 STUDY = (*STUDY, "--depth", "3", "--width", "8", "--quiet", "--networks", "200")
@@ -72,6 +78,41 @@ def test_missing_shards_are_named_and_partial_merges_what_is_there(mcflow_comman
     assert_same_bits(tmp_path / "c.h5", tmp_path / "b.h5")
 
 
+def test_a_case_without_a_network_is_named_wherever_it_is_asked_for(tmp_path, monkeypatch, capsys):
+    """One shard of two, each of which has one case: the other case is drawn and ranked, with a word on what lacks."""
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    monkeypatch.chdir(tmp_path)
+    small = ["run", "--scheme", "kaiming_normal", "--depth", "4", "--width", "8", "--networks", "50", "--quiet"]
+    both = [*small, "--activation", "relu", "--activation", "tanh"]
+    assert call([*both, "--shard", "0/2", "-o", "both/0.h5"]) == call(["merge", "both", "-o", "a.h5", "--partial"]) == 0
+    one = [*small, "--activation", "tanh"]
+    assert call([*one, "--shard", "1/2", "-o", "one/1.h5"]) == call(["merge", "one", "-o", "b.h5", "--partial"]) == 0
+    capsys.readouterr()
+    words = "{} no network yet; merge the shards that are missing, or continue the run ({})"
+    with mcflow.open("a.h5") as some:
+        lacking = words.format("kaiming_normal-tanh has", "resume=True")
+        assert mcflow.compare(some).notes == [f"left out: {lacking}"]
+        assert list(mcflow.compare(some).rankings) == ["relu"]
+        assert [axes.get_title() for axes in mcflow.plot(some, "flow").axes][:1] == ["relu"]
+        for asked in (
+            lambda: mcflow.verify(some),
+            lambda: mcflow.plot(some, "zscores"),
+            lambda: mcflow.plot(some, "flow", cases="kaiming_normal-tanh"),
+        ):
+            with pytest.raises(InputError) as refused:
+                asked()
+            assert str(refused.value) == lacking
+    assert call(["plot", "a.h5", "-o", "pictures"]) == 0
+    said = capsys.readouterr().err
+    assert f"left out: {words.format('kaiming_normal-tanh has', '--resume')}" in said
+    with mcflow.open("b.h5") as none:
+        assert none.names == ["kaiming_normal-tanh"]
+        for asked in (mcflow.verify, mcflow.compare, *(partial(mcflow.plot, figure=name) for name in plots.FIGURES)):
+            with pytest.raises(InputError) as refused:
+                asked(none)
+            assert str(refused.value) == lacking
+
+
 def test_what_does_not_belong_together_is_refused(mcflow_command, tmp_path, shards):
     other = mcflow_command(*STUDY, "--seed", 5, "--shard", "0/2", "-o", "other.h5", **PART)
     assert other.returncode == 0, other.stderr
@@ -81,7 +122,7 @@ def test_what_does_not_belong_together_is_refused(mcflow_command, tmp_path, shar
     mcflow_command(*STUDY, "--shard", "0/2", "-o", "half.h5", **PART)
     overlap = mcflow_command("merge", shards, "half.h5", "-o", "a.h5")
     assert overlap.returncode == 2
-    assert "both hold part" in overlap.stderr
+    assert "both hold networks 0 to 15 of case 0" in overlap.stderr
     assert not (tmp_path / "a.h5").exists()
 
 

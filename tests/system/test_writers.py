@@ -102,7 +102,7 @@ def test_a_file_made_while_a_run_waited_for_the_lock_is_not_overwritten(tmp_path
 
     monkeypatch.setattr(space, "check", another_ends_meanwhile)
     study = mcflow.Study([mcflow.Case("kaiming_normal", "relu", depth=2, width=4)], networks=8)
-    with pytest.raises(InputError, match=r"a\.h5 exists; give --resume"):
+    with pytest.raises(InputError, match=r"a\.h5 exists; give resume=True"):
         mcflow.run(study, path)
     assert path.read_bytes() == b"of another run"
     assert list(tmp_path.iterdir()) == [path]

@@ -15,11 +15,11 @@ def on_cuda(case, seed=3, first=3, count=1, inputs=None, threads=THREADS, **how)
     from networks import plan_of
 
     from mcflow.inputs.case_inputs import inputs_of
-    from mcflow.sampling import cuda
+    from mcflow.sampling import cuda, rows
 
     values = inputs_of(case, seed) if inputs is None else inputs
     how = {"plan": plan_of(case), "method": "direct", "backward": True} | how
-    return cuda.simulate(case, values, seed, first, count, threads=threads, **how)
+    return rows.block_of(cuda.record(case, values, seed, first, count, threads=threads, **how))
 
 
 def on_processor(case, seed=3, first=3, count=1, inputs=None, **how):
@@ -279,6 +279,15 @@ def test_two_things_under_one_name_are_not_put_into_one_kernel():
         _compile.assemble(a_kernel, 32, template("one", THREADS=32), template("other", THREADS=64))
     with pytest.raises(ValueError, match="their own 'THREADS'"):  # equal, but another type is other code
         _compile.assemble(a_kernel, 32, template("one", THREADS=32), template("other", THREADS=np.float32(32)))
+
+
+@pytest.mark.parametrize("method", ["direct", "collapsed"])
+def test_every_placeholder_has_its_value_in_a_kernel_and_no_other_name_has(method):
+    from mcflow.kernels.cuda import activations, build, placeholders
+
+    plan = build.plan_for(method, "normal", False, 2, True, [4, 3], [5, 4], THREADS)
+    placed = {name for name in vars(placeholders) if not name.startswith("_")}
+    assert build.values_of(plan, activations.code_of("relu")).keys() == placed
 
 
 def test_equal_placeholders_are_fine_and_unequal_ones_where_the_build_gives_the_name():

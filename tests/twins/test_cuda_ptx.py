@@ -47,11 +47,11 @@ def test_every_activation_and_distribution_is_float32():
     from mcflow.kernels.body.activations import BY_KIND
     from mcflow.kernels.body.scalars import uint32
     from mcflow.kernels.cuda import activations, fill
-    from mcflow.kernels.cuda._compile import cuda, device
+    from mcflow.kernels.cuda._compile import cuda, inner
 
     floats = numba.types.Array(numba.float32, 1, "C")
     for kind in BY_KIND:
-        function = activations.function_of(kind)
+        function = activations.code_of(kind).phi_and_slope
 
         def of_h(out, h, a):
             i = cuda.grid(1)
@@ -66,8 +66,8 @@ def test_every_activation_and_distribution_is_float32():
                 out[i], h[i] = slope(h[i], a, a)  # noqa: B023
 
             assert ".f64" not in cuda_code.ptx_of(of_slope, numba.void(floats, floats, numba.float32), (9, 0)), kind
-    for name, (plain, _) in fill.FOURS.items():
-        four = device(plain)
+    for name, law in fill.LAWS.items():
+        four = inner(law.four)
 
         def of_words(out, a, b):
             out[0], out[1], out[2], out[3] = four(uint32(a), uint32(b), uint32(a), uint32(b), 3)  # noqa: B023
@@ -83,9 +83,9 @@ def test_a_weight_takes_the_instructions_that_the_documentation_counts(distribut
     import numba
     from mcflow.kernels.body.scalars import uint32, uint64
     from mcflow.kernels.cuda import bodies, fill
-    from mcflow.kernels.cuda._compile import device
+    from mcflow.kernels.cuda._compile import inner
 
-    philox, four = bodies.philox, device(fill.FOURS[distribution][0])
+    philox, four = bodies.philox, inner(fill.LAWS[distribution].four)
 
     def of_address(out, group, row, key):
         zero = uint64(0)

@@ -1,5 +1,7 @@
 """Equal names for equal things: a difference between the folders of the two devices is a difference in fact."""
 
+import ast
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,67 @@ ALONE = {
     },
     "cuda": {
         "build",  # a kernel is put together for a case; the processor's call each other by address
+        "placeholders",  # what is put into it
         "rng",  # Philox in the 32-bit words that a GPU multiplies
         "smoke",  # whether a device runs anything at all
+    },
+}
+
+# Public names inside twin modules that one device alone has.
+NAMES_ALONE = {
+    "_compile": {  # two compilers: flags, a disk cache and calls by address; templates that are put together
+        "cpu": "CACHE_FOLDER EXACT FLOATS JIT_IS_OFF PLAIN SUMS WITHOUT_COUNTS add_atomically call call_unit copy_with "
+        "kernel loop unit_for",
+        "cuda": "SIMULATED assemble cuda",
+    },
+    "activations": {"cpu": "SIGNATURE"},  # of loops called by address
+    "bodies": {
+        "cpu": "first_two size_and_fourth",  # the sums of x in two passes, in the order that they always had
+        "cuda": "absolute exp power_of_two square_root",  # float32 alone: the processor takes float64 from ``math``
+    },
+    "collapsed": {  # what a walk leaves for its completion to weights, which is the processor's
+        "cpu": "BACK BESIDE EXPONENT GRADIENTS INPUTS PLANES PREACTIVATIONS TAU",
+    },
+    "direct": {  # weights come in panels that may be kept; and are drawn for a user by the processor
+        "cpu": "LEAST_ROWS PANEL floats_for draw_rows draw_weights",
+    },
+    "fill": {  # rows are filled by loops called by address; threads make four numbers each where they are needed
+        "cpu": "Distribution SIGNATURE distribution",
+        "cuda": "add_biases fill_normals first_column groups_of stream_of weights_of_unit words_at",
+    },
+    "haar": {  # a matrix is written out, or multiplied with by its reflections (docs/decisions.md)
+        "cpu": "fill_orthogonal",
+        "cuda": "factor_layer floats_of multiply_whole",
+    },
+    "launch": {
+        "cpu": "walk_of",  # a template of its own for each method; a GPU's is that of ``build``
+        "cuda": "blocks_at_a_time",  # as many as a device holds; threads of a processor are the user's to choose
+    },
+    "layer": {  # compiled once for all methods; a pass saved by ``direct``, and one by ``one_input``
+        "cpu": "record_backward scale_and_shift steps_for",
+    },
+    "memory": {  # memory is asked for by the thread that walks, or cut out of what the launch was given
+        "cpu": "empty_floats make_walk whole_lines",
+        "cuda": "begin tape_of_network",
+    },
+    "nonlinearity": {  # what stands for phi is asked before the one pass that the GPU makes, counts included
+        "cpu": "active_and_saturated",
+        "cuda": "FAR_OUT HOMOGENEOUS NEAR Scale TRUE has_far_units side_of",
+    },
+    "products": {"cpu": "Panel"},  # of weights, which a GPU makes in registers
+    "reflectors": {
+        "cpu": "Columns",  # contiguous ones; a GPU's matrices are rows major, BATCH numbers apart
+        "cuda": "level unlevel",  # squares stay in float32
+    },
+    "sums": {  # one thread in float64 and one row for sums and exponents; a block of threads in float32, two tables
+        "cpu": "D_EXPONENT H_EXPONENT IN_EXPONENT RECORDED X_EXPONENT activation_statistics preactivation_statistics "
+        "sum_of_squares",
+        "cuda": "LARGEST_EXPONENT LEAST MOST binary_exponent clipped column_dots column_squares factors fold "
+        "largest_of largest_size sum_four_by_tree sum_four_by_warps sums_of_powers",
+    },
+    "tuples": {  # a thread has its walk, a block of threads its network, in the memory and arguments of a launch
+        "cpu": "Block Counting Memory Setting Space Steps Turns Walk",
+        "cuda": "Network SLOPE_CARRIED SQUARES_CARRIED Scratch Stream Work X_CARRIED",
     },
 }
 
@@ -54,3 +115,48 @@ def test_a_module_without_its_twin_is_seen(device, other, tmp_path):
             (tmp_path / folder / f"{name}.py").touch()
     (tmp_path / device / "lanes.py").touch()
     assert without_twin(tmp_path) == {device: {"lanes"}, other: set()}
+
+
+def public_names(path: Path) -> set[str]:
+    """Functions, classes and variables that a module defines itself, without what is private to it."""
+    found: set[str] = set()
+    for statement in ast.parse(path.read_text()).body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            found.add(statement.name)
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            found |= {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+    return {name for name in found if not name.startswith("_")}
+
+
+def names_without_twin(kernels: Path) -> dict[tuple[str, str], set[str]]:
+    """By module and device: the public names that its twin does not have, those with a reason included."""
+    found = {}
+    for module in sorted(names_of(kernels / "cpu") & names_of(kernels / "cuda")):
+        cpu, cuda = (public_names(kernels / device / f"{module}.py") for device in ("cpu", "cuda"))
+        found |= {(module, "cpu"): cpu - cuda, (module, "cuda"): cuda - cpu}
+    return {where: names for where, names in found.items() if names}
+
+
+def with_a_reason() -> dict[tuple[str, str], set[str]]:
+    return {(module, device): set(names.split()) for module, of in NAMES_ALONE.items() for device, names in of.items()}
+
+
+def test_every_public_name_of_a_twin_is_its_twins_or_stands_alone_for_a_reason():
+    """Both ways: a name that has found its twin, or is gone, leaves the table."""
+    assert names_without_twin(KERNELS) == with_a_reason()
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize(
+    "planted", ["def spread(h): ...", "class Spread(NamedTuple): ...", "SPREAD = 2", "a, SPREAD = 1, 2"]
+)
+def test_a_name_without_its_twin_is_seen(device, planted, tmp_path):
+    kernels = shutil.copytree(KERNELS, tmp_path / "kernels")
+    path = kernels / device / "memory.py"
+    path.write_text(path.read_text() + f"\n\n{planted}\n")
+    found = names_without_twin(kernels)["memory", device] - with_a_reason()["memory", device]
+    assert {name.lower() for name in found} - {"a"} == {"spread"}
+    twin = kernels / ("cuda" if device == "cpu" else "cpu") / "memory.py"
+    twin.write_text(twin.read_text() + f"\n\n{planted}\n")
+    assert names_without_twin(kernels) == with_a_reason()

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mcflow.cli import doctor
 from mcflow.errors import InputError
 from mcflow.inputs.case_inputs import inputs_of
 from mcflow.methods import registry as methods
 from mcflow.model.case import Case
 from mcflow.running.workers import gpus
-from mcflow.sampling import cuda, devices, sample
+from mcflow.sampling import cuda, devices, sample, walks
 from mcflow.sampling.bins import Plan
 
 CASE = Case("kaiming_normal", "relu", depth=2, width=8)
@@ -24,12 +25,12 @@ def next_one(monkeypatch):
     """A third device, which works here and is taken first; it computes as the processor does and says so."""
     asked = []
 
-    def simulate(*arguments, **more):
+    def record(*arguments, **more):
         asked.append(more["method"])
-        return devices.CPU.simulate(*arguments, **more)
+        return devices.CPU.record(*arguments, **more)
 
     why_not = lambda case, method: "" if method in ("direct",) else "no kernel"  # noqa: E731
-    new = replace(devices.CPU, name="next", simulate=simulate, why_not=why_not, describe=lambda: {"works": "yes"})
+    new = replace(devices.CPU, name="next", record=record, why_not=why_not, describe=lambda: {"works": "yes"})
     monkeypatch.setattr(devices, "ALL", (new, *devices.ALL))
     return asked
 
@@ -43,7 +44,8 @@ def test_a_new_device_is_chosen_used_and_described(next_one):
     same = sample.simulate(CASE, inputs_of(CASE, 0), 0, 0, 2, device="cpu", plan=plan)
     assert next_one == ["direct"]
     assert all(np.array_equal(block.rows[name], same.rows[name]) for name in same.rows)
-    assert devices.describe()["next"] == {"works": "yes"}
+    assert next(iter(devices.describe())) == "cpu"
+    assert doctor.examine()["next"] == {"works": "yes"}
 
 
 def test_a_device_that_does_not_work_is_passed_over_and_refused_with_its_reason(monkeypatch, next_one):
@@ -52,7 +54,7 @@ def test_a_device_that_does_not_work_is_passed_over_and_refused_with_its_reason(
     assert devices.choose_device("auto") == "cpu"
     assert devices.why_not_preferred("auto", "cpu") == " (it is broken)"
     assert devices.why_not_preferred("cpu", "cpu") == ""
-    with pytest.raises(InputError, match="--device next: it is broken; mend it"):
+    with pytest.raises(InputError, match="device='next': it is broken; mend it"):
         devices.choose_device("next")
     with pytest.raises(InputError, match=r"unknown device 'cdua'.*cuda"):
         devices.get("cdua")
@@ -62,6 +64,28 @@ def test_every_device_says_of_every_method_whether_it_has_its_kernel():
     assert [name for name in methods.names() if devices.CUDA.why_not(CASE, name)] == ["chain"]
     assert set(cuda.METHODS) < set(methods.names())
     assert not any(devices.CPU.why_not(CASE, name) for name in methods.names())
+
+
+def test_a_method_without_a_walk_on_the_processor_is_refused_in_one_sentence(monkeypatch):
+    """It may have a kernel on another device."""
+
+    class Further(type(methods.DIRECT)):
+        name = "further"
+
+    monkeypatch.setattr(methods, "ALL", (*methods.ALL, Further()))
+    assert devices.CPU.why_not(CASE, "further") == "method further has no kernel on the processor"
+    plan = Plan(0, NOTHING, NOTHING)
+    with pytest.raises(InputError, match="method 'further' has no kernel on the processor; known are chain, coll"):
+        sample.simulate(CASE, inputs_of(CASE, 0), 0, 0, 2, method="further", plan=plan)
+    monkeypatch.setitem(walks.OF, "further", walks.OF["direct"])
+    assert devices.CPU.why_not(CASE, "further") == ""
+    walks.walk_of.cache_clear()
+    block = sample.simulate(CASE, inputs_of(CASE, 0), 0, 0, 2, method="further", plan=plan)
+    assert block.rows["activation_mean"].shape == (2, 2)
+
+
+def test_every_method_has_its_walk():
+    assert list(walks.OF) == methods.names()
 
 
 def test_numbers_name_devices_of_which_there_are_several(monkeypatch):

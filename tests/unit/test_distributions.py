@@ -63,16 +63,16 @@ def test_normal_weights_alone_are_gaussian_and_two_laws_are_rotation_invariant()
 def test_both_devices_know_every_law_and_make_the_same_ones_whole():
     assert set(fill.LAWS) == names_on_the_gpu() == set(distributions.names())
     for law in LAWS:
-        assert fill.LAWS[law.name][2] == (not law.is_independent), law
+        assert fill.LAWS[law.name].whole == (not law.is_independent), law
 
 
 def names_on_the_gpu():
-    """The keys of ``FOURS``, read from its text: without numba-cuda it cannot be imported."""
+    """The keys of ``LAWS``, read from its text: without numba-cuda it cannot be imported."""
     text = (Path(fill.__file__).parents[1] / "cuda" / "fill.py").read_text()
     (table,) = (
         statement.value
         for statement in ast.parse(text).body
-        if isinstance(statement, ast.Assign) and statement.targets[0].id == "FOURS"
+        if isinstance(statement, ast.Assign) and statement.targets[0].id == "LAWS"
     )
     return {key.value for key in table.keys}
 

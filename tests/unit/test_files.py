@@ -1,5 +1,6 @@
 """Atomic writes, reserved space, locks."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -69,9 +70,14 @@ def test_trailer_is_read_back_and_hdf5_ignores_it(tmp_path):
         file["x"] = [1, 2]
     assert atomic.read_trailer(path) is None
     stated = atomic.digest(path)
-    atomic.seal_and_replace(path, path)
+    atomic.seal_and_replace(path, path, stated)
     assert atomic.read_trailer(path) == stated
-    assert atomic.digest(path, path.stat().st_size - atomic.TRAILER_SIZE) == stated
+    end = path.stat().st_size - atomic.TRAILER_SIZE
+    assert atomic.digest(path, end) == stated
+    with open(path, "r+b") as file:  # as files of format 1.2 and before say it
+        earlier = f"sha256 {hashlib.sha256(file.read(end)).hexdigest()}"
+        file.write(atomic.trailer(earlier))
+    assert atomic.read_trailer(path) == atomic.digest(path, end, like=earlier) == earlier
     with h5py.File(path) as file:
         assert file["x"][1] == 2
 
@@ -107,7 +113,7 @@ def test_another_hosts_lock_is_respected(tmp_path):
         pass
 
 
-def test_a_lock_without_content_is_that_of_a_writer_killed_while_making_it(tmp_path, monkeypatch):
+def test_a_damaged_lock_is_taken_over(tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "_PATIENCE", 0.2)
     (tmp_path / lock.NAME).write_text("")
     said = []

@@ -2,8 +2,10 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 import mcflow
 from mcflow import Case, InputError
 from mcflow.activations import registry
+from mcflow.sampling import cuda
 
 
 def soft(h):
@@ -86,6 +89,77 @@ def test_theory_and_recommend_take_functions():
 def test_what_cannot_be_an_activation_is_a_sentence(wrong, words):
     with pytest.raises(InputError, match=words):
         Case(activation=wrong)
+
+
+def by_numpy(h):
+    return np.tanh(h) + np.log1p(np.exp(-np.abs(h))) + np.maximum(h, 0.0)
+
+
+def by_math(h):
+    return math.tanh(h) + math.log1p(math.exp(-abs(h))) + max(h, 0.0)
+
+
+def test_functions_of_numpy_on_one_float_are_compiled_as_those_of_math():
+    rows = []
+    for phi in (by_numpy, by_math):
+        with mcflow.run(Case(activation=phi, depth=3, width=8), device="cpu") as found:
+            rows.append(next(iter(found.values()))["activation_second_moment"].values)
+    np.testing.assert_allclose(rows[0], rows[1], rtol=1e-5)
+
+
+def other(h):
+    return math.tanh(h)
+
+
+def calls_another(h):
+    return other(h)
+
+
+def clips(h):
+    return np.clip(h, -1.0, 1.0)
+
+
+def imports(h):
+    from math import tanh
+
+    return tanh(h)
+
+
+def makes_text(h):
+    return float(f"{h}")
+
+
+@pytest.mark.parametrize(
+    ("phi", "reason"),
+    [
+        (calls_another, "Untyped global name 'other': Cannot determine Numba type of <class 'function'>"),
+        (clips, "No implementation of function"),
+        (imports, "Use of unsupported opcode"),
+        (makes_text, "ValueError: could not convert string to float"),
+    ],
+)
+def test_what_cannot_be_compiled_is_refused_in_one_sentence_with_the_reason(phi, reason):
+    said = f"cannot be compiled ({reason}"
+    with pytest.raises(InputError, match=re.escape(said)) as refused:
+        mcflow.run(Case(activation=phi, depth=2, width=4), device="cpu")
+    assert "such functions of NumPy as np.tanh on one float" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_the_gpu_cannot_compile_is_refused_in_one_sentence(monkeypatch):
+    """numba-cuda gives a bare KeyError of a function of NumPy that it does not know."""
+
+    def fails(*arguments):
+        raise KeyError(np.exp)
+
+    launch = types.SimpleNamespace(blocks_at_a_time=lambda *arguments: 1, simulate=fails)
+    device = types.SimpleNamespace(cuda=types.SimpleNamespace(to_device=lambda values: values))
+    monkeypatch.setitem(sys.modules, "mcflow.kernels.cuda", types.SimpleNamespace(launch=launch, _compile=device))
+    monkeypatch.setitem(sys.modules, "mcflow.kernels.cuda._compile", device)
+    monkeypatch.setattr(cuda, "work_of", lambda *arguments: types.SimpleNamespace(plan=None))
+    case = Case(activation=by_numpy, depth=2, width=4)
+    with pytest.raises(InputError, match=r"for the GPU \(KeyError: <ufunc 'exp'>\); use arithmetic, if and math"):
+        cuda.simulate(case, np.ones((1, 4)), 0, 0, 2, method="direct", backward=True, plan=None)
 
 
 @pytest.mark.parametrize("rows", [np.ones((2, 3)), [[1.0, 2.0]], None])

@@ -157,5 +157,5 @@ def test_raw_inputs_of_a_batch_that_differ_beyond_its_power_of_two_are_refused(t
     assert np.array_equal(inputs_of(case, 0), values)
     values[0] = 0.9
     np.save(tmp_path / "inputs.npy", values)
-    with pytest.raises(InputError, match=r"inputs 1 and 3 of .* may differ by a factor of 2\^33: leave --raw out"):
+    with pytest.raises(InputError, match=r"inputs 1 and 3 of .* may differ by a factor of 2\^33: leave raw out"):
         inputs_of(case, 0)

@@ -50,7 +50,7 @@ def test_loop_is_the_float64_definition(name):
     h = grid() if activation.kind == "sin" else grid(FAR)
     bound = LOOSER.get(activation.kind, 4) * 6e-8
     for found, truth in zip(
-        values_of(loops.address_of(activation.kind), h, parameter),
+        values_of(loops.code_of(activation.kind).address, h, parameter),
         (activation.phi(h.astype(float)), activation.dphi(h.astype(float))),
         strict=True,
     ):
@@ -70,7 +70,7 @@ def test_infinity_gives_the_limit(kind):
     activation = named.get(kind)
     parameter = 0.0 if math.isnan(activation.parameter) else activation.parameter
     h = np.array([-np.inf, np.inf] * 9, np.float32)
-    x, d = values_of(loops.address_of(kind), h, parameter)
+    x, d = values_of(loops.code_of(kind).address, h, parameter)
     np.testing.assert_allclose(x, activation.phi(h.astype(float)), rtol=1e-7)
     np.testing.assert_allclose(d, activation.dphi(h.astype(float)), rtol=1e-7)
 
@@ -99,10 +99,10 @@ def steep_slope(x):
 
 def test_a_users_functions_are_computed_in_float64_with_derivative_and_without():
     h = np.linspace(-30, 30, 1001).astype(np.float32)
-    x, d = values_of(loops.address_of_user("test steep", steep, steep_slope), h)
+    x, d = values_of(loops.code_of_user("test steep", steep, steep_slope).address, h)
     truth = np.array([steep(float(v)) for v in h]), np.array([steep_slope(float(v)) for v in h])
     np.testing.assert_allclose(x, truth[0], rtol=1e-7, atol=1e-15)
     np.testing.assert_allclose(d, truth[1], rtol=1e-7, atol=1e-15)
-    x, d = values_of(loops.address_of_user("test steep alone", steep, None), h)
+    x, d = values_of(loops.code_of_user("test steep alone", steep, None).address, h)
     np.testing.assert_allclose(x, truth[0], rtol=1e-7, atol=1e-15)
     np.testing.assert_allclose(d, truth[1], rtol=1e-6, atol=1e-8)

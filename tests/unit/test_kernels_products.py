@@ -22,9 +22,8 @@ def test_product_of_a_panel_is_numpys(inputs, n, first, rows, stride):
     offset = 3
     w, x = panel(rows, stride, offset), GENERATOR.standard_normal((inputs, stride)).astype(np.float32)
     h = np.full(inputs * n, 7.0, np.float32)
-    entry(products.multiply)(
-        w, offset, first, rows, stride, x.ravel(), inputs, h, n, np.empty(inputs * (rows + stride), np.float32)
-    )
+    scratch = np.empty(inputs * (rows + stride), np.float32)
+    entry(products.multiply)(products.Panel(w, offset, first, rows, stride), x.ravel(), inputs, h, n, scratch)
     found = h.reshape(inputs, n)
     truth = x.astype(float) @ w[offset:].reshape(rows, stride).T.astype(float)
     np.testing.assert_allclose(found[:, first : first + rows], truth, atol=1e-5 * math.sqrt(stride))
@@ -41,7 +40,8 @@ def test_transposed_product_of_a_panel_adds_to_numpys(inputs, n, first, rows, st
     w, d = panel(rows, stride, offset), GENERATOR.standard_normal((inputs, n)).astype(np.float32)
     y = np.ones(inputs * stride, np.float32)
     scratch = np.empty(inputs * (rows + stride), np.float32)
-    entry(products.multiply_transposed)(w, offset, first, rows, stride, d.ravel(), inputs, n, y, scratch)
+    some = products.Panel(w, offset, first, rows, stride)
+    entry(products.multiply_transposed)(some, d.ravel(), inputs, n, y, scratch)
     truth = 1.0 + d[:, first : first + rows].astype(float) @ w[offset:].reshape(rows, stride).astype(float)
     np.testing.assert_allclose(y.reshape(inputs, stride), truth, atol=1e-5 * math.sqrt(rows))
 

@@ -15,7 +15,7 @@ def factor(columns):
     columns = np.array(columns, np.float32)
     count, rows = columns.shape
     a, tau, triangle = columns.ravel().copy(), np.zeros(count, np.float32), np.zeros((count, count), np.float32)
-    entry(reflectors.factor)(a, 0, rows, count, rows, tau, triangle)
+    entry(reflectors.factor)(reflectors.Columns(a, 0, rows), rows, count, tau, triangle)
     r = min(rows, count)
     q = np.eye(rows)
     for j in range(r - 1, -1, -1):
@@ -65,5 +65,5 @@ def test_a_first_number_of_either_sign_gives_one_reflection():
 
 def test_a_normal_number_that_is_zero_is_a_frame():
     z = np.zeros(1, np.float32)
-    entry(reflectors.orthonormalize)(z, 0, 1, 1, 1)
+    entry(reflectors.orthonormalize)(reflectors.Columns(z, 0, 1), 1, 1)
     assert z[0] == 1.0

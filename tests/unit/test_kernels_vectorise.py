@@ -39,7 +39,7 @@ def assembly_of_loop(signature, function):
 
 @pytest.mark.parametrize("name", ["normal", "uniform", "truncated_normal"])
 def test_rows_of_random_numbers_are_filled_by_vector_code(name):
-    assembly = assembly_of_loop(fill.SIGNATURE, copy_with(fill._independent, name, pair=fill.LAWS[name][0]))
+    assembly = assembly_of_loop(fill.SIGNATURE, copy_with(fill._independent, name, pair=fill.LAWS[name].made))
     assert wide(assembly) >= {"normal": 60, "uniform": 8, "truncated_normal": 60}[name]
     assert not LIBM.search(assembly)
 
@@ -64,7 +64,7 @@ def test_products_and_sums_are_vector_code():
     one = np.float32(1.0)
     assert wide(assembly_of(vectors.dot, floats, start, floats, start, length)) >= 4
     assert wide(assembly_of(vectors.dot_four, floats, start, floats, start, start, length)) >= 4
-    four = assembly_of(vectors.add_four, floats, start, floats, start, start, one, one, one, one, length)
+    four = assembly_of(vectors.add_four, floats, start, floats, start, start, (one, one, one, one), length)
     assert wide(four) >= 4
     assert wide(assembly_of(sums._sums, floats, length), double=True) >= 4
     assert wide(assembly_of(sums.sum_of_squares, floats, start, length), double=True) >= 2

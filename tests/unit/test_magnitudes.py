@@ -116,19 +116,6 @@ def test_sketches_place_numbers_by_their_logarithm(centre, signed):
             assert np.signbit(found[layer]) == np.signbit(truth[0])
 
 
-def test_a_sketch_of_the_first_format_reads_as_the_same_values():
-    """Codes as format 1.0 wrote them: a layer above 20 bits, 64 bins an octave from 2^-1100 on."""
-    values = np.array([[1.0, -3e5], [2.0, 0.0], [1e-300, np.inf], [1e300, 5e-324]])
-    fraction, exponent = np.frexp(np.where(np.isinf(values), 1.0, np.abs(values)))
-    octave = np.where(np.isinf(values), 1025, exponent).astype(np.int64) + 1100
-    within = np.where(np.isinf(values), 0.5, fraction) - 0.5
-    bins = np.where(
-        values == 0, 0, np.sign(values).astype(np.int64) * (octave * 64 + np.floor(within * 128).astype(np.int64))
-    )
-    old = np.unique((np.arange(2) << 20) + (1 << 19) + bins)
-    assert np.array_equal(sketches.from_first_layout(old), sketches.sketch(values).codes)
-
-
 def test_text_says_what_float64_cannot():
     assert magnitudes.text(1.25) == "1.25"
     assert magnitudes.text(1.0, 1400) == "10^421.44"

@@ -72,7 +72,7 @@ def test_what_a_method_cannot_simulate_is_refused_with_its_reason():
         ("chain", Case("kaiming_normal", "relu", batch=2), "follows one input, not 2"),
         ("chain", Case("kaiming_normal", "relu", bias_std=0.1), "no biases"),
     ):
-        with pytest.raises(InputError, match=f"--method {name} cannot simulate .*{words}"):
+        with pytest.raises(InputError, match=f"method='{name}' cannot simulate .*{words}"):
             choice.choose(case, 8, name)
     with pytest.raises(InputError, match=r"unknown method 'colapsed'.*collapsed"):
         choice.choose(CASE, 8, "colapsed")

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from mcflow.kernels import recorded
 
 from mcflow import Case, Study, run, verify
 from mcflow.activations import registry
@@ -18,15 +19,15 @@ CASE = Case("kaiming_normal", "relu", depth=6, width=32)
 @pytest.fixture
 def broken(monkeypatch):
     """One network in a hundred comes out as NaN in d^2 from layer 4 on."""
-    simulate = sample.simulate
+    record = sample.record
 
     def spoiled(*arguments, **options):
-        block = simulate(*arguments, **options)
+        block = record(*arguments, **options)
         numbers = np.arange(block.first, block.first + block.count)
-        block.rows["gradient_second_moment"][numbers % 100 == 3, 3:] = np.nan
+        block.sums[recorded.D_TWO, numbers % 100 == 3, 3:] = np.nan
         return block
 
-    monkeypatch.setattr(sample, "simulate", spoiled)
+    monkeypatch.setattr(sample, "record", spoiled)
 
 
 def test_a_network_of_nan_is_an_inconsistency_of_its_own(broken):
@@ -87,14 +88,14 @@ def test_cosines_of_inputs_that_can_die_may_lack_numbers():
 
 
 def test_a_quantity_that_no_network_has_is_named_and_stops_nothing(monkeypatch):
-    simulate = sample.simulate
+    record = sample.record
 
     def spoiled(*arguments, **options):
-        block = simulate(*arguments, **options)
-        block.rows["activation_second_moment"][:, 4:] = np.nan
+        block = record(*arguments, **options)
+        block.sums[recorded.X_TWO, :, 4:] = np.nan
         return block
 
-    monkeypatch.setattr(sample, "simulate", spoiled)
+    monkeypatch.setattr(sample, "record", spoiled)
     with run(Study([CASE], networks=60), threads=1) as result:
         found = verify(result)
     assert "60 of 60 networks have no activation_second_moment (NaN), first in layer 5" in found.verdicts[0].sentence

@@ -1,4 +1,4 @@
-"""What notebooks show of a result and of answers: small tables that carry no name unescaped."""
+"""What notebooks and prompts show of a result and of answers: small tables that carry no name unescaped."""
 
 from html.parser import HTMLParser
 
@@ -6,6 +6,8 @@ import pytest
 
 import mcflow
 from mcflow import markup
+from mcflow.reproductions.claims import Claim
+from mcflow.reproductions.reproduction import Reproduction
 
 NAME = "kaiming_normal-<b>&'\""  # a user's name may hold any sign
 
@@ -67,6 +69,35 @@ def test_answers_show_themselves(result):
     assert "consistent" in "".join(Page(verification._repr_html_()).cells)
 
 
+def test_a_prompt_shows_answers_in_a_few_lines(result):
+    verification, comparison = mcflow.verify(result), mcflow.compare(result)
+    lines = repr(verification).splitlines()
+    assert len(lines) == 2 + len(result)
+    assert lines[0] == verification.sentence
+    assert lines[3].startswith(f"{NAME}  consistent  consistent with theory: ")
+    assert lines[1].index("why") == lines[3].index("consistent with")  # columns stand under each other
+    verdict = verification.verdicts[1]
+    assert repr(verdict).splitlines() == [f"{NAME}: {verdict.sentence}", *(f"  {line}" for line in verdict.lines)]
+    lines = repr(comparison).splitlines()
+    assert [line.split("  ")[0] for line in lines if NAME in line] == [NAME]
+    assert "tanh: best first" in lines
+
+
+def test_a_prompt_shows_one_line_of_what_stands_inside_an_answer(result):
+    verification, comparison = mcflow.verify(result), mcflow.compare(result)
+    drawn = mcflow.draw(mcflow.Case(depth=9, width=8, features=5))
+    assert repr(drawn) == "<mcflow.Network of weights 8x5 8x8 8x8 8x8 and 5 more; inputs: 1 of 5 features>"
+    mean = next(row for row in verification.tests if row.judged)
+    assert repr(mean).startswith(f"<mcflow test {mean.case}, layer {mean.layer}, {mean.quantity} ({mean.statistic}): ")
+    assert f"p = {mean.p_adjusted:.2g}" in repr(mean)
+    entry = comparison.rankings["tanh"][0]
+    for item in (*verification.tests, entry):
+        assert repr(item).startswith("<mcflow ")
+        assert "\n" not in repr(item)
+        assert len(repr(item)) < 260
+    assert f"activations {entry.activations.per_layer:.4g} [" in repr(entry)
+
+
 def test_a_recommendation_shows_weights_reasons_and_code():
     found = mcflow.recommend("relu", depth=4, width=8, networks=4)
     page = Page(found._repr_html_())
@@ -74,3 +105,14 @@ def test_a_recommendation_shows_weights_reasons_and_code():
     assert "kaiming_normal" in page.cells
     assert found.sentence.startswith("relu: weights of standard deviation 1.41421 / sqrt(fan_in)")
     assert markup.text(found.code["torch"]) in found._repr_html_()
+    shown = repr(found).splitlines()
+    assert shown[0] == found.sentence
+    assert f"torch: {found.code['torch']}" in shown
+    assert [line.split("  ")[0] for line in shown].count("kaiming_normal") == 1
+    assert repr(found.best).startswith("<mcflow candidate kaiming_normal: kaiming_normal, gain 1.41421; predicted ")
+
+
+def test_a_reproduction_shows_its_verdict_and_its_claims(result):
+    claim = Claim("the factor", "equation 3", 1.0, 1.01, 0.02, tolerance=0.05)
+    found = Reproduction("he_2015", "ReLU", result, (claim,), None)
+    assert repr(found) == f"ReLU: reproduced\n  {claim.sentence()}"

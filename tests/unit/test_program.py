@@ -2,12 +2,15 @@
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import mcflow
-from mcflow import schemes
+from mcflow import Case, Study, schemes
+from mcflow import open as open_result
+from mcflow.cli import call
 from mcflow.errors import InputError
 from mcflow.layers import act, dense, repeat
 from mcflow.model import listing
@@ -226,6 +229,37 @@ activation = "relu"
 shape = [12]
 layers = [{dense = 16, gain = 1.4}, "act", {repeat = 2, layers = [{dense = 8}, "act"]}]
 """
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--program", "--check"], "--program and --check are different things to show; give one of them"),
+        (["--program", "--follow"], "--program and --follow are different things to show"),
+        (["--follow", "--check"], "--follow and --check are different things to show"),
+        (["--follow", "--json"], "--follow renders a study while it runs"),
+        ([], "study.toml is a study; give --program to see its layers, or run it: mcflow run study.toml"),
+        (["--check"], "study.toml is a study; give --program to see its layers, or run it"),
+        (["--follow"], "study.toml is a study; give --program to see its layers, or run it"),
+    ],
+)
+def test_show_refuses_what_it_would_not_do(flags, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("study.toml").write_text(Study(Case(depth=2, width=4)).to_toml())
+    assert call(["show", *flags, "study.toml"]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", ["verify", "compare", "plot", "report", "export"])
+def test_the_text_of_a_study_is_told_from_what_its_run_gave(verb, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("study.toml").write_text(Study(Case(depth=2, width=4)).to_toml())
+    assert call([verb, "study.toml", *(["-o", "a.csv"] if verb == "export" else [])]) == 2
+    assert "study.toml is a study that has not run; run it (mcflow run study.toml) and" in capsys.readouterr().err
+    with pytest.raises(InputError, match="is a study that has not run"):
+        open_result("study.toml")
 
 
 def test_show_prints_the_program_of_a_study_and_of_its_file(mcflow_command, tmp_path):

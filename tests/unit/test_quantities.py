@@ -11,8 +11,13 @@ from mcflow.kernels.cpu import sums as on_the_processor
 
 import mcflow
 from mcflow import quantities
+from mcflow.answers import allowances
+from mcflow.answers.checks import conditional
 from mcflow.files import schema
-from mcflow.sampling.rows import Sizes, block_of
+from mcflow.files.missing import missing
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.sampling.recorded import Recorded, Sizes
+from mcflow.sampling.rows import block_of
 
 
 def test_names_are_unique_and_found():
@@ -38,6 +43,57 @@ def test_an_entry_contradicts_neither_its_kind_nor_the_others(quantity):
         assert quantities.get(other).is_second_moment
     assert (quantity.least_inputs > 1) == (quantity.divisor == "pairs")
     assert (quantity.passes == "backward") == bool(set(quantity.sums) & backward_columns())
+    assert (quantity.needs != "") == (quantity.kind in ("cosine", "ratio"))
+    assert quantity.kind in ("mean", "cosine") or not quantity.symmetric
+    assert quantity.kind == "moment" or not quantity.heavy
+    assert not quantity.given_below or quantity.name in conditional.TERMS
+    if quantity.follows is not None:
+        other, power = quantity.follows
+        assert quantity.powers == tuple(power * each for each in quantities.get(other).powers)
+
+
+@pytest.fixture(scope="module")
+def result():
+    with mcflow.run(mcflow.Study(mcflow.Case("lecun_normal", "tanh", depth=3, width=16), networks=400)) as found:
+        yield found
+
+
+def judged_by(result, name):
+    return {row.statistic for row in mcflow.verify(result).tests if row.quantity == name}
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "statistics"),
+    [
+        ("preactivation_fourth_moment", {"heavy": False}, {"std"}),
+        ("activation_second_moment", {"told_apart": ""}, {"trend_over_networks", "serial_correlation"}),
+        ("activation_second_moment", {"told_apart": "value"}, {"repeated_values"}),
+        ("activation_mean", {"given_below": ""}, {"score_given_below", "square_score_given_below"}),
+        ("activation_mean", {"given_below": "last"}, set()),
+        ("gradient_second_moment", {"given_below": ""}, {"score_given_below", "square_score_given_below"}),
+        ("gradient_second_moment", {"histogram": ""}, {"histogram_second_moment"}),
+    ],
+)
+def test_which_tests_judge_a_quantity_is_said_by_its_entry_alone(monkeypatch, result, name, facts, statistics):
+    before = judged_by(result, name)
+    changed = replace(quantities.get(name), **facts)
+    monkeypatch.setattr(quantities, "ALL", tuple(changed if q.name == name else q for q in quantities.ALL))
+    monkeypatch.setitem(quantities._BY_NAME, name, changed)
+    assert before ^ judged_by(result, name) == statistics
+
+
+def test_an_entry_says_whether_its_mean_is_exact_and_its_number_may_lack(monkeypatch):
+    pair = mcflow.Case("lecun_normal", "tanh", depth=3, width=16, batch=2)
+    summary = {f"{name}_count": np.array([9, 9]) for name in quantities.NAMES}
+    assert {item.quantity for item in missing(summary, 10, False)} == {q.name for q in quantities.ALL if not q.needs}
+    forgiven = allowances.predict(pair, inputs_of(pair, 0)).of["gradient_correlation"].allowance
+    even = quantities.get("gradient_correlation")
+    monkeypatch.setitem(quantities._BY_NAME, even.name, replace(even, symmetric=False))
+    allowances._predict.cache_clear()
+    other = allowances.predict(pair, inputs_of(pair, 0)).of["gradient_correlation"].allowance
+    allowances._predict.cache_clear()
+    assert (forgiven == 0.0).all()
+    assert (other > 0.0).all()
 
 
 def backward_columns():
@@ -66,8 +122,8 @@ def test_bins_and_reach_are_those_of_both_devices():
     assert float(on_the_processor.BINS_PER_UNIT) == pytest.approx(per_unit, rel=1e-7)
     assert (quantities.HISTOGRAM_BINS, quantities.HISTOGRAM_REACH) == (recorded.BINS, recorded.REACH)
     code = (
-        "from mcflow.kernels.cuda import layer; from mcflow.kernels import recorded\n"
-        "print(float(layer.BINS_PER_UNIT), layer.BINS == recorded.BINS)"
+        "from mcflow.kernels.cuda import sums; from mcflow.kernels import recorded\n"
+        "print(float(sums.BINS_PER_UNIT), sums.BINS == recorded.BINS)"
     )
     command = [sys.executable, "-c", f"import os; os.environ['NUMBA_ENABLE_CUDASIM'] = '1'\n{code}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -86,7 +142,7 @@ def test_rows_are_sums_over_what_the_registry_says():
     exponents[recorded.X_EXPONENT] = 3
     counts = np.zeros((2, 1, recorded.BINS), np.int64)
     sizes = Sizes(np.array([12.0]), np.array([5]), 3, 3)
-    rows = block_of(7, sums, exponents, counts, sizes, range(recorded.SUMS), True).rows
+    rows = block_of(Recorded(7, sums, exponents, counts, sizes, range(recorded.SUMS), True)).rows
     assert list(rows) == list(quantities.NAMES)
     np.testing.assert_array_equal(rows["preactivation_second_moment"], before[recorded.H_TWO] / 12)
     np.testing.assert_array_equal(rows["activation_second_moment"], 64 * before[recorded.X_TWO] / 12)
@@ -107,6 +163,6 @@ def test_two_quantities_of_one_sum_are_both_right(monkeypatch):
     sums[recorded.X_TWO] = 8.0
     sizes = Sizes(np.array([4.0]), np.array([4]), 1, 2)
     counts = np.zeros((2, 1, recorded.BINS), np.int64)
-    made = block_of(0, sums, np.zeros((4, 2, 1)), counts, sizes, range(recorded.SUMS), True).rows
+    made = block_of(Recorded(0, sums, np.zeros((4, 2, 1)), counts, sizes, range(recorded.SUMS), True)).rows
     assert made["again"].tolist() == made["activation_second_moment"].tolist() == [[2.0], [2.0]]
     assert made["participation_ratio"].tolist() == [[16.0], [16.0]]  # 8 * 8 / 1 / 4

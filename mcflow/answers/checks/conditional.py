@@ -8,24 +8,43 @@ n mean h^2 / G is chi^2_n, the direction of h is uniform, and averages of any fu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mcflow import quantities
+from mcflow.activations.registry import Activation
 from mcflow.answers.checks.recorded import FEWEST, Floats, Recorded, average_row, extreme_rows
 from mcflow.answers.verdict_rows import NUMERICAL, RARE, Row
 from mcflow.errors import InputError
 from mcflow.mean_field.moments import LOG_Q_HIGH, LOG_Q_LOW, USER_LOG_Q_HIGH, Moments, moments
 from mcflow.statistics import hypotheses
-from mcflow.theory.finite_width.first_order import OBSERVABLES
+from mcflow.theory.finite_width.first_order import OBSERVABLES, Observable
 
 NODES = 24  # of log G over its range in a layer, and NODES_PER_UNIT more for each e-fold: splines to 1e-7
 NODES_PER_UNIT = 12
 WIDEST = 12.0  # e-folds of G in one layer that are followed
 FEWEST_UNITS = 1.0  # expected of one network: the scores of rarer ones have too heavy a tail
 SECOND, FOURTH = "preactivation_second_moment", "preactivation_fourth_moment"
+
+
+def _of_observable(observable: Observable) -> Callable[[Activation, Moments], tuple[float, float]]:
+    def mean_and_variance(activation: Activation, m: Moments) -> tuple[float, float]:
+        found = observable(activation, m)
+        return found[0], found[3]
+
+    return mean_and_variance
+
+
+def _output_gradient(activation: Activation, m: Moments) -> tuple[float, float]:
+    """Of d^2 in the last layer, where d = phi'(h) v, v ~ N(0, 1)."""
+    return float(m.slope[0]), 3.0 * m.slope_fourth - float(m.slope[0]) ** 2
+
+
+# Mean and variance of one unit's term at h ~ N(0, m.q).
+TERMS = {name: _of_observable(observable) for name, observable in OBSERVABLES.items()}
+TERMS["gradient_second_moment"] = _output_gradient
 
 
 def rows(recorded: Recorded) -> Iterable[Row]:
@@ -82,7 +101,9 @@ def _direction(recorded: Recorded, layer: int, known: NDArray[np.bool_], square:
 
 def _averages(recorded: Recorded, layer: int, variance: Floats) -> Iterable[Row]:
     """Averages over the units, in standard deviations about their means given G: mean 0, mean square 1."""
-    of_units = [name for name in OBSERVABLES if recorded.has(name) and not quantities.get(name).powers[0]]
+    last = layer == recorded.stack.depth - 1
+    layers = ("every", "last") if last else ("every",)
+    of_units = [name for name in TERMS if recorded.has(name) and quantities.get(name).given_below in layers]
     table = _Table.of(recorded, variance)
     if table is None:
         return
@@ -90,9 +111,6 @@ def _averages(recorded: Recorded, layer: int, variance: Floats) -> Iterable[Row]
     for quantity in of_units:
         mean, spread = table(quantity)
         yield from _scores(recorded, layer, quantity, mean, spread / n)
-    if layer == recorded.stack.depth - 1 and recorded.has("gradient_second_moment"):
-        mean, spread = table("gradient_second_moment")  # d = phi'(h) v, v ~ N(0, 1)
-        yield from _scores(recorded, layer, "gradient_second_moment", mean, spread / n)
 
 
 def _scores(recorded: Recorded, layer: int, quantity: str, mean: Floats, variance: Floats) -> Iterable[Row]:
@@ -114,7 +132,7 @@ def _scores(recorded: Recorded, layer: int, quantity: str, mean: Floats, varianc
 class _Table:
     """Means and variances of one unit's terms at (network,) variances G, by splines in log G."""
 
-    def __init__(self, activation: object, log_g: Floats, nodes: Floats, averages: list[Moments]) -> None:
+    def __init__(self, activation: Activation, log_g: Floats, nodes: Floats, averages: list[Moments]) -> None:
         self.activation, self.log_g, self.nodes, self.averages = activation, log_g, nodes, averages
 
     @classmethod
@@ -137,11 +155,7 @@ class _Table:
             return None
 
     def __call__(self, quantity: str) -> tuple[Floats, Floats]:
-        if quantity == "gradient_second_moment":
-            pairs = [(float(m.slope[0]), 3.0 * m.slope_fourth - float(m.slope[0]) ** 2) for m in self.averages]
-        else:
-            of = OBSERVABLES[quantity]
-            pairs = [(found[0], found[3]) for found in (of(self.activation, m) for m in self.averages)]  # type: ignore[arg-type]
+        pairs = [TERMS[quantity](self.activation, m) for m in self.averages]
         from scipy.interpolate import CubicSpline
 
         mean, spread = (CubicSpline(self.nodes, values)(self.log_g) for values in np.array(pairs).T)

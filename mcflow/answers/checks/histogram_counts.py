@@ -16,7 +16,6 @@ MERGED = 25.0  # numbers expected in a bin, under which it is joined to its neig
 ON_EDGES = 1e-5  # share of numbers that float32 may put into the neighbouring bin
 ENOUGH = 8  # terms of a sum of weights, from which on its density is smooth
 CHUNK = 512  # networks whose expected counts are reckoned at a time
-KINDS = {"preactivation": "preactivation_second_moment", "gradient": "gradient_second_moment"}
 
 
 def rows(recorded: Recorded) -> Iterable[Row]:
@@ -25,7 +24,8 @@ def rows(recorded: Recorded) -> Iterable[Row]:
     networks = int(np.count_nonzero(np.asarray(recorded.dataset.get("network", ())) < counted_networks))
     if networks < 1:
         return
-    for kind, quantity in KINDS.items():
+    for entry in filter(lambda entry: entry.histogram, quantities.ALL):
+        kind, quantity = entry.histogram, entry.name
         if f"{kind}_histogram" not in recorded.dataset or not recorded.has(quantity):
             continue
         counts = np.asarray(recorded.dataset[f"{kind}_histogram"].values, dtype=np.float64)

@@ -10,10 +10,8 @@ import numpy as np
 from mcflow import quantities
 from mcflow.answers.checks.recorded import FEWEST, Floats, Recorded
 from mcflow.answers.verdict_rows import Row
-from mcflow.quantities import ALL
 from mcflow.statistics import hypotheses
 
-QUANTITIES = tuple(quantity.name for quantity in ALL if quantity.is_second_moment and quantity.divisor == "units")
 RESOLUTION = 2.0**-23  # of the values at worst, relative: two may agree by chance
 
 
@@ -21,9 +19,8 @@ def rows(recorded: Recorded) -> Iterable[Row]:
     """Equal values, trend and serial correlation of ranks, in the first and the last layer."""
     if recorded.has_atoms:
         return  # few sums of signs: networks may be alike
-    for quantity in QUANTITIES:
-        if not recorded.has(quantity):
-            continue
+    for entry in filter(lambda entry: entry.told_apart and recorded.has(entry.name), quantities.ALL):
+        quantity = entry.name
         for layer in filter(recorded.is_plain, sorted({0, recorded.stack.depth - 1})):
             values = recorded.column(quantity, layer)
             values = values[np.isfinite(values) & (values > 0)]
@@ -31,7 +28,7 @@ def rows(recorded: Recorded) -> Iterable[Row]:
                 spread = float(np.log(values).std()) if len(values) else 0.0
             if len(values) < FEWEST or spread < 1e3 * RESOLUTION:
                 continue  # orthogonal weights keep a norm: what spreads is round-off
-            if not quantities.get(quantity).powers[1]:  # where all units are saturated x^2 is one number
+            if entry.told_apart == "value":  # where all units are saturated x^2 is one number
                 yield _alike(recorded, quantity, layer, values, spread)
             yield from _orders(recorded, quantity, layer, values)
     yield from _all_layers(recorded)

@@ -28,21 +28,21 @@ def rows(recorded: Recorded) -> Iterable[Row]:
     """The standard deviation of each quantity and layer that theory has one for, in at most a few layers."""
     wide = spreads(recorded.dataset, recorded.prediction)
     for quantity, of in recorded.prediction.of.items():
-        if not recorded.has(quantity) or quantity == "preactivation_fourth_moment":
-            continue  # of h^4 the tail is too heavy; its mean given the size of h says more
-        kind = quantities.get(quantity).kind
+        entry = quantities.get(quantity)
+        if not recorded.has(quantity) or entry.heavy:
+            continue  # the mean of h^4 given the size of h says more
         for layer in recorded.layers:  # none of which carries an exponent
             predicted, allowance = float(of.std[layer]), float(of.std_allowance[layer])
             scale = abs(float(of.mean[layer]))
             if not (math.isfinite(predicted) and predicted > 100.0 * NUMERICAL * scale and predicted > 0):
                 continue
-            if kind == "fraction" and min(scale, 1.0 - scale) * recorded.units(layer) < RARE:
+            if entry.kind == "fraction" and min(scale, 1.0 - scale) * recorded.units(layer) < RARE:
                 continue  # most networks have no such unit
-            if kind == "mean" and predicted < LEAST * _smallest_spread(recorded, quantity, layer):
+            if entry.kind == "mean" and predicted < LEAST * _smallest_spread(recorded, quantity, layer):
                 continue  # inputs that cancel each other leave nothing but round-off
             tier = of.tier[layer] if allowance == 0 else "first-order"
             low, high = predicted - allowance, predicted + allowance
-            heavy = wide[quantity if quantity in wide else quantities.get(quantity).size][layer]
+            heavy = wide[quantity if quantity in wide else entry.size][layer]
             yield from _row(recorded, layer, quantity, (low, predicted, high), tier, float(heavy))
     last = recorded.stack.depth - 1
     if recorded.inputs > 1 and recorded.is_plain(last) and D2 in recorded.prediction.of and recorded.has(D2):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from mcflow import schemes
+from mcflow.bounds import real_number, whole_number
 from mcflow.errors import InputError
-from mcflow.model.bounds import real_number, whole_number
 from mcflow.model.ops import Fans, Shape
 
 GAIN_WORDS = ("scheme", "torch")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from mcflow.bounds import whole_number
 from mcflow.errors import InputError
-from mcflow.model.bounds import whole_number
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,8 +20,8 @@ class Crew(Protocol):
     """Who computes the parts of a run: the threads of this process, or workers elsewhere.
 
     A part is a pure function of its assignment, so that who computes it, in which order and how often makes no
-    difference to its bytes. The engine calls ``check`` once, then ``compute``, and writes each image before it asks
-    for the next: a crew that falls behind is waited for, and one that is ahead holds few images.
+    difference to its bytes. The engine calls ``check`` once, then ``compute``, and asks for an image when it has
+    written the last but one: a crew that falls behind is waited for, and one that is ahead holds few images.
     """
 
     def check(self, jobs: Sequence[Job]) -> None:
@@ -57,6 +58,13 @@ class ThisProcess:
         self, assignments: Iterator[Assignment], watch: Silent, interrupts: Interrupts
     ) -> Generator[tuple[Assignment, bytes], None, None]:
         pace = Pace()
-        for assignment in assignments:
-            advance = functools.partial(watch.advance, assignment.job.name)
-            yield assignment, work.compute(assignment, pace, interrupts.check, advance)
+        with ThreadPoolExecutor(1) as behind:
+            before: tuple[Assignment, Future[bytes]] | None = None
+            for assignment in assignments:
+                advance = functools.partial(watch.advance, assignment.job.name)
+                image = work.compute(assignment, pace, interrupts.check, advance, behind)
+                if before is not None:
+                    yield before[0], before[1].result()
+                before = assignment, image
+            if before is not None:
+                yield before[0], before[1].result()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from mcflow.errors import InputError, Unfinished
@@ -83,8 +83,8 @@ class Workers:
                 if attempt == _ATTEMPTS - 1:
                     piece = assignment.piece
                     raise Unfinished(
-                        f"part {piece.number} of {assignment.job.name} failed on workers {_ATTEMPTS} times: "
-                        f"{_words(error)}"
+                        f"networks {piece.first} to {piece.end - 1} of {assignment.job.name} failed on workers "
+                        f"{_ATTEMPTS} times: {_words(error)}"
                     ) from None
                 future = self._submit(assignment)
         raise AssertionError("the last attempt returns or raises")
@@ -98,7 +98,8 @@ def _compute_on_worker(assignment: Assignment, here: Agreement, threads: int) ->
     here.check([assignment.job])
     with _one_at_a_time:
         cpu.set_threads(min(threads, cpu.most_threads()))
-        return work.compute(assignment, Pace(), lambda: None, lambda count: None)
+        with ThreadPoolExecutor(1) as behind:
+            return work.compute(assignment, Pace(), lambda: None, lambda count: None, behind).result()
 
 
 def _missing(assignment: Assignment) -> int:

@@ -1,0 +1,39 @@
+"""Names that have a value of their own in every assembled kernel: templates import them from here (see ``build``).
+
+They have none here, so that a template which nobody has assembled fails instead of computing for some other case.
+"""
+
+# the block of threads
+THREADS = None
+ROOM = None  # shared numbers that sums take: four for each thread
+LANES = None  # as many columns are summed at a time: BATCH, or THREADS where these are fewer,
+PARTS = None  # by as many threads each
+sum_four = None  # by warps, or by a tree in the simulator
+
+# the case
+BATCH = None  # inputs
+BACKWARD = None  # whether gradients are wanted
+IN_SHARED = None  # whether the arrays of a layer are small enough for shared memory
+
+# the weights
+WHOLE = None  # whether they are orthogonal
+BITS = None  # how many bits of a counter's words they use one by one
+weight_four = None  # four of them, and of the biases, from the words of a counter
+bias_four = None
+FEW = None  # whether a thread keeps the products of all inputs in registers
+
+# Else tiles: of TILE_ROWS MINE_ROWS by 4 TILE_UNITS weights; each thread has MINE_ROWS by MINE_COLUMNS of the product.
+TILE_ROWS, TILE_COLUMNS, TILE_UNITS = None, None, None
+MINE_ROWS, MINE_COLUMNS = None, None
+# sizes of arrays, which have to be names of numbers
+FOUR_BATCH = None
+MINE = None
+WEIGHT_TILE = None
+TILES = None  # the shared numbers of a tile of weights and one of inputs
+
+# the activation: see ``activations.Code``
+phi_and_slope = None
+log_slope = None
+HAS_SLOPES = None
+PERIOD = None
+FLATS = None
