@@ -54,6 +54,11 @@ class Subject:
         """The cases, in the study's order."""
         return list(self.result.names)
 
+    @cached_property
+    def networks_done(self) -> dict[str, int]:
+        """How many networks of each case are there."""
+        return self.result.networks_done
+
     def case(self, name: str) -> Case:
         """The case of that name."""
         if name not in self._cases:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +13,16 @@ from mcflow import quantities
 from mcflow.activations.registry import Activation
 from mcflow.errors import option
 
-if TYPE_CHECKING:
-    import xarray
-
 COUNT = "_count"
 
 
-class Cases(Protocol):
-    """A result, or what stands for one: cases by their names."""
+class Counted(Protocol):
+    """A result, or what stands for one."""
 
     @property
-    def names(self) -> list[str]: ...
-    def __getitem__(self, name: str, /) -> xarray.Dataset: ...
+    def networks_done(self) -> Mapping[str, int]:
+        """How many networks are there, by case."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -69,9 +67,9 @@ def sentence(found: Iterable[Missing]) -> str:
     return worst.sentence + more
 
 
-def without_networks(result: Cases) -> list[str]:
+def without_networks(result: Counted) -> list[str]:
     """The cases of which no network is there yet: shards are missing, or a run was interrupted."""
-    return [name for name in result.names if not int(result[name].attrs["networks_done"])]
+    return [name for name, networks in result.networks_done.items() if not networks]
 
 
 def no_networks(cases: Sequence[str]) -> str:

@@ -117,6 +117,11 @@ class Result(Mapping[str, "xarray.Dataset"]):
             where = "the result" if self.path is None else self.path
             raise InputError(f"{where} was made with other functions: {words}; register the same here")
 
+    @property
+    def networks_done(self) -> dict[str, int]:
+        """How many networks of each case are there."""
+        return {name: int(self._file[name].attrs["networks_done"]) for name in self.names}
+
     def require(self, name: str) -> None:
         """UnknownCase, a KeyError and an InputError, with the nearest names where no case is called that."""
         if name not in self.names:
@@ -187,7 +192,7 @@ class Result(Mapping[str, "xarray.Dataset"]):
 
     def _networks(self) -> str:
         """``1000 networks``, or how many of those that were asked for are there in every case."""
-        done = min(int(self._file[name].attrs["networks_done"]) for name in self.names) if self._file else None
+        done = min(self.networks_done.values()) if self._file else None
         asked = int(self.attrs["networks"])
         return f"{asked} networks" if done in (None, asked) else f"{done} of {asked} networks"
 
