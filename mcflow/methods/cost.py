@@ -56,7 +56,7 @@ def in_bytes(count: float) -> str:
 
 
 _WORK = 1 << 33  # weights drawn in one part: seconds of work, so that little is lost when it is
-_ROW_BYTES = 1 << 25  # rows of one part that are held in memory
+_ROW_BYTES = 1 << 25  # rows of one part, or block, that are held in memory
 # Numbers of a layer by which a part is measured: a constant of the format, ten since its first version. The size of a
 # part is part of a file's identity, and must not change with what is recorded.
 _NUMBERS_OF_A_LAYER = 10
@@ -65,6 +65,11 @@ _LARGEST, _SMALLEST = 8192, 16
 _GROUP = 256
 # A study of many networks has at most so many parts, and at least so many where they are long: few on a strong device.
 _MOST_PARTS, _LEAST_PARTS, _FEW_PARTS = 2048, 64, 8
+
+
+def largest_block(case: Case, backward: bool) -> int:
+    """How many networks may be computed at once: what they leave takes some 40 MB, and two blocks are held."""
+    return max(1, _ROW_BYTES // row_bytes(case, backward))
 
 
 def kept_part_size(part: int) -> int:

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from mcflow.files import part_image
+from mcflow.methods.cost import largest_block
 from mcflow.plan import Job, Prepared
 from mcflow.sampling import cpu, sample
 from mcflow.sampling.blocks import Block
@@ -112,9 +113,10 @@ def compute(
 def _blocks(assignment: Assignment, skip: int, pace: Pace, check: Callable[[], None]) -> Iterator[Recorded]:
     job, piece = assignment.job, assignment.piece
     first, end = piece.first + skip, piece.end
+    most = largest_block(job.case, assignment.backward)
     while first < end:
         check()
-        count = min(pace.count(piece.case), end - first)
+        count = min(pace.count(piece.case), end - first, most)
         began = time.perf_counter()
         block = sample.record(
             job.case,
