@@ -19,7 +19,7 @@ _RESIDENT = 2048  # threads that a multiprocessor holds
 _SHARED_OF_MULTIPROCESSOR = 100 << 10  # bytes, of the smallest that count (compute capability 8.6)
 _MOST_COUNTS = 1 << 22  # numbers of the histograms by key of a launch: 16 MiB
 # A thread for each column of a group; the loops over networks hold a dozen float64.
-_FOLDING_THREADS, _FOLDING_REGISTERS = 4 if SIMULATED else 128, 64
+_FOLDING_THREADS, _FOLDING_REGISTERS = 4 if SIMULATED else 128, 96
 
 
 class Room(NamedTuple):
@@ -40,10 +40,8 @@ def room_for(plan, layers, count):
 
 
 def halved(room):
-    """Half the room; None where one network at a time is all that there is room for."""
-    if room.blocks == room.networks == 1:
-        return None
-    return Room(*(max(1, size // 2) for size in room))
+    """Half the room; None where there is none for one network at a time."""
+    return None if max(room) == 1 else Room(*(max(1, size // 2) for size in room))
 
 
 class Folded(NamedTuple):
@@ -169,6 +167,7 @@ class _GroupLane(_Lane):
         )
         self.left = [cuda.device_array(shape, kind) for shape, kind in shapes]
         self.held = [cuda.pinned_array(shape, kind) for shape, kind in shapes]
+        self.places = cuda.device_array((3, *columns), np.int64)
         self.counts = None
 
     def launch(self, work, first, networks, counts):
@@ -203,8 +202,8 @@ class _GroupLane(_Lane):
             self.counts = cuda.device_array(1 << (entries - 1).bit_length(), np.int32)
         table.counts[:] = 0
         self.counts[:entries].copy_to_device(table.counts, stream=self.stream)
-        there = (cuda.to_device(each, stream=self.stream) for each in table[1:])
-        self._start(fold.count_waiting, Table(self.counts, *there))
+        self.places.copy_to_device(np.stack(table[1:]), stream=self.stream)
+        self._start(fold.count_waiting, Table(self.counts, self.places[0], self.places[1], self.places[2]))
         self.counts[:entries].copy_to_host(table.counts, stream=self.stream)
 
     def _networks_of(self, group):
