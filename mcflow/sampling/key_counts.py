@@ -92,5 +92,5 @@ class KeyCounts:
 
     def sketch(self, zeros: NDArray[np.int64]) -> Sketch:
         """All that was counted, and (layer,) zeros."""
-        found = sketches.from_keys(self.low, self.counts.astype(np.int64), zeros)
+        found = sketches.from_keys(self.low, self.counts, zeros)
         return found if self._beside is None else sketches.merge(found, self._beside)
