@@ -12,8 +12,9 @@ from ._compile import SIMULATED, assemble, cuda
 from .fold import Groups, Table
 from .tuples import Address, Results, Scratch
 
-_LAUNCHES = 4  # of a block: while one computes, what is left of the one before is copied and read
+_LAUNCHES = 4  # of a block, at least: while one computes, what is left of the one before is copied and read
 _LEAST_LAUNCH = 256  # networks; fewer are not worth a launch of their own
+_LAUNCH_BYTES = 1 << 28  # of a launch's sums and exponents, of which two are held
 _MEMORY_SHARE = 0.5  # of what is free, for the scratch of all blocks of threads
 _RESIDENT = 2048  # threads that a multiprocessor holds
 _SHARED_OF_MULTIPROCESSOR = 100 << 10  # bytes, of the smallest that count (compute capability 8.6)
@@ -36,7 +37,8 @@ class Room(NamedTuple):
 def room_for(plan, layers, count):
     """Room for a block of ``count`` networks, as much as is of use."""
     blocks = min(count, blocks_at_a_time(plan, layers))
-    return Room(blocks, max(_LEAST_LAUNCH, blocks, -(-count // _LAUNCHES)), _MOST_COUNTS)
+    most = max(1, _LAUNCH_BYTES // (4 * layers * (SUMS + EXPONENTS)))
+    return Room(blocks, min(most, max(_LEAST_LAUNCH, blocks, -(-count // _LAUNCHES))), _MOST_COUNTS)
 
 
 def halved(room):
