@@ -43,6 +43,18 @@ def kernel_ptx(plan, code, cc):
     return ptx_of(build._assemble(plan, code).py_func, signature(), cc)
 
 
+def ptx_of(function, types_of_arguments, cc):
+    """The PTX of any kernel."""
+    from numba.cuda import compiler, dispatcher
+
+    before = compiler.get_current_device, dispatcher.get_current_device
+    compiler.get_current_device = dispatcher.get_current_device = lambda: _Device(cc)
+    try:
+        return cuda.compile_ptx(function, types_of_arguments, cc=cc)[0]
+    finally:
+        compiler.get_current_device, dispatcher.get_current_device = before
+
+
 def fold_ptx(template, cc):
     """The PTX of ``fold_groups`` or ``count_waiting``."""
     i32, f64, i64 = numba.int32, numba.float64, numba.int64
@@ -55,18 +67,6 @@ def fold_ptx(template, cc):
     if template is fold.count_waiting:
         types_of.append(types.NamedTuple([_array(i32, 1), *[_array(i64, 2)] * 3], fold.Table))
     return ptx_of(launch._assembled(template).py_func, types.void(*types_of), cc)
-
-
-def ptx_of(function, types_of_arguments, cc):
-    """The PTX of any kernel."""
-    from numba.cuda import compiler, dispatcher
-
-    before = compiler.get_current_device, dispatcher.get_current_device
-    compiler.get_current_device = dispatcher.get_current_device = lambda: _Device(cc)
-    try:
-        return cuda.compile_ptx(function, types_of_arguments, cc=cc)[0]
-    finally:
-        compiler.get_current_device, dispatcher.get_current_device = before
 
 
 def instructions(ptx):

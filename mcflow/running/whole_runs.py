@@ -37,9 +37,10 @@ KINDS = (
 
 @dataclass(frozen=True)
 class WholeRun:
-    """Networks a second of the kernels alone (a device's own folding included), and of each further network of a run into a file, medians of ``PAIRS``.
+    """Networks a second of the kernels alone, and of each further network of a run into a file, medians of ``PAIRS``.
 
-    ``share`` is the median of their ratios, each of two that were measured one after the other.
+    ``share`` is the median of their ratios, each of two that were measured one after the other. The kernels of a
+    device that folds by itself include that.
     """
 
     what: str
