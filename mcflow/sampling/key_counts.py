@@ -77,6 +77,7 @@ class KeyCounts:
         if not self.has_place(wanted)[some].all():
             self.reach(wanted)
         has_place = self.has_place(wanted)
+        without: list[Sketch] = []
         for layer in np.flatnonzero(some):
             here = slice(start[layer], start[layer] + 2 * length[layer])
             of_layer = counts[here].reshape(2, length[layer])
@@ -84,7 +85,9 @@ class KeyCounts:
                 at = low[layer] - self.low[layer]
                 self.counts[layer, :, at : at + length[layer]] += of_layer
             else:
-                self.put_beside(sketches.of_keys(int(layer), int(low[layer]), of_layer))
+                without.append(sketches.of_keys(int(layer), int(low[layer]), of_layer))
+        if without:
+            self.put_beside(sketches.chain(without))
 
     def put_beside(self, some: Sketch) -> None:
         """Add what has no place."""

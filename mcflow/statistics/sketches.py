@@ -83,6 +83,11 @@ def of_keys(layer: int, least: int, counts: NDArray[np.int32]) -> Sketch:
     return Sketch(found.codes + (layer << _LAYER_SHIFT), found.counts)
 
 
+def chain(parts: Sequence[Sketch]) -> Sketch:
+    """One sketch of several, each of layers above those of the ones before."""
+    return Sketch(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("codes", "counts")))
+
+
 def side_by_side(parts: Sequence[Sketch], layers: int) -> Sketch:
     """One sketch of the layers of several, ``layers`` in each but the last."""
     codes = [part.codes + (number * layers << _LAYER_SHIFT) for number, part in enumerate(parts)]
