@@ -49,8 +49,8 @@ class Recipe(NamedTuple):
 class Groups(NamedTuple):
     """``networks`` of a launch in groups of ``size``, the last one shorter, and what is left of a group's column.
 
-    ``results`` float64 (group, RESULTS, layer, quantity); int32 ``keys`` (group, 2, layer, quantity), the least and the
-    largest of its numbers that are not 0; bool ``odd`` (group, layer, quantity) where one of them lies beyond 2^+-400:
+    ``results`` float64 (group, RESULTS, quantity, layer); int32 ``keys`` (group, 2, quantity, layer), the least and the
+    largest of its numbers that are not 0; bool ``odd`` (group, quantity, layer) where one of them lies beyond 2^+-400:
     others have to fold that one.
     """
 
@@ -64,7 +64,7 @@ class Groups(NamedTuple):
 class Table(NamedTuple):
     """Histograms by key, one after the other in ``counts`` int32 (entry,): of positive and then of negative numbers.
 
-    (layer, quantity): that of a column begins with entry ``start`` and key ``low``, and has ``length`` keys, 0 where
+    (quantity, layer): that of a column begins with entry ``start`` and key ``low``, and has ``length`` keys, 0 where
     nothing is counted.
     """
 
@@ -158,17 +158,17 @@ def fold_groups(recipe, groups, sums, exponents):
     mean = total / count if count > 0 else math.nan
     log_mean = log_total / positive if positive > 0 else math.nan
     odd = not near or most >= MOST or (most > 0 and least < LEAST)
-    groups.odd[group, layer, quantity] = odd
-    groups.keys[group, 0, layer, quantity] = int32(least >> KEY_SHIFT) if most > 0 else int32(NOTHING)
-    groups.keys[group, 1, layer, quantity] = int32(most >> KEY_SHIFT) if most > 0 else int32(NOTHING)
+    groups.odd[group, quantity, layer] = odd
+    groups.keys[group, 0, quantity, layer] = int32(least >> KEY_SHIFT) if most > 0 else int32(NOTHING)
+    groups.keys[group, 1, quantity, layer] = int32(most >> KEY_SHIFT) if most > 0 else int32(NOTHING)
     spread, log_spread = 0.0, 0.0
     if not odd:
         spread, log_spread = _spreads(recipe, sums, exponents, (start, end), (layer, quantity), mean, log_mean)
     results = groups.results[group]
-    results[COUNT, layer, quantity], results[ZEROS, layer, quantity] = count, zeros
-    results[MEAN, layer, quantity], results[SPREAD, layer, quantity] = mean, spread
-    results[LOG_COUNT, layer, quantity] = positive
-    results[LOG_MEAN, layer, quantity], results[LOG_SPREAD, layer, quantity] = log_mean, log_spread
+    results[COUNT, quantity, layer], results[ZEROS, quantity, layer] = count, zeros
+    results[MEAN, quantity, layer], results[SPREAD, quantity, layer] = mean, spread
+    results[LOG_COUNT, quantity, layer] = positive
+    results[LOG_MEAN, quantity, layer], results[LOG_SPREAD, quantity, layer] = log_mean, log_spread
 
 
 def count_waiting(recipe, groups, sums, exponents, table):
@@ -177,10 +177,10 @@ def count_waiting(recipe, groups, sums, exponents, table):
     start = group * groups.size
     if start >= groups.networks:
         return
-    length = table.length[layer, quantity]
-    if length == 0 or groups.odd[group, layer, quantity] or groups.keys[group, 1, layer, quantity] < 0:
+    length = table.length[quantity, layer]
+    if length == 0 or groups.odd[group, quantity, layer] or groups.keys[group, 1, quantity, layer] < 0:
         return
-    first = table.start[layer, quantity] - table.low[layer, quantity]
+    first = table.start[quantity, layer] - table.low[quantity, layer]
     for network in range(start, min(start + groups.size, groups.networks)):
         value, _ = _make_value(recipe, sums, exponents, network, layer, quantity)
         if value == value and value != 0.0:

@@ -49,7 +49,7 @@ def halved(room):
 class Folded(NamedTuple):
     """What is left of the groups of a launch, on the host: see ``fold.py`` for ``results``, ``odd`` and ``table``.
 
-    ``waiting`` bool (group, layer, quantity): where numbers are to be counted that have no place in ``table``.
+    ``waiting`` bool (group, quantity, layer): where numbers are to be counted that have no place in ``table``.
     ``kept``: sums and exponents (network, layer, column) of the groups, by number, of which a column is odd or waiting.
     """
 
@@ -161,7 +161,7 @@ class _GroupLane(_Lane):
     def __init__(self, work, networks, blocks, stream, recipe, size, most_counts, found):
         super().__init__(work, networks, blocks, stream)
         self.recipe, self.size, self.most_counts, self.found = recipe, size, most_counts, found
-        columns, groups = recipe.divisor.shape, -(-networks // size)
+        columns, groups = recipe.divisor.shape[::-1], -(-networks // size)
         shapes = (
             ((groups, RESULTS, *columns), np.float64),
             ((groups, 2, *columns), np.int32),
@@ -214,9 +214,9 @@ class _GroupLane(_Lane):
 
 
 def _count_places(keys, odd, most):
-    """A ``Table`` for keys (group, 2, layer, quantity), shortest columns first, of at most ``most`` counts.
+    """A ``Table`` for keys (group, 2, quantity, layer), shortest columns first, of at most ``most`` counts.
 
-    And bool (group, layer, quantity) where numbers are to be counted that it has no place for.
+    And bool (group, quantity, layer) where numbers are to be counted that it has no place for.
     """
     to_count = ~odd & (keys[:, 1] >= 0)
     low = np.where(to_count, keys[:, 0], np.iinfo(np.int32).max).min(axis=0).astype(np.int64)

@@ -16,7 +16,7 @@ from mcflow.statistics.magnitudes import Floats
 
 @dataclass(frozen=True)
 class Counted:
-    """Histograms by key of some of the groups, for each (layer, quantity): see ``KeyCounts.add``."""
+    """Histograms by key of some of the groups, for each (quantity, layer): see ``KeyCounts.add``."""
 
     counts: NDArray[np.int32]
     start: NDArray[np.int64]
@@ -28,8 +28,8 @@ class Counted:
 class Grouped:
     """The networks first .. first + count - 1 of one case in groups of ``size``, the last one shorter.
 
-    ``results`` (group, RESULTS, layer, quantity) in the order of ``kernels/folded.py``; ``odd`` and ``waiting`` bool
-    (group, layer, quantity): columns that NumPy has to fold, or to count, from the networks of their groups, which
+    ``results`` (group, RESULTS, quantity, layer) in the order of ``kernels/folded.py``; ``odd`` and ``waiting`` bool
+    (group, quantity, layer): columns that NumPy has to fold, or to count, from the networks of their groups, which
     ``kept`` has. ``histograms`` are as those of ``Recorded``.
     """
 
@@ -46,7 +46,7 @@ class Grouped:
 
     @property
     def layers(self) -> int:
-        return self.odd.shape[1]
+        return self.odd.shape[2]
 
     def fold_groups(self, name: str, size: int, keys: KeyCounts) -> Columns:
         """A quantity's groups, its numbers counted in ``keys``; ValueError for groups of another size."""
@@ -55,9 +55,9 @@ class Grouped:
         of = self.names.index(name)
         if keys.counted:
             for table in self.counted:
-                keys.add(table.low[:, of], table.length[:, of], table.start[:, of], table.counts)
-        results = np.moveaxis(self.results[..., of], 1, 0).copy()
-        return Columns(results, self.odd[..., of], self.waiting[..., of])
+                keys.add(table.low[of], table.length[of], table.start[of], table.counts)
+        results = np.moveaxis(self.results[:, :, of], 1, 0).copy()
+        return Columns(results, self.odd[:, of], self.waiting[:, of])
 
     def values(self, name: str, networks: slice) -> tuple[Floats, Floats | None]:
         """(network, layer) numbers of one group that is kept, and their logarithms where one left float64."""
