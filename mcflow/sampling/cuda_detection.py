@@ -107,13 +107,15 @@ def count() -> int:
 
 def describe() -> dict[str, Any]:
     """Whether GPUs work, which there are, the version of numba-cuda, and what is remembered, in words; tried anew."""
-    found, kept = _seen_at_once(), "no: runs try a first kernel"
+    found, kept = _seen_at_once(), "no: no first kernel was tried"
     if not found["reason"]:
         key = cuda_verdict.key()
         found |= _tried()
         if cuda_verdict.remember(key, found):
             kept = f"yes, for {cuda_verdict.LASTS / 3600:.0f} hours: runs need not try a first kernel"
-        elif not found["reason"]:
+        elif found["reason"]:
+            kept = "no: a kernel that fails is tried again by every run"
+        else:
             kept = f"no: {cache_folder()} cannot be written, and every run tries a first kernel"
     devices = [", ".join(f"{key} {value}" for key, value in device.items()) for device in found["devices"]]
     works = "yes" if not found["reason"] else f"no: {found['reason']}"
