@@ -161,7 +161,7 @@ def test_one_network_and_groups_of_one_are_the_processors(give):
     assert_twins(part_of([on_device(0, 1)], 1), on_processor(sums[:, :1], exponents[:, :1]))
 
 
-@pytest.mark.parametrize(("backward", "method"), [(True, "collapsed"), (False, "direct")])
+@pytest.mark.parametrize(("backward", "method"), [(True, "direct"), (False, "collapsed")])
 def test_networks_walked_and_folded_on_the_device_are_its_sums_folded_by_the_processor(backward, method, monkeypatch):
     """Whatever was in its memory before."""
     from mcflow.kernels.cuda._compile import cuda as device
