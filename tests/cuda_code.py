@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import numba
-from mcflow.kernels.cuda import build
+from mcflow.kernels.cuda import build, fold, launch
 from mcflow.kernels.cuda._compile import cuda
 from mcflow.kernels.cuda.tuples import Address, Architecture, Inputs, Nonlinearity, Results, Scratch
 from numba import types
@@ -53,6 +53,20 @@ def ptx_of(function, types_of_arguments, cc):
         return cuda.compile_ptx(function, types_of_arguments, cc=cc)[0]
     finally:
         compiler.get_current_device, dispatcher.get_current_device = before
+
+
+def fold_ptx(template, cc):
+    """The PTX of ``fold_groups`` or ``count_waiting``."""
+    i32, f64, i64 = numba.int32, numba.float64, numba.int64
+    types_of = [
+        types.NamedTuple([_array(i32, 2), _array(i32, 2), _array(f64, 1), _array(f64, 2), _array(i32, 2)], fold.Recipe),
+        types.NamedTuple([i64, i64, _array(f64, 4), _array(i32, 4), _array(types.boolean, 3)], fold.Groups),
+        _array(numba.float32, 3),
+        _array(i32, 3),
+    ]
+    if template is fold.count_waiting:
+        types_of.append(types.NamedTuple([_array(i32, 1), *[_array(i64, 2)] * 3], fold.Table))
+    return ptx_of(launch._assembled(template).py_func, types.void(*types_of), cc)
 
 
 def instructions(ptx):

@@ -10,18 +10,22 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..folded import (
+    COUNT,
+    FARTHEST_POWER,
+    KEY_SHIFT,
+    LEAST,
+    LOG_COUNT,
+    LOG_MEAN,
+    LOG_SPREAD,
+    MEAN,
+    MOST,
+    SIZE_BITS,
+    SPREAD,
+    ZEROS,
+)
 from ._compile import inner, kernel
 
-# What ``fold_groups`` leaves of a group's layer: how many are numbers, their mean and the root of the sum of squared
-# deviations, the same of the natural logarithms of those that are positive, and how many are 0.
-COUNT, MEAN, SPREAD, LOG_COUNT, LOG_MEAN, LOG_SPREAD, ZEROS = range(7)
-RESULTS = 7
-# A key is the exponent and the first six bits of the fraction of a float64: a bin of 64 to an octave.
-KEY_SHIFT = 46
-SIZE_BITS = (1 << 63) - 1
-# Numbers beyond 2^+-400 are left to others: squares of what lies within stay inside float64.
-REACH = 400
-LEAST, MOST = (1023 - REACH) << 52, (1023 + REACH) << 52
 # Logarithms: of 2 in two parts, and the minimax polynomial of FreeBSD's e_log.c (Sun Microsystems 1993), within 1 ulp.
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 LG_1, LG_2, LG_3, LG_4 = (
@@ -153,7 +157,7 @@ def _scale(scratch, c, length):
     some, far = np.int64(0), np.int64(0)
     for i in range(np.uint64(length)):
         some |= np.int64(1) if powers[i] != 0.0 else np.int64(0)
-        far |= np.int64(1) if abs(powers[i]) > 1000.0 else np.int64(0)
+        far |= np.int64(1) if abs(powers[i]) > FARTHEST_POWER else np.int64(0)
     if far:
         return False
     if some:
@@ -361,7 +365,7 @@ def _move(row, powers, exponents, i):
                 total += powers[k] * exponents[k, i, c]
         if total == 0.0 or row[c] == 0.0 or not abs(row[c]) < math.inf:
             continue
-        if abs(total) > 1000.0:
+        if abs(total) > FARTHEST_POWER:
             within = False
             continue
         row[c] *= math.ldexp(1.0, np.int64(total))

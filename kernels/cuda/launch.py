@@ -1,73 +1,241 @@
 """Launches of networks on one GPU: lanes of memory, copies beside computing, and how many blocks a device holds."""
 
+import functools
+from typing import NamedTuple
+
 import numpy as np
 
+from ..folded import RESULTS
 from ..recorded import EXPONENTS, SUMS
-from . import build
-from ._compile import SIMULATED, cuda
+from . import build, fold
+from ._compile import SIMULATED, assemble, cuda
+from .fold import Groups, Table
 from .tuples import Address, Results, Scratch
 
-_LAUNCHES = 4  # of a block: while one computes, the rows of the one before are copied and read
+_LAUNCHES = 4  # of a block, at least: while one computes, what is left of the one before is copied and read
 _LEAST_LAUNCH = 256  # networks; fewer are not worth a launch of their own
+_LAUNCH_BYTES = 1 << 28  # of a launch's sums and exponents, of which two are held
 _MEMORY_SHARE = 0.5  # of what is free, for the scratch of all blocks of threads
 _RESIDENT = 2048  # threads that a multiprocessor holds
 _SHARED_OF_MULTIPROCESSOR = 100 << 10  # bytes, of the smallest that count (compute capability 8.6)
+_MOST_COUNTS = 1 << 22  # numbers of the histograms by key of a launch: 16 MiB
+# A thread for each column of a group; the loops over networks hold a dozen float64.
+_FOLDING_THREADS, _FOLDING_REGISTERS = 4 if SIMULATED else 128, 96
 
 
-def simulate(work, first, count, blocks, counts):
+class Room(NamedTuple):
+    """What is held at a time: ``blocks`` of threads, ``networks`` of a launch, ``counts`` of its histograms by key.
+
+    No number depends on it.
+    """
+
+    blocks: int
+    networks: int
+    counts: int
+
+
+def room_for(plan, layers, count):
+    """Room for a block of ``count`` networks, as much as is of use."""
+    blocks = min(count, blocks_at_a_time(plan, layers))
+    most = max(1, _LAUNCH_BYTES // (4 * layers * (SUMS + EXPONENTS)))
+    return Room(blocks, min(most, max(_LEAST_LAUNCH, blocks, -(-count // _LAUNCHES))), _MOST_COUNTS)
+
+
+def halved(room):
+    """Half the room; None where there is none for one network at a time."""
+    return None if max(room) == 1 else Room(*(max(1, size // 2) for size in room))
+
+
+class Folded(NamedTuple):
+    """What is left of the groups of a launch, on the host: see ``fold.py`` for ``results``, ``odd`` and ``table``.
+
+    ``waiting`` bool (group, quantity, layer): where numbers are to be counted that have no place in ``table``.
+    ``kept``: sums and exponents (network, layer, column) of the groups, by number, of which a column is odd or waiting.
+    """
+
+    results: np.ndarray
+    odd: np.ndarray
+    waiting: np.ndarray
+    table: Table
+    kept: dict
+
+
+def simulate(work, first, count, room, counts):
     """Sums and exponents (column, network, L), in float64, of the ``count`` networks from ``first`` on.
 
-    ``work`` is a ``Work``, ``blocks`` how many blocks of threads run at a time, ``counts`` int32 (2, L, BINS) on the
-    device. Launches on two streams: each is copied and read while the next computes.
+    ``work`` is a ``Work``, ``counts`` int32 (2, L, BINS) on the device. Launches on two streams: each is copied and
+    read while the next computes.
     """
     layers = work.architecture.width.size
-    step = max(_LEAST_LAUNCH, blocks, -(-count // _LAUNCHES))
-    lanes = [_Lane(work, min(step, count), blocks, cuda.stream()) for _ in range(1 if step >= count else 2)]
     sums, exponents = np.empty((SUMS, count, layers)), np.empty((EXPONENTS, count, layers))
-    waiting = []
-
-    def read(lane, networks):
-        lane.stream.synchronize()
-        here = networks.stop - networks.start
-        sums[:, networks] = np.moveaxis(lane.host_sums[:here], 2, 0)
-        exponents[:, networks] = np.moveaxis(lane.host_exponents[:here], 2, 0)
-
-    for number, start in enumerate(range(0, count, step)):
-        lane = lanes[number % len(lanes)]
-        if len(waiting) == len(lanes):
-            read(*waiting.pop(0))
-        networks = min(step, count - start)
-        lane.launch(work, first + start, networks, counts)
-        waiting.append((lane, slice(start, start + networks)))
-    for lane, chosen in waiting:
-        read(lane, chosen)
+    step = min(room.networks, count)
+    lanes = [
+        _RowLane(work, step, room.blocks, cuda.stream(), sums, exponents) for _ in range(1 if step >= count else 2)
+    ]
+    _in_turn(work, first, count, step, counts, lanes)
     return sums, exponents
 
 
+def fold_networks(work, first, count, room, counts, recipe, size):
+    """The same networks folded in groups of ``size``, the last one shorter: the ``Folded`` of each launch, in order.
+
+    ``recipe`` is a ``fold.Recipe`` on the device. A launch is folded where it was computed, on its stream; once its
+    keys are known it is counted there, while the next computes on the other stream.
+    """
+    step = min(max(1, room.networks // size) * size, count)
+    found = []
+    lanes = [
+        _GroupLane(work, step, room.blocks, cuda.stream(), recipe, size, room.counts, found)
+        for _ in range(1 if step >= count else 2)
+    ]
+    _in_turn(work, first, count, step, counts, lanes)
+    for lane in lanes:
+        lane.stream.synchronize()
+    return found
+
+
+def _in_turn(work, first, count, step, counts, lanes):
+    """Launch all networks, a lane after the other; what is left of a launch is taken before its lane's next one."""
+    starts = range(0, count, step)
+    for number, start in enumerate(starts):
+        lane = lanes[number % len(lanes)]
+        lane.take()
+        lane.launch(work, first + start, min(step, count - start), counts)
+        lane.start = start
+    for number in range(len(starts), len(starts) + len(lanes)):
+        lanes[number % len(lanes)].take()
+
+
 class _Lane:
-    """A stream with its own scratch and results, on the device and in memory that the device can copy to by itself."""
+    """A stream with its own scratch, sums and exponents on the device."""
 
     def __init__(self, work, networks, blocks, stream):
         layers = work.architecture.width.size
         self.stream, self.blocks = stream, blocks
+        self.start, self.networks = 0, 0  # of the launch that has not been taken
         size, self.tape = build.scratch_floats(work.plan, layers)
         self.floats = cuda.device_array((blocks, size), np.float32)
         self.carried = cuda.device_array((blocks, 3, layers + 1), np.int32)
-        self.sums = cuda.to_device(np.zeros((networks, layers, SUMS), np.float32))
-        self.exponents = cuda.to_device(np.zeros((networks, layers, EXPONENTS), np.int32))
-        self.host_sums = cuda.pinned_array((networks, layers, SUMS), np.float32)
-        self.host_exponents = cuda.pinned_array((networks, layers, EXPONENTS), np.int32)
+        self.sums = cuda.device_array((networks, layers, SUMS), np.float32)
+        self.exponents = cuda.device_array((networks, layers, EXPONENTS), np.int32)
 
     def launch(self, work, first, networks, counts):
-        """Queue a launch and the copy of its rows; returns at once."""
+        """Queue a launch; returns at once."""
         address = Address(work.seed, first, networks, work.counted)
         results = Results(self.sums, self.exponents, counts)
         scratch = Scratch(self.floats, self.carried, work.plan.longest, self.tape)
         grid = min(self.blocks, networks)
         kernel = work.kernel[grid, work.plan.threads, self.stream, build.dynamic_bytes(work.plan)]
         kernel(address, work.architecture, work.inputs, work.nonlinearity, results, scratch)
-        self.sums.copy_to_host(self.host_sums, stream=self.stream)
-        self.exponents.copy_to_host(self.host_exponents, stream=self.stream)
+        self.networks = networks
+
+
+class _RowLane(_Lane):
+    """The rows of launches on their way into ``into_sums`` and ``into_exponents`` (column, network, L)."""
+
+    def __init__(self, work, networks, blocks, stream, into_sums, into_exponents):
+        super().__init__(work, networks, blocks, stream)
+        self.into = into_sums, into_exponents
+        self.held = [cuda.pinned_array(each.shape, each.dtype) for each in (self.sums, self.exponents)]
+
+    def launch(self, work, first, networks, counts):
+        super().launch(work, first, networks, counts)
+        for rows, held in zip((self.sums, self.exponents), self.held, strict=True):
+            rows.copy_to_host(held, stream=self.stream)
+
+    def take(self):
+        """Wait for the launch, and read it."""
+        if self.networks:
+            self.stream.synchronize()
+            for into, held in zip(self.into, self.held, strict=True):
+                into[:, self.start : self.start + self.networks] = np.moveaxis(held[: self.networks], 2, 0)
+        self.networks = 0
+
+
+class _GroupLane(_Lane):
+    """Launches folded where they were computed; what is left of each is appended to ``found``.
+
+    Its counts are there when the stream is through.
+    """
+
+    def __init__(self, work, networks, blocks, stream, recipe, size, most_counts, found):
+        super().__init__(work, networks, blocks, stream)
+        self.recipe, self.size, self.most_counts, self.found = recipe, size, most_counts, found
+        columns, groups = recipe.divisor.shape[::-1], -(-networks // size)
+        shapes = (
+            ((groups, RESULTS, *columns), np.float64),
+            ((groups, 2, *columns), np.int32),
+            ((groups, *columns), bool),
+        )
+        self.left = [cuda.device_array(shape, kind) for shape, kind in shapes]
+        self.held = [cuda.pinned_array(shape, kind) for shape, kind in shapes]
+        self.places = cuda.device_array((3, *columns), np.int64)
+        self.counts = None
+
+    def launch(self, work, first, networks, counts):
+        super().launch(work, first, networks, counts)
+        self._start(fold.fold_groups)
+        for left, held in zip(self.left, self.held, strict=True):
+            left.copy_to_host(held, stream=self.stream)
+
+    def _start(self, kernel, *more):
+        groups = Groups(self.networks, self.size, *self.left)
+        threads = -(-self.networks // self.size) * self.left[2].shape[1] * self.left[2].shape[2]
+        started = _assembled(kernel)[-(-threads // _FOLDING_THREADS), _FOLDING_THREADS, self.stream]
+        started(self.recipe, groups, self.sums, self.exponents, *more)
+
+    def take(self):
+        """Wait for the launch, queue its counting, and read the rest."""
+        if self.networks:
+            self.stream.synchronize()
+            here = -(-self.networks // self.size)
+            results, keys, odd = (held[:here].copy() for held in self.held)
+            table, waiting = _count_places(keys, odd, self.most_counts)
+            if len(table.counts):
+                self._count(table)
+            chosen = np.flatnonzero((odd | waiting).any(axis=(1, 2)))
+            kept = {int(group): self._networks_of(group) for group in chosen}
+            self.found.append(Folded(results, odd, waiting, table, kept))
+        self.networks = 0
+
+    def _count(self, table):
+        entries = len(table.counts)
+        if self.counts is None or self.counts.size < entries:
+            self.counts = cuda.device_array(1 << (entries - 1).bit_length(), np.int32)
+        table.counts[:] = 0
+        self.counts[:entries].copy_to_device(table.counts, stream=self.stream)
+        self.places.copy_to_device(np.stack(table[1:]), stream=self.stream)
+        self._start(fold.count_waiting, Table(self.counts, self.places[0], self.places[1], self.places[2]))
+        self.counts[:entries].copy_to_host(table.counts, stream=self.stream)
+
+    def _networks_of(self, group):
+        here = slice(group * self.size, min((group + 1) * self.size, self.networks))
+        return tuple(each[here].copy_to_host(stream=self.stream) for each in (self.sums, self.exponents))
+
+
+def _count_places(keys, odd, most):
+    """A ``Table`` for keys (group, 2, quantity, layer), shortest columns first, of at most ``most`` counts.
+
+    And bool (group, quantity, layer) where numbers are to be counted that it has no place for.
+    """
+    to_count = ~odd & (keys[:, 1] >= 0)
+    low = np.where(to_count, keys[:, 0], np.iinfo(np.int32).max).min(axis=0).astype(np.int64)
+    length = np.where(to_count.any(axis=0), np.where(to_count, keys[:, 1], 0).max(axis=0) - low + 1, 0)
+    order = np.argsort(length, axis=None, kind="stable")
+    reached = np.cumsum(2 * length.ravel()[order])
+    start = np.empty_like(length)
+    start.ravel()[order] = reached - 2 * length.ravel()[order]
+    too_many = start + 2 * length > most
+    waiting = to_count & too_many
+    length[too_many] = 0
+    entries = int(2 * length.sum())
+    counts = cuda.pinned_array(entries, np.int32) if entries else np.empty(0, np.int32)
+    return Table(counts, start, low, length), waiting
+
+
+@functools.cache
+def _assembled(kernel):
+    return assemble(kernel, _FOLDING_REGISTERS, fold)
 
 
 def blocks_at_a_time(plan, layers):

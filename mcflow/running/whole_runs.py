@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 from mcflow import plan
 from mcflow.files.target import Target
 from mcflow.inputs.case_inputs import inputs_of
+from mcflow.methods import cost
 from mcflow.model.case import Case
 from mcflow.model.study import Study
 from mcflow.plural import counted
@@ -37,7 +39,8 @@ KINDS = (
 class WholeRun:
     """Networks a second of the kernels alone, and of each further network of a run into a file, medians of ``PAIRS``.
 
-    ``share`` is the median of their ratios, each of two that were measured one after the other.
+    ``share`` is the median of their ratios, each of two that were measured one after the other. The kernels of a
+    device that folds by itself include that.
     """
 
     what: str
@@ -61,11 +64,16 @@ def measure(width: int = 512, depth: int = 50, threads: int | None = None, devic
 def _measure(case: Case, method: str, keep: str, device: str, threads: int | None, path: Path) -> WholeRun:
     used = cpu.set_threads(threads)
     inputs, nothing = inputs_of(case, 0), np.zeros(len(case.widths), np.int64)
+    record: Callable[..., object] = sample.record
+    if keep == "summary":
+        record = functools.partial(
+            sample.record_groups, group=cost.group_size(cost.part_size(case, inputs.shape[1], method))
+        )
 
     def kernels(networks: int) -> float:
         began = time.perf_counter()
         here = bins.Plan(0, nothing, nothing)
-        sample.record(case, inputs, 0, 0, networks, method=method, device=device, plan=here)
+        record(case, inputs, 0, 0, networks, method=method, device=device, plan=here)
         return time.perf_counter() - began
 
     def whole(networks: int) -> float:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from mcflow.files import part_image
 from mcflow.methods.cost import largest_block
 from mcflow.plan import Job, Prepared
-from mcflow.sampling import cpu, sample
+from mcflow.sampling import cpu, devices, sample
 from mcflow.sampling.blocks import Block
 from mcflow.sampling.fold import Folding
+from mcflow.sampling.grouped import Grouped
 from mcflow.sampling.recorded import Recorded
 from mcflow.sampling.rows import Keeping
 
 _BLOCK_SECONDS = 0.3  # a block takes about this long: Ctrl-C answers, progress moves, and calling costs a hundredth
 _FIRST_BLOCK = 8
+_GROUP_IN_ROWS = 8  # networks whose rows are as large as what a device that folds leaves of a group
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ def compute(
 
     ``check`` is called before each block, what it raises ends the work; ``advance`` is told the networks of each. The
     one thread of ``behind`` folds a block, or makes its rows, while the device computes the next, and the image while
-    that of the next part begins.
+    that of the next part begins. Where the device folds by itself, blocks are whole groups.
     """
     piece, threads = assignment.piece, cpu.threads()
     there = 0 if assignment.start is None else assignment.start.count
@@ -95,11 +99,12 @@ def compute(
         kept = Keeping(piece.count, assignment.start, threads)
     else:
         kept = Folding(assignment.job.group, sketched=True, threads=threads)
+    add: Callable[[Any], None] = kept.add  # rows are made of sums alone, and the device folds no others
     waiting: Future[None] | None = None
     for block in _blocks(assignment, there, pace, check):
         if waiting is not None:
             waiting.result()  # two blocks are held, no more
-        waiting = behind.submit(kept.add, block)
+        waiting = behind.submit(add, block)
         advance(block.count)
 
     def image() -> bytes:
@@ -110,15 +115,20 @@ def compute(
     return behind.submit(image)
 
 
-def _blocks(assignment: Assignment, skip: int, pace: Pace, check: Callable[[], None]) -> Iterator[Recorded]:
+def _blocks(assignment: Assignment, skip: int, pace: Pace, check: Callable[[], None]) -> Iterator[Recorded | Grouped]:
     job, piece = assignment.job, assignment.piece
     first, end = piece.first + skip, piece.end
-    most = largest_block(job.case, assignment.backward)
+    record: Callable[..., Recorded | Grouped] = sample.record
+    unit, most = 1, largest_block(job.case, assignment.backward)
+    if assignment.keep != "networks":
+        record = functools.partial(sample.record_groups, group=job.group)
+        if devices.get(job.device).record_groups is not None:  # a group is then as large as some networks
+            unit, most = job.group, max(1, most // _GROUP_IN_ROWS) * job.group
     while first < end:
         check()
-        count = min(pace.count(piece.case), end - first, most)
+        count = min(-(-pace.count(piece.case) // unit) * unit, end - first, most)
         began = time.perf_counter()
-        block = sample.record(
+        block = record(
             job.case,
             job.inputs,
             assignment.seed,

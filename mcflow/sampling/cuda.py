@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow import quantities
 from mcflow.errors import InputError, Unfinished, option
 from mcflow.kernels.recorded import BINS, SUMS
 from mcflow.sampling.arguments import exponent_of, group_of, parameter_of, split
 from mcflow.sampling.compiler import why_not_compiled
+from mcflow.sampling.grouped import Counted, Grouped
 from mcflow.sampling.recorded import Recorded, Sizes
 
 if TYPE_CHECKING:
     from mcflow.activations.registry import Activation
     from mcflow.model.case import Case
+    from mcflow.quantities import Quantity
     from mcflow.sampling.bins import Plan
 
 METHODS = ("direct", "collapsed")  # that the kernels know
@@ -41,20 +46,79 @@ def record(
 ) -> Recorded:
     """What ``sample.record`` promises, on the current GPU. ``threads`` of a block are for tests.
 
-    Where memory is short, fewer blocks of threads run at a time. Raises Unfinished where the device is lost.
+    Where memory is short, less is held at a time. Raises Unfinished where the device is lost.
     """
+    from mcflow.kernels.cuda import launch
+
+    work = work_of(case, inputs, seed, method, backward, plan, threads)
+    (sums, exponents), counts = _computed(case, work, count, functools.partial(launch.simulate, work, first, count))
+    sizes = Sizes.of(case, inputs.shape[1])
+    return Recorded(first, sums, exponents, counts, sizes, range(SUMS), backward)
+
+
+def record_groups(
+    case: Case,
+    inputs: NDArray[np.float64],
+    seed: int,
+    first: int,
+    count: int,
+    *,
+    group: int,
+    method: str,
+    backward: bool,
+    plan: Plan,
+    threads: int | None = None,
+) -> Grouped:
+    """What ``sample.record_groups`` promises, folded where it was computed: no sums but of odd columns come here.
+
+    Memory and what is raised are those of ``record``.
+    """
+    from mcflow.kernels.cuda import launch
+
+    work = work_of(case, inputs, seed, method, backward, plan, threads)
+    sizes = Sizes.of(case, inputs.shape[1])
+    made = quantities.given(sizes.inputs, backward, range(SUMS))
+    recipe = _recipe(made, sizes)
+
+    def compute(room: Any, counts: Any) -> Any:
+        return launch.fold_networks(work, first, count, room, counts, recipe, group)
+
+    found, counts = _computed(case, work, count, compute)
+    kept: dict[int, Recorded] = {}
+    before = 0  # groups of the launches before
+    for each in found:
+        for number, of_group in each.kept.items():
+            sums, exponents = (np.moveaxis(of, 2, 0).astype(np.float64) for of in of_group)
+            start = first + (before + number) * group
+            uncounted = np.zeros_like(counts)
+            kept[before + number] = Recorded(start, sums, exponents, uncounted, sizes, range(SUMS), backward)
+        before += len(each.odd)
+    forward, of_gradients = counts
+    return Grouped(
+        first,
+        count,
+        group,
+        tuple(quantity.name for quantity in made),
+        np.concatenate([each.results for each in found]),
+        np.concatenate([each.odd for each in found]),
+        np.concatenate([each.waiting for each in found]),
+        [Counted(*each.table) for each in found],
+        kept,
+        (forward, of_gradients if backward else None),
+    )
+
+
+def _computed(case: Case, work: Any, count: int, compute: Callable[[Any, Any], Any]) -> tuple[Any, NDArray[np.int64]]:
+    """What ``compute(room, counts)`` gives, and the counts int64 (2, L, BINS), in as much room as there is."""
     from mcflow.kernels.cuda import launch
     from mcflow.kernels.cuda._compile import cuda
 
-    work = work_of(case, inputs, seed, method, backward, plan, threads)
     layers = len(case.widths)
-    counts = cuda.to_device(np.zeros((2, layers, BINS), np.int32))
-    blocks = min(count, launch.blocks_at_a_time(work.plan, layers))
+    room = launch.room_for(work.plan, layers, count)
     while True:
         try:
-            sums, exponents = launch.simulate(work, first, count, blocks, counts)
-            total = counts.copy_to_host().astype(np.int64)
-            break
+            counts = cuda.to_device(np.zeros((2, layers, BINS), np.int32))
+            return compute(room, counts), counts.copy_to_host().astype(np.int64)
         except Exception as error:
             if not _is_a(error, "CudaDriverError", "CudaAPIError", "CudaRuntimeError", "CUDAError"):
                 if case.nonlinearity.scalar is not None:
@@ -63,15 +127,34 @@ def record(
             if "OUT_OF_MEMORY" not in str(error).upper():
                 sentence = f"the GPU was lost ({_last_line(error)}); the parts written so far are whole"
                 raise Unfinished(sentence) from None
-            if blocks == 1:
-                raise Unfinished(
-                    f"the GPU has too little memory for one network of this case; give {option('device', 'cpu')}, or a "
-                    "smaller width, depth or batch"
-                ) from None
-            blocks //= 2
-            counts = cuda.to_device(np.zeros((2, layers, BINS), np.int32))
-    sizes = Sizes.of(case, inputs.shape[1])
-    return Recorded(first, sums, exponents, total, sizes, range(SUMS), backward)
+        less = launch.halved(room)
+        if less is None:
+            raise Unfinished(
+                f"the GPU has too little memory for one network of this case; give {option('device', 'cpu')}, or a "
+                "smaller width, depth or batch"
+            )
+        room = less
+
+
+def _recipe(made: Sequence[Quantity], sizes: Sizes) -> Any:
+    """How quantities are made of sums, as the device takes it: ``kernels/cuda/fold.py``."""
+    from mcflow.kernels.cuda._compile import cuda
+    from mcflow.kernels.cuda.fold import Recipe
+
+    less, divisors = zip(*(sizes.less_and_divisor(quantity) for quantity in made), strict=True)
+    return Recipe(
+        cuda.to_device(_filled_up([quantity.numerator for quantity in made])),
+        cuda.to_device(_filled_up([quantity.denominator for quantity in made])),
+        cuda.to_device(np.array(less)),
+        cuda.to_device(np.ascontiguousarray(np.stack(divisors, axis=1), dtype=np.float64)),
+        cuda.to_device(np.array([quantity.powers for quantity in made], np.int32)),
+    )
+
+
+def _filled_up(columns: Sequence[tuple[int, ...]]) -> NDArray[np.int32]:
+    """int32 (quantity, term), -1 where a quantity has fewer terms than others."""
+    longest = max(1, *map(len, columns))
+    return np.array([[*of, *[-1] * (longest - len(of))] for of in columns], np.int32)
 
 
 def work_of(

@@ -15,6 +15,7 @@ from mcflow.sampling.compiler import require_compiler
 
 if TYPE_CHECKING:
     from mcflow.model.case import Case
+    from mcflow.sampling.grouped import Grouped
     from mcflow.sampling.recorded import Recorded
 
 AUTO = "auto"
@@ -24,11 +25,12 @@ AUTO = "auto"
 class Device:
     """Where networks are computed. Nothing of it is loaded before ``record``, ``reason`` or ``describe``.
 
-    ``record`` is ``sample.record`` there. ``quick_reason`` says why it cannot be used here, as far as that is seen
-    at once, and ``reason`` surely; ``why_not(case, method)`` why it has no kernel for a case: all are empty where it
-    does. ``describe`` is its section of ``mcflow doctor``. ``count`` is how many there are that can be named by number;
-    None where the device is one. ``strength``: how many times the work of a processor a part may be, where rows are
-    folded.
+    ``record`` is ``sample.record`` there, ``record_groups`` is ``sample.record_groups`` where it folds networks by
+    itself; None where the processor folds them. ``quick_reason`` says why it cannot be used here, as far as that is
+    seen at once, and ``reason`` surely; ``why_not(case, method)`` why it has no kernel for a case: all are empty where
+    it does. ``describe`` is its section of ``mcflow doctor``. ``count`` is how many there are that can be named by
+    number; None where the device is one. ``strength``: how many times the work of a processor a part may be, where rows
+    are folded.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Device:
     describe: Callable[[], dict[str, Any]]
     count: Callable[[], int] | None = None
     strength: int = 1
+    record_groups: Callable[..., Grouped] | None = None
 
 
 def _never(*_: object) -> str:
@@ -55,6 +58,7 @@ CUDA = Device(
     cuda_detection.describe,
     cuda_detection.count,
     strength=4,
+    record_groups=cuda.record_groups,
 )
 # In the order in which ``auto`` takes them; the last is always there, and has a kernel for every case.
 ALL = (CUDA, CPU)

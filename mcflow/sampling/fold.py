@@ -14,7 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mcflow.sampling import recorded
+from mcflow.kernels import folded as at
+from mcflow.sampling import columns, recorded
+from mcflow.sampling.columns import Columns
+from mcflow.sampling.grouped import Grouped
+from mcflow.sampling.key_counts import KeyCounts
 from mcflow.sampling.part import Part
 from mcflow.sampling.recorded import Histograms, Recorded
 from mcflow.statistics import magnitudes, moments, sketches, summaries
@@ -23,13 +27,9 @@ from mcflow.statistics.moments import Moments
 from mcflow.statistics.sketches import Sketch
 from mcflow.statistics.summaries import Accumulator
 
-_FEW_KEYS, _MOST_KEYS = 1 << 8, 1 << 12  # of a layer's histogram: 4 octaves, and 64
-_LEAST_KEYS, _ALL_KEYS = 1 << 4, 1 << 20  # of very deep networks: of one layer, and of all
-_NOT_YET = np.iinfo(np.int64)
-
 
 class Networks(Protocol):
-    """Networks that are folded: sums of a device (``Recorded``), or rows (``KeptRows``)."""
+    """Networks that are folded: sums (``Recorded``), rows (``KeptRows``), or groups of a device (``Grouped``)."""
 
     @property
     def count(self) -> int: ...
@@ -37,16 +37,12 @@ class Networks(Protocol):
     def layers(self) -> int: ...
     @property
     def names(self) -> tuple[str, ...]: ...
-    def source(self, name: str) -> tuple[Any, Floats, Floats]:
-        """A quantity's recipe, sums and exponents, as ``kernels/cpu/fold.py`` takes them."""
+    def fold_groups(self, name: str, size: int, keys: KeyCounts) -> Columns:
+        """A quantity's groups of ``size`` networks, its numbers counted in ``keys``."""
         ...
 
     def values(self, name: str, networks: slice) -> tuple[Floats, Floats | None]:
         """(network, layer) numbers of a quantity, of any magnitude."""
-        ...
-
-    def far(self, name: str) -> NDArray[np.bool_] | None:
-        """(network, layer) where a number of the source has left float64; None where none has."""
         ...
 
 
@@ -75,6 +71,9 @@ class KeptRows:
         rows = np.ascontiguousarray(self.rows[name])
         recipe = Recipe(np.zeros(1, np.int64), np.empty(0, np.int64), 0.0, np.ones(self.layers), np.zeros(4))
         return recipe, rows[np.newaxis], np.empty((4, 0, 0))
+
+    def fold_groups(self, name: str, size: int, keys: KeyCounts) -> Columns:
+        return columns.fold(self, name, size, keys)
 
     def values(self, name: str, networks: slice) -> tuple[Floats, Floats | None]:
         values, log2 = self.rows[name][networks], self.log2.get(name)
@@ -108,9 +107,17 @@ class Folding:
         self._last: Node | None = None
         self._counts = Histograms()
 
-    def add(self, block: Recorded) -> None:
-        """Fold a block's whole groups; what is left of it waits for the next."""
+    def add(self, block: Recorded | Grouped) -> None:
+        """Fold a block's whole groups; what is left of it waits for the next.
+
+        Blocks that a device has folded are whole groups, but for the last one: ValueError where they are not.
+        """
         self._counts.add(block.histograms)
+        if isinstance(block, Grouped):
+            if self._rest is not None or self._last is not None:
+                raise ValueError("a block folded by a device follows networks that are not whole groups")
+            self.add_groups(block)
+            return
         if self._rest is not None:
             block = recorded.join(self._rest, block)
         whole = block.count // self._size * self._size
@@ -157,72 +164,29 @@ class Folding:
 
 
 class _Quantity:
-    """One quantity: its groups by compiled loops, its histogram, and the rare columns that NumPy folds."""
+    """One quantity: its groups as a device folds them, its histogram, and the rare columns that NumPy folds."""
 
     def __init__(self, name: str, layers: int, sketched: bool) -> None:
-        self._name = name
-        self._most_keys = min(_MOST_KEYS, max(_LEAST_KEYS, 1 << (_ALL_KEYS // layers).bit_length() - 1))
-        self._counts = np.zeros((layers, 2, min(_FEW_KEYS, self._most_keys) if sketched else 0), np.int32)
-        self._low = np.full(layers, -1, np.int64)
+        self._name, self._sketched = name, sketched
+        self._keys = KeyCounts(layers, sketched)
         self._zeros = np.zeros(layers, np.int64)  # of what the histogram counts
-        self._beside: Sketch | None = None
-        self._sketched = sketched
 
     def fold(self, block: Networks, size: int) -> Node:
         """(group, layer) numbers of the groups of a block."""
-        from mcflow.kernels.cpu import fold
-
-        groups, layers = -(-block.count // size), block.layers
-        results, odd = np.empty((fold.RESULTS, groups, layers)), np.zeros((groups, layers), np.bool_)
-        far = block.far(self._name)
-        if far is not None:
-            odd |= np.logical_or.reduceat(far, np.arange(0, block.count, size), axis=0)
-        waiting, wanted = np.zeros_like(odd), np.empty((2, layers), np.int64)
-        wanted[0], wanted[1] = _NOT_YET.max, _NOT_YET.min
-        source = block.source(self._name)
-        fold.fold_groups(*source, size, fold.Table(self._counts, self._low, wanted, waiting), results, odd)
-        if waiting.any():
-            self._reach(wanted)
-            beside = waiting & ~self._has_place(wanted)
-            fold.count_waiting(*source, size, fold.Table(self._counts, self._low, wanted, waiting & ~beside))
-            for group in np.flatnonzero(beside.any(axis=1)):
+        folded = block.fold_groups(self._name, size, self._keys)
+        results, odd = folded.results, folded.odd
+        if self._sketched:
+            for group in np.flatnonzero(folded.beside.any(axis=1)):
                 values, log2 = block.values(self._name, slice(group * size, (group + 1) * size))
-                self._put_beside(sketches.sketch(np.where(beside[group] & (values != 0), values, np.nan), log2))
-        count, zeros, log_count = (results[of] for of in (fold.COUNT, fold.ZEROS, fold.LOG_COUNT))
+                chosen = np.where(folded.beside[group] & (values != 0), values, np.nan)
+                self._keys.put_beside(sketches.sketch(chosen, log2))
+        count, zeros, log_count = (results[of] for of in (at.COUNT, at.ZEROS, at.LOG_COUNT))
         count[odd], zeros[odd], log_count[odd] = 0, 0, 0
         self._zeros += zeros.sum(axis=0).astype(np.int64)
-        value = Moments(count.astype(np.int64), results[fold.MEAN], results[fold.SPREAD])
-        logarithm = Moments(log_count.astype(np.int64), results[fold.LOG_MEAN], results[fold.LOG_SPREAD])
+        value = Moments(count.astype(np.int64), results[at.MEAN], results[at.SPREAD])
+        logarithm = Moments(log_count.astype(np.int64), results[at.LOG_MEAN], results[at.LOG_SPREAD])
         node = Node(value, logarithm, zeros.astype(np.int64))
         return self._with_odd(node, odd, block, size) if odd.any() else node
-
-    def _reach(self, wanted: NDArray[np.int64]) -> None:
-        """Longer histograms, so that the keys ``wanted`` have a place in them; but for layers that reach too far."""
-        asks = wanted[1] >= wanted[0]
-        low, high = wanted.copy()
-        keys = self._counts.shape[2]
-        there = self._low >= 0
-        low = np.where(there, np.minimum(low, self._low), low)
-        high = np.where(there, np.maximum(high, self._low + keys - 1), high)
-        fits = asks & (high - low < self._most_keys)
-        if not fits.any():
-            return
-        longest = 1 << int((high - low)[fits].max()).bit_length()
-        keys_now = max(keys, min(self._most_keys, longest))
-        counts = np.zeros((len(low), 2, keys_now), np.int32)
-        start = np.where(fits, np.maximum(0, low - (keys_now - 1 - (high - low)) // 2), self._low)
-        for layer in range(len(low)):
-            shift = self._low[layer] - start[layer] if there[layer] else 0
-            counts[layer, :, shift : shift + keys] = self._counts[layer]
-        self._counts, self._low = counts, start
-
-    def _has_place(self, wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
-        end = self._low + self._counts.shape[2]
-        found: NDArray[np.bool_] = (self._low >= 0) & (wanted[0] >= self._low) & (wanted[1] < end)
-        return found
-
-    def _put_beside(self, some: Sketch) -> None:
-        self._beside = some if self._beside is None else sketches.merge(self._beside, some)
 
     def _with_odd(self, node: Node, odd: NDArray[np.bool_], block: Networks, size: int) -> Node:
         """With the groups' layers that hold numbers beyond 2^+-400, by their exponents and logarithms."""
@@ -240,13 +204,12 @@ class _Quantity:
                     array[group, odd[group]] = np.broadcast_to(getattr(of, name), odd.shape[1:])[odd[group]]
             zeros[group, odd[group]] = made.zeros[odd[group]]
             if made.sketch is not None:
-                self._put_beside(made.sketch)
+                self._keys.put_beside(made.sketch)
         return Node(Moments(**arrays), Moments(**logs), zeros)
 
     def sketch(self) -> Sketch:
         """The histogram of all that was folded."""
-        found = sketches.from_keys(self._low, self._counts, self._zeros)
-        return found if self._beside is None else sketches.merge(found, self._beside)
+        return self._keys.sketch(self._zeros)
 
 
 class _Tree:

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 from mcflow import quantities
 from mcflow.quantities import Quantity
+from mcflow.sampling import columns
 from mcflow.sampling.arguments import group_of
+from mcflow.sampling.columns import Columns
+from mcflow.sampling.key_counts import KeyCounts
 from mcflow.statistics import magnitudes
 from mcflow.statistics.magnitudes import Floats
 
@@ -119,6 +122,10 @@ class Recorded:
         powers = np.where(self._are_moved, np.array(quantity.powers, np.float64), 0.0)
         columns = (np.array(of, np.int64) for of in (quantity.numerator, quantity.denominator))
         return Recipe(*columns, less, divisor, powers), self.sums, self.exponents
+
+    def fold_groups(self, name: str, size: int, keys: KeyCounts) -> Columns:
+        """A quantity's groups of ``size`` networks by the processor's loops, its numbers counted in ``keys``."""
+        return columns.fold(self, name, size, keys)
 
     def values(self, name: str, networks: slice) -> tuple[Floats, Floats | None]:
         """(network, layer) numbers of a quantity of any magnitude, and their logarithms where one left float64."""

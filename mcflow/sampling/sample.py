@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mcflow.model.case import Case
     from mcflow.sampling.bins import Plan
     from mcflow.sampling.blocks import Block
+    from mcflow.sampling.grouped import Grouped
     from mcflow.sampling.recorded import Recorded
 
 
@@ -36,6 +37,29 @@ def record(
     """
     found = devices.get(device)
     return found.record(case, inputs, seed, first, count, method=method, backward=backward, plan=plan)
+
+
+def record_groups(
+    case: Case,
+    inputs: NDArray[np.float64],
+    seed: int,
+    first: int,
+    count: int,
+    *,
+    group: int,
+    method: str = "direct",
+    device: str = "cpu",
+    backward: bool = True,
+    plan: Plan,
+) -> Grouped | Recorded:
+    """The same networks for their summary: in groups of ``group``, the last one shorter, where the device folds them.
+
+    What a block of whole groups leaves does not depend on where it is cut from its neighbours.
+    """
+    folding = devices.get(device).record_groups
+    if folding is None:
+        return record(case, inputs, seed, first, count, method=method, device=device, backward=backward, plan=plan)
+    return folding(case, inputs, seed, first, count, group=group, method=method, backward=backward, plan=plan)
 
 
 def simulate(

@@ -76,6 +76,18 @@ def from_keys(least: NDArray[np.int64], counts: NDArray[np.integer], zeros: NDAr
     return Sketch(codes, ascending[layer, place + keys].astype(np.int64))
 
 
+def of_keys(layer: int, least: int, counts: NDArray[np.int32]) -> Sketch:
+    """The sketch of one layer's numbers by their keys: ``counts`` (2, key) from key ``least`` on."""
+    here = np.zeros(1, np.int64)
+    found = from_keys(here + least, counts[np.newaxis], here)
+    return Sketch(found.codes + (layer << _LAYER_SHIFT), found.counts)
+
+
+def chain(parts: Sequence[Sketch]) -> Sketch:
+    """One sketch of several, each of layers above those of the ones before."""
+    return Sketch(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("codes", "counts")))
+
+
 def side_by_side(parts: Sequence[Sketch], layers: int) -> Sketch:
     """One sketch of the layers of several, ``layers`` in each but the last."""
     codes = [part.codes + (number * layers << _LAYER_SHIFT) for number, part in enumerate(parts)]

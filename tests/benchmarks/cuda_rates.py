@@ -14,14 +14,16 @@ import statistics
 
 import numba
 import numpy as np
-from mcflow.kernels.cuda import launch
+from mcflow.kernels.cuda import fold, launch
 from mcflow.kernels.cuda._compile import SIMULATED, cuda
+from mcflow.kernels.recorded import BINS, SUMS
 
-from mcflow import Case
+from mcflow import Case, quantities
 from mcflow.inputs.case_inputs import inputs_of
 from mcflow.sampling import cuda as host
 from mcflow.sampling import cuda_detection
 from mcflow.sampling.bins import Plan
+from mcflow.sampling.recorded import Sizes
 
 REPEATS = 5
 CHAINS = 8  # independent fused multiply-adds of a thread: enough to hide their latency
@@ -77,18 +79,43 @@ def ceilings(small):
     return bandwidth, 2 * CHAINS * turns * blocks * threads / work
 
 
-def networks_a_second(case, method, networks, backward):
-    """Networks a second of the kernel alone."""
+def work_and_blocks(case, method, networks, backward):
     layers = len(case.widths)
     plan = Plan(0, np.zeros(layers, np.int64), np.zeros(layers, np.int64))
     job = host.work_of(case, inputs_of(case, 0), 0, method, backward, plan, None)
-    blocks = min(networks, launch.blocks_at_a_time(job.plan, layers))
+    return job, min(networks, launch.blocks_at_a_time(job.plan, layers))
+
+
+def networks_a_second(case, method, networks, backward):
+    """Networks a second of the kernel alone."""
+    layers = len(case.widths)
+    job, blocks = work_and_blocks(case, method, networks, backward)
     counts = cuda.to_device(np.zeros((2, layers, 66), np.int32))
     lane = launch._Lane(job, networks, blocks, cuda.stream())
 
     def work(stream):
         lane.stream = stream
         lane.launch(job, 0, networks, counts)
+
+    return networks / seconds_of(work)
+
+
+def folded_a_second(case, networks, group):
+    """Networks a second that are folded on the device and counted, from sums that are there."""
+    job, blocks = work_and_blocks(case, "collapsed", networks, True)
+    sizes = Sizes.of(case, case.widths[0])
+    recipe = host._recipe(quantities.given(case.batch, True, range(SUMS)), sizes)
+    lane = launch._GroupLane(job, networks, blocks, cuda.stream(), recipe, group, 1 << 22, [])
+    counts = cuda.to_device(np.zeros((2, len(case.widths), BINS), np.int32))
+    lane.launch(job, 0, networks, counts)
+    lane.take()
+    found = lane.found[0].table
+    lane.stream.synchronize()
+
+    def work(stream):
+        lane.stream, lane.networks = stream, networks
+        lane._start(fold.fold_groups)
+        lane._count(found)
 
     return networks / seconds_of(work)
 
@@ -147,6 +174,8 @@ def main():
         f"collapsed, forward and backward: {rate:.3g} networks/s, {rate / GOAL_COLLAPSED:.2f} of the goal; "
         f"its tape moves {moved / bandwidth:.2f} of the copy bandwidth"
     )
+    folded = folded_a_second(case, *((6, 2) if small else (40 * scale, 256)))
+    print(f"folding: {folded:.3g} networks/s, {folded / rate:.1f} x as fast as they are computed")
 
 
 if __name__ == "__main__":

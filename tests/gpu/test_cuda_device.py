@@ -195,3 +195,51 @@ def test_memory_does_not_grow_with_the_number_of_networks():
     free_after(1000)
     first = free_after(1000)
     assert abs(first - free_after(20_000)) < 256 << 20
+
+
+def folded(blocks, count, size=256):
+    from mcflow.sampling.fold import Folding
+
+    folding = Folding(size, sketched=True)
+    for block in blocks:
+        folding.add(block)
+    return folding.part(0, count).accumulators
+
+
+FOLDED = [
+    (Case("kaiming_normal", "relu", depth=20, width=64, batch=2), "collapsed"),
+    (Case("lecun_normal", "tanh", depth=4, width=64, batch=3), "direct"),
+    (Case("normal:1e-30", "relu", depth=12, width=16), "collapsed"),  # layers beyond 2^-400
+    (Case("kaiming_normal", "relu", depth=60, width=2), "collapsed"),  # dead networks, many octaves
+]
+
+
+@pytest.mark.parametrize(("case", "method"), FOLDED)
+def test_networks_folded_on_the_device_are_its_sums_folded_by_the_processor(case, method):
+    networks = 256 * 9 + 5
+    how = {"method": method, "device": "cuda", "plan": plan_of(case, networks)}
+    values = inputs_of(case, 3)
+    truth = folded([sample.record(case, values, 3, 0, networks, **how)], networks)
+    cuts = [(0, networks)], [(0, 256), (256, 1024), (1280, networks - 1280)]
+    whole, parts = (
+        folded([sample.record_groups(case, values, 3, *cut, group=256, **how) for cut in cut_up], networks)
+        for cut_up in cuts
+    )
+    assert whole.keys() == truth.keys()
+    for name, of in whole.items():
+        for part in (parts[name], truth[name]):
+            assert np.array_equal(of.zeros, part.zeros), name
+            assert np.array_equal(of.sketch.codes, part.sketch.codes), name
+            assert np.array_equal(of.sketch.counts, part.sketch.counts), name
+        for mine, cut, theirs in (
+            (of.value, parts[name].value, truth[name].value),
+            (of.logarithm, parts[name].logarithm, truth[name].logarithm),
+        ):
+            assert np.array_equal(mine.count, theirs.count), name
+            size = np.nan_to_num(np.abs(theirs.mean)) + np.nan_to_num(theirs.spread)
+            for field in ("mean", "spread"):
+                assert getattr(mine, field).tobytes() == getattr(cut, field).tobytes(), name
+                found, expected = getattr(mine, field), getattr(theirs, field)
+                finite = np.isfinite(expected)
+                assert np.array_equal(np.isfinite(found), finite), name
+                assert np.all(np.abs(found - expected)[finite] <= 1e-13 * size[finite]), name

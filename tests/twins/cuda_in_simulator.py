@@ -314,11 +314,11 @@ def test_out_of_memory_halves_what_runs_at_a_time(monkeypatch):
     asked = []
     real = launch.simulate
 
-    def short_of_memory(work, first, count, blocks, counts):
-        asked.append(blocks)
-        if blocks > 1:
+    def short_of_memory(work, first, count, room, counts):
+        asked.append(room.blocks)
+        if room.blocks > 1:
             raise CudaAPIError("[2] Call to cuMemAlloc results in CUDA_ERROR_OUT_OF_MEMORY")
-        return real(work, first, count, blocks, counts)
+        return real(work, first, count, room, counts)
 
     monkeypatch.setattr(launch, "simulate", short_of_memory)
     case = case_of("kaiming_normal", "relu")

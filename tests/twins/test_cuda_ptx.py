@@ -41,6 +41,22 @@ def test_kernel_is_float32_throughout_and_fits_the_machine(method, distribution,
     assert said["shared"] + build.dynamic_bytes(plan) <= 48 << 10, said
 
 
+@pytest.mark.parametrize("cc", GENERATIONS)
+@pytest.mark.parametrize(("name", "atomic"), [("fold_groups", False), ("count_waiting", True)])
+def test_folding_keeps_its_numbers_in_registers_and_adds_atomically_whole_numbers_alone(name, atomic, cc):
+    import cuda_code
+    from mcflow.kernels.cuda import fold, launch
+
+    ptx = cuda_code.fold_ptx(getattr(fold, name), cc)
+    atoms = {line.split()[0] for line in cuda_code.instructions(ptx) if line.startswith(("atom", "red"))}
+    assert bool(atoms) == atomic
+    assert all(".f" not in line for line in atoms), atoms
+    assert "div.rn.f64" in ptx  # as NumPy divides: keys are the processor's
+    said = cuda_code.assembled(ptx, cc, launch._FOLDING_REGISTERS)
+    assert said["stack"] <= 128, said
+    assert said["shared"] == 0, said
+
+
 def test_every_activation_and_distribution_is_float32():
     import cuda_code
     import numba

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 
-def test_cuda_kernels_in_the_simulator():
-    cases = Path(__file__).with_name("cuda_in_simulator.py")
+@pytest.mark.parametrize("file", ["cuda_in_simulator.py", "cuda_fold_in_simulator.py"])
+def test_cuda_kernels_in_the_simulator(file):
+    cases = Path(__file__).with_name(file)
     # the simulator's threads raise NumPy's warnings where the device overflows silently
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", str(cases)]
     environment = dict(os.environ, NUMBA_ENABLE_CUDASIM="1")

@@ -12,7 +12,6 @@ ALONE = {
         "_pipelines",  # passes of Numba's compiler, which the GPU's does not have
         "ceilings",  # what one core can do at most; a device's is measured by the benchmark
         "chain",  # milliseconds on the processor
-        "fold",  # rows of either device are folded by the processor
         "one_input",  # fewer passes over memory; a block of threads makes no more of them for one input
         "vectors",  # loops over contiguous numbers; the GPU's threads share them in place
     },
@@ -46,13 +45,19 @@ NAMES_ALONE = {
         "cpu": "Distribution SIGNATURE distribution",
         "cuda": "add_biases fill_normals first_column groups_of stream_of weights_of_unit words_at",
     },
+    "fold": {  # numbers are made, turned and taken the logarithm of by the tile; a GPU's thread makes one at a time
+        "cpu": "FRACTION HALF_ROOT LG_1 LG_2 LG_3 LG_4 LG_5 LG_6 LG_7 LN2_HIGH LN2_LOW ONE SMALLEST Scratch TILE "
+        "TWO_52 TWO_52_BITS make_rows",
+        "cuda": "BIAS FRACTION_BITS Groups NOTHING bits_of_double double_of_bits",
+    },
     "haar": {  # a matrix is written out, or multiplied with by its reflections (docs/decisions.md)
         "cpu": "fill_orthogonal",
         "cuda": "factor_layer floats_of multiply_whole",
     },
     "launch": {
         "cpu": "walk_of",  # a template of its own for each method; a GPU's is that of ``build``
-        "cuda": "blocks_at_a_time",  # as many as a device holds; threads of a processor are the user's to choose
+        "cuda": "Folded Room blocks_at_a_time fold_networks halved room_for",  # as much as a device holds at a time;
+        # the processor's threads are the user's to choose, and it folds what it has in memory
     },
     "layer": {  # compiled once for all methods; a pass saved by ``direct``, and one by ``one_input``
         "cpu": "record_backward scale_and_shift steps_for",
