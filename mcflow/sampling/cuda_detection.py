@@ -83,11 +83,23 @@ def count() -> int:
 
 
 def describe() -> dict[str, Any]:
-    """Whether GPUs work, which there are, and the version of numba-cuda, in words."""
+    """Whether GPUs work, which there are, the version of numba-cuda, and the compiled kernels that are kept."""
     found = examine()
     devices = [", ".join(f"{key} {value}" for key, value in device.items()) for device in found["devices"]]
     works = "yes" if not found["reason"] else f"no: {found['reason']}"
-    return {"works": works, "devices": devices, "numba_cuda": found["numba_cuda"]}
+    return {"works": works, "devices": devices, "numba_cuda": found["numba_cuda"], **_kept_kernels()}
+
+
+def _kept_kernels() -> dict[str, Any]:
+    from mcflow.kernels.cuda import disk_cache, kernel_files
+
+    folder = disk_cache.folder()
+    number, size = kernel_files.kept(folder) if folder else (0, 0)
+    return {
+        "kernel_cache": str(folder) if folder else None,
+        "cached_kernels": number,
+        "cached_MB": round(size / 1e6, 1),
+    }
 
 
 def try_here() -> dict[str, Any]:
