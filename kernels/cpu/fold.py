@@ -121,8 +121,13 @@ def _make_values(scratch, recipe, sums, exponents, start, length, layer):
                 tile[c, i] /= other[c, i]
     for c in range(layers):
         minus, divisor = recipe.minus, recipe.divisor[layer + c]
-        for i in range(np.uint64(length)):
-            tile[c, i] = (tile[c, i] - minus) / divisor
+        if math.frexp(divisor)[0] == 0.5:  # the same number, sooner
+            factor = 1.0 / divisor
+            for i in range(np.uint64(length)):
+                tile[c, i] = (tile[c, i] - minus) * factor
+        else:
+            for i in range(np.uint64(length)):
+                tile[c, i] = (tile[c, i] - minus) / divisor
     for c in range(layers):
         for i in range(np.uint64(length)):
             scratch.powers[c, i] = 0.0

@@ -33,7 +33,7 @@ def refuse_damage(path: Path) -> None:
         size, stated = path.stat().st_size, read_trailer(path)
         if stated is None or size > _DIGESTED:
             describe(path)
-        elif digest(path, size - TRAILER_SIZE) != stated:
+        elif digest(path, size - TRAILER_SIZE, stated) != stated:
             raise InputError(f"{path} is damaged: other bytes than were written; mcflow show --check says more")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
@@ -42,7 +42,7 @@ def refuse_damage(path: Path) -> None:
 def check(path: Path) -> str:
     """Read every byte of a file; a sentence of what is whole. InputError names what is damaged."""
     stated = read_trailer(path)
-    whole = stated is not None and digest(path, path.stat().st_size - TRAILER_SIZE) == stated
+    whole = stated is not None and digest(path, path.stat().st_size - TRAILER_SIZE, stated) == stated
     found = json.loads(child_process.run("mcflow.files.integrity", ["check", str(path)], str(path)))
     damaged = found["damaged"]
     if damaged:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import io
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -55,9 +57,10 @@ def _put_part(file: h5py.File, place: str, part: Part, is_small: bool) -> None:
         _put(group, f"rows/{name}", values)
     for name, values in part.log2.items():
         _put(group, f"log2/{name}", values)
-    for name, accumulator in (part.accumulators or {}).items():
-        for key, values in _flatten(accumulator).items():
-            _put(group, f"accumulators/{name}/{key}", values, is_small)
+    if part.accumulators is not None:
+        group.attrs["quantities"] = list(part.accumulators)
+        for key, values in _packed(list(part.accumulators.values())).items():
+            _put(group, f"accumulators/{key}", values, is_small)
     for name, counts in (("preactivation", part.preactivation_counts), ("gradient", part.gradient_counts)):
         if counts is not None:
             _put(group, f"counts/{name}", counts)
@@ -73,21 +76,34 @@ def decode_all(image: bytes) -> list[Part]:
     """The parts in an image, ascending."""
     import h5py
 
-    with h5py.File.in_memory(image) as file:
-        return [_part(group) for group in file.values()]
+    with h5py.File(io.BytesIO(image), "r") as file:
+        return [_part(group, image) for group in file.values()]
 
 
-def _part(group: h5py.Group) -> Part:
-    counts = group.get("counts", {})
+def _part(group: h5py.Group, image: bytes) -> Part:
+    def read(place: str) -> dict[str, NDArray[Any]] | None:
+        return {name: _values(data, image) for name, data in group[place].items()} if place in group else None
+
+    counts, packed = read("counts") or {}, read("accumulators")
+    names = [str(name) for name in group.attrs["quantities"]] if packed is not None else []
     return Part(
         int(group.attrs["first"]),
         int(group.attrs["count"]),
-        {name: data[()] for name, data in group["rows"].items()} if "rows" in group else None,
-        {name: _gather(of) for name, of in group["accumulators"].items()} if "accumulators" in group else None,
-        counts["preactivation"][()] if "preactivation" in counts else None,
-        counts["gradient"][()] if "gradient" in counts else None,
-        {name: data[()] for name, data in group["log2"].items()} if "log2" in group else {},
+        read("rows"),
+        dict(zip(names, _unpacked(packed), strict=True)) if packed is not None else None,
+        counts.get("preactivation"),
+        counts.get("gradient"),
+        read("log2") or {},
     )
+
+
+def _values(data: h5py.Dataset, image: bytes) -> NDArray[Any]:
+    """The values of a dataset: a copy of its bytes where these lie in one piece, which HDF5 would copy twice."""
+    place = data.id.get_offset()
+    if place is None or not data.size:
+        values: NDArray[Any] = data[()]
+        return values
+    return np.frombuffer(image, data.dtype, data.size, place).reshape(data.shape).copy()
 
 
 def _put(group: h5py.Group, name: str, values: NDArray[Any], is_small: bool = False) -> None:
@@ -128,27 +144,37 @@ def _properties(shape: tuple[int, ...], itemsize: int) -> h5py.h5p.PropDCID | No
     return properties
 
 
-def _flatten(of: Accumulator) -> dict[str, NDArray[Any]]:
-    assert of.sketch is not None
-    exponents = {"exponent": np.asarray(of.value.exponent)} if np.any(of.value.exponent) else {}
-    return exponents | {
-        "count": of.value.count,
-        "mean": of.value.mean,
-        "spread": of.value.spread,
-        "log_count": of.logarithm.count,
-        "log_mean": of.logarithm.mean,
-        "log_spread": of.logarithm.spread,
-        "zeros": of.zeros,
-        "sketch_codes": of.sketch.codes.astype(_SKETCH_TYPE),
-        "sketch_counts": of.sketch.counts.astype(_SKETCH_TYPE),
+_MOMENTS = ("count", "mean", "spread", "log_count", "log_mean", "log_spread")
+
+
+def _packed(of: Sequence[Accumulator]) -> dict[str, NDArray[Any]]:
+    """The accumulators of several quantities as few arrays: moments (quantity, layer), sketches one after the other."""
+    pairs = [(each.value, each.logarithm) for each in of]
+    fields = ("count", "mean", "spread")
+    moments = [np.stack([getattr(pair[k], name) for pair in pairs]) for k in (0, 1) for name in fields]
+    exponent = np.stack([np.broadcast_to(value.exponent, value.count.shape) for value, _ in pairs])
+    sketches = [each.sketch for each in of if each.sketch is not None]
+    return dict(zip(_MOMENTS, moments, strict=True)) | {
+        "exponent": exponent.astype(np.int64),
+        "zeros": np.stack([each.zeros for each in of]),
+        "sketch_ends": np.cumsum([len(each.codes) for each in sketches], dtype=np.int64),
+        "sketch_codes": np.concatenate([each.codes for each in sketches]).astype(_SKETCH_TYPE),
+        "sketch_counts": np.concatenate([each.counts for each in sketches]).astype(_SKETCH_TYPE),
     }
 
 
-def _gather(group: h5py.Group) -> Accumulator:
-    read = {name: data[()] for name, data in group.items()}
-    return Accumulator(
-        Moments(read["count"], read["mean"], read["spread"], read.get("exponent", 0)),
-        Moments(read["log_count"], read["log_mean"], read["log_spread"]),
-        read["zeros"],
-        Sketch(read["sketch_codes"], read["sketch_counts"]),
-    )
+def _unpacked(packed: dict[str, NDArray[Any]]) -> list[Accumulator]:
+    ends = packed["sketch_ends"].tolist()
+    out = []
+    for number, (start, end) in enumerate(itertools.pairwise([0, *ends])):
+        count, mean, spread, *logarithm = (packed[name][number] for name in _MOMENTS)
+        exponent = packed["exponent"][number]
+        out.append(
+            Accumulator(
+                Moments(count, mean, spread, exponent if exponent.any() else 0),
+                Moments(*logarithm),
+                packed["zeros"][number],
+                Sketch(packed["sketch_codes"][start:end], packed["sketch_counts"][start:end]),
+            )
+        )
+    return out

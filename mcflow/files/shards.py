@@ -127,7 +127,7 @@ def read_shard(path: Path) -> ShardFile:
         stated = read_trailer(path)
         if stated is None:
             raise InputError(f"{path} is not a shard of mcflow, or its end is cut off")
-        if digest(path, path.stat().st_size - TRAILER_SIZE) != stated:
+        if digest(path, path.stat().st_size - TRAILER_SIZE, stated) != stated:
             raise InputError(f"{path} is damaged: its bytes are not those that were written; make this shard again")
         with h5py.File(path, "r", locking=False) as file:
             if file.attrs.get("format") != SHARD_FORMAT:

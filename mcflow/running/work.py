@@ -15,7 +15,7 @@ from mcflow.sampling.fold import Folding
 from mcflow.sampling.recorded import Recorded
 from mcflow.sampling.rows import Keeping
 
-_BLOCK_SECONDS = 0.15  # a block takes about this long: Ctrl-C answers, progress moves, and calling costs nothing
+_BLOCK_SECONDS = 0.3  # a block takes about this long: Ctrl-C answers, progress moves, and calling costs a hundredth
 _FIRST_BLOCK = 8
 
 

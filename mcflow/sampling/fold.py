@@ -245,7 +245,7 @@ class _Quantity:
 
     def sketch(self) -> Sketch:
         """The histogram of all that was folded."""
-        found = sketches.from_keys(self._low, self._counts.astype(np.int64), self._zeros)
+        found = sketches.from_keys(self._low, self._counts, self._zeros)
         return found if self._beside is None else sketches.merge(found, self._beside)
 
 

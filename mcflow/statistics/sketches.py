@@ -61,20 +61,19 @@ def sketch(values: Floats, log2: Floats | None = None) -> Sketch:
 _FIRST_OCTAVE = _LOWEST_EXPONENT - 1022  # of key 0: a key is the 11 bits of the exponent and 6 of the fraction
 
 
-def from_keys(least: NDArray[np.int64], counts: NDArray[np.int64], zeros: NDArray[np.int64]) -> Sketch:
+def from_keys(least: NDArray[np.int64], counts: NDArray[np.integer], zeros: NDArray[np.int64]) -> Sketch:
     """The sketch of layers whose values were counted by the first 17 bits of their size.
 
     ``counts`` (layer, 2, key): of positive and of negative values with the key ``least[layer] + key``; ``zeros``
     (layer,).
     """
-    layer, sign, key = np.nonzero(counts)
-    bins = _FIRST_OCTAVE * BINS_PER_OCTAVE + least[layer] + key
-    codes = (layer << _LAYER_SHIFT) + _ZERO + np.where(sign == 1, -bins, bins)
-    with_zeros = np.flatnonzero(zeros)
-    codes = np.concatenate([codes, (with_zeros << _LAYER_SHIFT) + _ZERO])
-    found = np.concatenate([counts[layer, sign, key], zeros[with_zeros]])
-    order = np.argsort(codes)
-    return Sketch(codes[order], found[order])
+    keys = counts.shape[2]
+    ascending = np.concatenate([counts[:, 1, ::-1], zeros[:, np.newaxis], counts[:, 0]], axis=1)
+    layer, place = np.nonzero(ascending)
+    place = place.astype(np.int64) - keys  # -1, -2, ... are negative, 0 is zero
+    bins = _FIRST_OCTAVE * BINS_PER_OCTAVE + least[layer] + np.abs(place) - 1
+    codes = (layer << _LAYER_SHIFT) + _ZERO + np.sign(place) * bins
+    return Sketch(codes, ascending[layer, place + keys].astype(np.int64))
 
 
 def side_by_side(parts: Sequence[Sketch], layers: int) -> Sketch:
