@@ -11,7 +11,8 @@ import types
 
 import numpy
 
-# What modules of these names hold is said by their versions, which are the caller's to know.
+# What modules of these names hold is said by their versions, and what the kernels' own hold by their text: both are the
+# caller's to know.
 _KNOWN = frozenset({"_operator", "builtins", "cmath", "math", "numba", "numpy", "operator"})
 _OURS = __name__.rpartition(".cuda.")[0]
 
@@ -108,7 +109,7 @@ class _Reader:
 
     @staticmethod
     def is_known(value, home, name):
-        is_ours = isinstance(value, type) and f"{home}.".startswith(f"{_OURS}.")
+        is_ours = f"{home}.".startswith(f"{_OURS}.")
         found = sys.modules.get(home)
         for part in filter(None, name.split(".")):
             found = getattr(found, part, None)

@@ -8,6 +8,7 @@ import types
 
 import numpy as np
 import pytest
+from mcflow.kernels.cuda import kernel_files
 from mcflow.kernels.cuda.fingerprint import Unknown, fingerprint
 
 
@@ -115,6 +116,15 @@ def test_a_users_own_module_array_function_or_object_has_no_fingerprint():
     for value in (settings, false_math, np.ones(3), [1, 2], {}, plain, wrapped, object(), type("Mine", (), {})):
         with pytest.raises(Unknown, match="may change"):
             of(plain, FACTOR=value)
+
+
+def test_what_the_kernels_own_modules_hold_goes_by_name_and_a_copy_of_it_by_nothing():
+    ours = kernel_files.read
+    copy = types.FunctionType(ours.__code__, {}, ours.__name__)
+    copy.__module__, copy.__qualname__ = ours.__module__, ours.__qualname__
+    assert of(plain, FACTOR=ours) != of(plain, FACTOR=kernel_files.write)
+    with pytest.raises(Unknown, match="read may change"):
+        of(plain, FACTOR=copy)
 
 
 def test_it_is_the_same_in_every_process():
