@@ -13,14 +13,14 @@ def folder_for(version):
     The compilers' own caches look only at the file a function stands in and would return stale code after an edit
     elsewhere.
     """
-    folder = _root() / "mcflow" / f"kernels-{_digest(version)}"
-    trial = folder / f".writable-{os.getpid()}"
     try:
+        folder = _root() / "mcflow" / f"kernels-{_digest(version)}"
         folder.mkdir(parents=True, exist_ok=True)
+        trial = folder / f".writable-{os.getpid()}"
         trial.touch()
-        with contextlib.suppress(FileNotFoundError):  # another thread's trial is this one
+        with contextlib.suppress(FileNotFoundError):  # the trial of another thread is the same file
             trial.unlink()
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home
         return None
     return folder
 

@@ -123,7 +123,7 @@ def test_what_the_kernels_own_modules_hold_goes_by_name_and_a_copy_of_it_by_noth
     copy = types.FunctionType(ours.__code__, {}, ours.__name__)
     copy.__module__, copy.__qualname__ = ours.__module__, ours.__qualname__
     assert of(plain, FACTOR=ours) != of(plain, FACTOR=kernel_files.write)
-    with pytest.raises(Unknown, match="read may change"):
+    with pytest.raises(Unknown, match="'read' may change"):
         of(plain, FACTOR=copy)
 
 
