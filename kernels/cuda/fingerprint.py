@@ -91,6 +91,9 @@ class _Reader:
             self.name(kind)
             for each in value:
                 self.read(each)
+        elif kind is slice:  # a constant from Python 3.14 on
+            self.say("slice")
+            self.read((value.start, value.stop, value.step))
         elif kind is frozenset:  # a constant of ``x in {1, 2}``
             self.say("set", sorted(map(repr, value)))
         else:

@@ -77,6 +77,8 @@ def test_what_the_text_changes_is_seen(one, other):
         ((1, 2), (1, 3)),
         ((1, (2,)), (1, 2)),
         ("1", 1),
+        (slice(1, 2), slice(1, 3)),
+        (slice(1, 2), (1, 2, None)),
         (math.sin, math.cos),
         (np.float32, np.float64),
     ],
