@@ -43,6 +43,52 @@ def kernel_ptx(plan, code, cc):
     return ptx_of(build._assemble(plan, code).py_func, signature(), cc)
 
 
+def ptx_of(function, types_of_arguments, cc):
+    """The PTX of any kernel."""
+    from numba.cuda import compiler, dispatcher
+
+    before = compiler.get_current_device, dispatcher.get_current_device
+    compiler.get_current_device = dispatcher.get_current_device = lambda: _Device(cc)
+    try:
+        return cuda.compile_ptx(function, types_of_arguments, cc=cc)[0]
+    finally:
+        compiler.get_current_device, dispatcher.get_current_device = before
+
+
+def instructions(ptx):
+    """The instructions of a kernel that compute: without parameters, stores and addresses."""
+    lines = [line.strip() for line in ptx[ptx.index(".entry") :].splitlines()]
+    passive = (".", "//", "ld.param", "st.", "cvta", "ret")
+    return [line for line in lines if line.endswith(";") and not line.startswith(passive)]
+
+
+def assembled(ptx, cc, registers):
+    """Registers, bytes of stack, spilled and shared of the machine code of ``ptx``; needs nvJitLink, no driver."""
+    from cuda.bindings import nvjitlink
+
+    options = [f"-arch=sm_{cc[0]}{cc[1]}", "-verbose", "-Xptxas=-v", f"-maxrregcount={registers}"]
+    handle = nvjitlink.create(len(options), options)
+    try:
+        code = ptx.encode()
+        nvjitlink.add_data(handle, nvjitlink.InputType.PTX, code, len(code), "kernel")
+        nvjitlink.complete(handle)
+        log = bytearray(nvjitlink.get_info_log_size(handle))
+        nvjitlink.get_info_log(handle, log)
+    finally:
+        nvjitlink.destroy(handle)
+    text = log.decode(errors="replace")
+    found = {name: [int(n) for n in re.findall(pattern, text)] for name, pattern in _SAID.items()}
+    return {name: max(numbers, default=0) for name, numbers in found.items()}
+
+
+_SAID = {
+    "registers": r"(\d+) registers",
+    "stack": r"(\d+) bytes stack frame",
+    "spilled": r"(\d+) bytes spill stores",
+    "shared": r"(\d+) bytes smem",
+}
+
+
 class _Function:
     def __init__(self, module, name):
         self.module, self.name = module, name
@@ -91,49 +137,3 @@ def pretend_a_device(monkeypatch, cc=(9, 0), driver=(13, 0)):
     monkeypatch.setattr(devices, "get_context", lambda *_: context)
     monkeypatch.setattr(disk_cache, "_driver", lambda: list(driver))
     return context
-
-
-def ptx_of(function, types_of_arguments, cc):
-    """The PTX of any kernel."""
-    from numba.cuda import compiler, dispatcher
-
-    before = compiler.get_current_device, dispatcher.get_current_device
-    compiler.get_current_device = dispatcher.get_current_device = lambda: _Device(cc)
-    try:
-        return cuda.compile_ptx(function, types_of_arguments, cc=cc)[0]
-    finally:
-        compiler.get_current_device, dispatcher.get_current_device = before
-
-
-def instructions(ptx):
-    """The instructions of a kernel that compute: without parameters, stores and addresses."""
-    lines = [line.strip() for line in ptx[ptx.index(".entry") :].splitlines()]
-    passive = (".", "//", "ld.param", "st.", "cvta", "ret")
-    return [line for line in lines if line.endswith(";") and not line.startswith(passive)]
-
-
-def assembled(ptx, cc, registers):
-    """Registers, bytes of stack, spilled and shared of the machine code of ``ptx``; needs nvJitLink, no driver."""
-    from cuda.bindings import nvjitlink
-
-    options = [f"-arch=sm_{cc[0]}{cc[1]}", "-verbose", "-Xptxas=-v", f"-maxrregcount={registers}"]
-    handle = nvjitlink.create(len(options), options)
-    try:
-        code = ptx.encode()
-        nvjitlink.add_data(handle, nvjitlink.InputType.PTX, code, len(code), "kernel")
-        nvjitlink.complete(handle)
-        log = bytearray(nvjitlink.get_info_log_size(handle))
-        nvjitlink.get_info_log(handle, log)
-    finally:
-        nvjitlink.destroy(handle)
-    text = log.decode(errors="replace")
-    found = {name: [int(n) for n in re.findall(pattern, text)] for name, pattern in _SAID.items()}
-    return {name: max(numbers, default=0) for name, numbers in found.items()}
-
-
-_SAID = {
-    "registers": r"(\d+) registers",
-    "stack": r"(\d+) bytes stack frame",
-    "spilled": r"(\d+) bytes spill stores",
-    "shared": r"(\d+) bytes smem",
-}

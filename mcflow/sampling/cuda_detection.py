@@ -83,23 +83,11 @@ def count() -> int:
 
 
 def describe() -> dict[str, Any]:
-    """Whether GPUs work, which there are, the version of numba-cuda, and the compiled kernels that are kept."""
+    """Whether GPUs work, which there are, and the version of numba-cuda, in words."""
     found = examine()
     devices = [", ".join(f"{key} {value}" for key, value in device.items()) for device in found["devices"]]
     works = "yes" if not found["reason"] else f"no: {found['reason']}"
     return {"works": works, "devices": devices, "numba_cuda": found["numba_cuda"], **_kept_kernels()}
-
-
-def _kept_kernels() -> dict[str, Any]:
-    from mcflow.kernels.cuda import disk_cache, kernel_files
-
-    folder = disk_cache.folder()
-    number, size = kernel_files.kept(folder) if folder else (0, 0)
-    return {
-        "kernel_cache": str(folder) if folder else None,
-        "cached_kernels": number,
-        "cached_MB": round(size / 1e6, 1),
-    }
 
 
 def try_here() -> dict[str, Any]:
@@ -151,6 +139,18 @@ def _describe(cuda: Any, number: int) -> dict[str, Any]:
         "compute_capability": ".".join(map(str, device.compute_capability)),
         "multiprocessors": int(device.MULTIPROCESSOR_COUNT),
         "memory_GB": round(memory / 1e9, 1),
+    }
+
+
+def _kept_kernels() -> dict[str, Any]:
+    from mcflow.kernels.cuda import disk_cache, kernel_files
+
+    folder = disk_cache.folder()
+    number, size = kernel_files.kept(folder) if folder else (0, 0)
+    return {
+        "kernel_cache": str(folder) if folder else None,
+        "cached_kernels": number,
+        "cached_MB": round(size / 1e6, 1),
     }
 
 
