@@ -33,8 +33,8 @@ class Job:
     """One case made ready.
 
     ``inputs`` is (batch, features), and ``inputs_note`` says how a file of them was read; ``reason`` says why this
-    method was taken; ``predicted`` is what ``theory.propagate`` says of the case for these inputs: nothing
-    where a user's function is too fine.
+    method was taken; ``predicted`` holds the moments that ``trajectory.second_moments`` says of the case for
+    these inputs: nothing where a user's function is too fine.
     """
 
     name: str
@@ -133,7 +133,7 @@ def prepare(
 
 def _predicted(case: Case, values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     try:
-        return trajectory.propagate(case, values)
+        return trajectory.second_moments(case, values)
     except NotPredicted:  # it can be simulated all the same; theory and verify say why they say nothing
         return {}
 

@@ -53,6 +53,7 @@ class Judged:
 
     def __init__(self, world: World) -> None:
         self.world, self.names = world, ["case"]
+        self.networks_done = {"case": int(world["case"].attrs["networks_done"])}
 
     def __getitem__(self, name: str) -> Any:
         return self.world[name]

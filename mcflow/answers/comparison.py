@@ -16,7 +16,9 @@ from mcflow import markup
 from mcflow.activations import registry
 from mcflow.answers.document import plain
 from mcflow.answers.signal import BACKWARD, FORWARD, KEPT
+from mcflow.answers.subject import Subject
 from mcflow.errors import InputError
+from mcflow.files import kept_rows
 from mcflow.files.missing import no_networks, without_networks
 from mcflow.files.result import Result, require_result
 from mcflow.model.study import Study
@@ -178,14 +180,20 @@ def compare(results: Result | Iterable[Result], notes: Sequence[str] = ()) -> Co
     results = list(results)
     for result in results:
         require_result(result, "compare")
+    return rank([Subject(result) for result in results], notes)
+
+
+def rank(subjects: Iterable[Subject], notes: Sequence[str] = ()) -> Comparison:
+    """As ``compare``, of studies that others look at too."""
+    subjects = list(subjects)
     entries: dict[str, list[tuple[Entry, Floats | None, Any]]] = {}
-    names = Counter(name for result in results for name in result.names)
+    names = Counter(name for subject in subjects for name in subject.names)
     notes = list(notes)
-    for result, file in zip(results, _files(results), strict=True):
-        empty = without_networks(result)
+    for subject, file in zip(subjects, _files(subjects), strict=True):
+        empty = without_networks(subject)
         notes += [f"left out: {no_networks(empty)}"] if empty else []
-        for name in result.names:
-            dataset, case = result[name], result.case(name)
+        for name in subject.names:
+            dataset, case = subject[name], subject.case(name)
             if f"{FORWARD}_mean" not in dataset or name in empty:
                 continue
             if int(dataset.attrs["networks_done"]) < 2:
@@ -194,19 +202,19 @@ def compare(results: Result | Iterable[Result], notes: Sequence[str] = ()) -> Co
                 raise InputError(f"{name} has one layer: nothing flows; give a depth of at least 2")
             entry, scores = _entry(name, case.scheme, case.activation, dataset)
             entry = replace(entry, file=file if names[name] > 1 else "")
-            key = (int(result.attrs["seed"]), dataset.sizes["layer"])
+            key = (int(subject.attrs["seed"]), dataset.sizes["layer"])
             entries.setdefault(case.activation, []).append((entry, scores, key))
     if not entries:
-        lacking = [name for result in results for name in without_networks(result)]
+        lacking = [name for subject in subjects for name in without_networks(subject)]
         raise InputError(no_networks(lacking) if lacking else "no case with second moments of activations to compare")
     rankings = {activation: _ranked(found) for activation, found in entries.items()}
     rules = [rule for ranking in rankings.values() for entry in ranking for rule in _rules(entry)]
     return Comparison(rankings, rules, notes)
 
 
-def _files(results: Sequence[Result]) -> list[str]:
+def _files(subjects: Sequence[Subject]) -> list[str]:
     """What tells results apart: their files, or their places where they have none, or one."""
-    paths = [getattr(result, "path", None) for result in results]
+    paths = [getattr(subject, "path", None) for subject in subjects]
     return [
         f"result {place}" if path is None or paths.count(path) > 1 else str(path)
         for place, path in enumerate(paths, start=1)
@@ -251,8 +259,8 @@ def _growth(dataset: xarray.Dataset, quantity: str, backwards: bool) -> tuple[Gr
     steps = len(logs) - 1
     slopes: Floats | None = None
     if quantity in dataset:
-        of_networks = magnitudes.natural_logarithms(dataset, quantity)
-        slopes = (of_networks[:, end] - of_networks[:, start]) / steps
+        last, first = (_of_networks(dataset, quantity, layer) for layer in (end, start))
+        slopes = (last - first) / steps
         alive = slopes[np.isfinite(slopes)]
         if len(alive) > 1:
             slope, error = float(alive.mean()), float(alive.std(ddof=1) / math.sqrt(len(alive)))
@@ -268,6 +276,12 @@ def _growth(dataset: xarray.Dataset, quantity: str, backwards: bool) -> tuple[Gr
     begin = 0.5 * float(logs[start])  # of the root mean square
     reaches = {kind: _reach(begin, 0.5 * slope, *limits) for kind, limits in FORMATS.items()}
     return Growth(per_layer, low, high, _exp(slope * steps), slope * steps / math.log(10.0), steps + 1, reaches), slopes
+
+
+def _of_networks(dataset: xarray.Dataset, quantity: str, layer: int) -> Floats:
+    """(network,) natural logarithms in one layer."""
+    place = layer % dataset.sizes["layer"]
+    return kept_rows.natural_logarithms(dataset, quantity, slice(place, place + 1))[:, 0]
 
 
 def _interval(growth: Growth | None) -> str:

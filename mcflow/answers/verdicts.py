@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcflow import markup, quantities
-from mcflow.answers import allowances
 from mcflow.answers.allowances import Prediction
 from mcflow.answers.judging import rows_of_case, rows_of_missing
+from mcflow.answers.subject import Subject
 from mcflow.answers.verdict_rows import COUNTED, NO_P, RULED, Row
 from mcflow.bounds import share
 from mcflow.errors import InputError, option
@@ -144,24 +144,32 @@ def verify(
     or a number out of range.
     """
     require_result(result, "verify")
+    return judge(Subject(result), alpha, tier, margin, note)
+
+
+def judge(
+    subject: Subject, alpha: float = ALPHA, tier: str | None = None, margin: float = MARGIN, note: str = ""
+) -> Verification:
+    """As ``verify``, of a study that others look at too."""
     alpha, margin = share("alpha", alpha), share("margin", margin)
     rows: list[Row] = []
     predictions: dict[str, Prediction] = {}
     # shares of units had another definition in it, and values beyond float64 no logarithms
-    is_earlier = str(getattr(result, "attrs", {}).get("format_version", FORMAT_VERSION)) == "1.0"
-    empty = without_networks(result)
+    is_earlier = str(getattr(subject, "attrs", {}).get("format_version", FORMAT_VERSION)) == "1.0"
+    empty = without_networks(subject)
     if empty:
         raise InputError(no_networks(empty))
-    for name in result.names:
-        dataset = result[name]
+    for name in subject.names:
+        dataset = subject[name]
         done = int(dataset.attrs["networks_done"])
         if done < 2:
             raise InputError(
                 f"{name} has {counted(done, 'network')}: there is no standard error to judge by; "
                 f"run at least 2, better 1000 ({option('resume', True)} and {option('networks', 1000)})"
             )
-        case, inputs = result.case(name), result.inputs(name)
-        predictions[name] = allowances.predict(case, inputs, tier)
+        case, inputs = subject.case(name), subject.inputs(name)
+        predictions[name] = subject.prediction(name, tier)
+        subject.tell(f"judging {name}")
         rows += list(rows_of_missing(name, dataset, has_every_cosine(case.nonlinearity, inputs)))
         whole = tier in (None, "exact", "exact-law")
         rows += list(rows_of_case(name, dataset, predictions[name], whole, whole and not is_earlier))
@@ -173,9 +181,9 @@ def verify(
     rows = [_with_equivalence(row, margin) for row in rows]
     level = alpha / max(1, sum(row.judged for row in rows))
     verdicts = []
-    for name in result.names:
+    for name in subject.names:
         mine = [row for row in rows if row.case == name]
-        needed = _networks_for_gain(result.case(name), result.inputs(name), mine, level)
+        needed = _networks_for_gain(subject.case(name), subject.inputs(name), mine, level)
         verdicts.append(_verdict(name, mine, predictions[name], margin, needed))
     return Verification(tuple(rows), tuple(verdicts), alpha, margin, tier, (note,) if note else ())
 
@@ -204,9 +212,9 @@ def _networks_for_gain(case: Case, inputs: Any, rows: list[Row], level: float) -
     if not rows:
         return {}
     out = {}
-    plain = trajectory.propagate(case, inputs)
+    plain = trajectory.second_moments(case, inputs)
     for wrong in GAIN_ERRORS:
-        other = trajectory.propagate(replace(case, gain=case.numeric_gain * (1.0 + wrong)), inputs)
+        other = trajectory.second_moments(replace(case, gain=case.numeric_gain * (1.0 + wrong)), inputs)
         best = math.inf
         for row in rows:
             name = f"{row.quantity}_log10"

@@ -23,6 +23,8 @@ def command(file: str, figures: tuple[str, ...], output: str | None, kind: str) 
     import sys
 
     from mcflow import plots
+    from mcflow.answers.subject import Subject
+    from mcflow.cli import progress_line
     from mcflow.errors import InputError, nearest
     from mcflow.files.missing import no_networks, without_networks
     from mcflow.files.reading import open_study
@@ -40,18 +42,21 @@ def command(file: str, figures: tuple[str, ...], output: str | None, kind: str) 
     folder = stem.parent if output is None else Path(output)
     if opened.note:
         print(opened.note, file=sys.stderr)
-    with opened.result as result:
-        empty = without_networks(result)
+    with opened.result as result, progress_line.shown() as show:
+        subject = Subject(result, show)
+        empty = without_networks(subject)
         if empty:
             print(f"left out: {no_networks(empty)}", file=sys.stderr)
         for name in figures or plots.FIGURES:
             path = Path(str(output)) if one else folder / f"{stem.name}-{name}.{kind}"
             try:
-                drawn = plots.plot(result, name)
+                drawn = plots.draw(subject, name)
             except plots.NothingToDraw as reason:
                 if figures:
                     raise
+                show("")
                 print(f"{name}: {reason}", file=sys.stderr)
                 continue
             plots.save(drawn, path)
+            show("")
             print(path)

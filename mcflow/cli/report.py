@@ -15,6 +15,9 @@ Examples:
 @click.option("-o", "--output", metavar="PAGE", help="The page [default: FILE with .html].")
 def command(file: str, output: str | None) -> None:
     """Write one HTML page of FILE: verdicts, pictures, tables, configuration, how to repeat it. It needs no network."""
+    from mcflow.cli import progress_line
     from mcflow.pages.page import report
 
-    print(report(file, output))
+    with progress_line.shown() as show:
+        page = report(file, output, tell=show)
+    print(page)

@@ -6,21 +6,19 @@ seconds for every case of a study of many.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
+import h5py
+from h5py import h5d, h5ds, h5o
 from xarray import Dataset, Variable
 from xarray.backends import BackendArray
 from xarray.backends.locks import HDF5_LOCK
 from xarray.core import indexing
 
 from mcflow.errors import InputError
+from mcflow.files.attributes import attributes
 from mcflow.files.schema import entry
 
-if TYPE_CHECKING:
-    import h5py
-
-_OF_HDF5 = {"CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates"}
 _ONLY_A_LENGTH = b"This is a netCDF dimension but not a netCDF variable"
 
 
@@ -45,9 +43,12 @@ class _Lazy(BackendArray):
 def dataset_of(group: h5py.Group, place: str, about: str) -> Dataset:
     """The datasets of ``group``, which is a ``place`` of the schema (a key of ENTRIES); ``about`` names the file."""
     variables = {}
-    for name, item in group.items():
-        if hasattr(item, "shape") and not _is_only_a_length(item):
-            variables[name] = _variable(item, entry(place, name).dims, about)
+    for name in group:
+        found = h5o.open(group.id, name.encode())  # Group.items looks at every link twice
+        if isinstance(found, h5d.DatasetID):
+            item = h5py.Dataset(found)
+            if not _is_only_a_length(found):
+                variables[name] = _variable(item, entry(place, name).dims, about)
     return Dataset(variables, attrs=attributes(group))
 
 
@@ -56,16 +57,5 @@ def _variable(data: h5py.Dataset, dims: tuple[str, ...], about: str) -> Variable
     return Variable(dims, indexing.MemoryCachedArray(indexing.CopyOnWriteArray(lazy)), attributes(data))
 
 
-def _is_only_a_length(data: h5py.Dataset) -> bool:
-    return bytes(data.attrs.get("NAME", b"")).startswith(_ONLY_A_LENGTH)
-
-
-def attributes(of: h5py.Group | h5py.Dataset) -> dict[str, Any]:
-    """The attributes of a group or dataset, those of HDF5's own dimension scales left out; lists of text as lists."""
-    return {name: _plain(of.attrs[name]) for name in of.attrs if name not in _OF_HDF5}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray) and value.dtype == object:
-        return [str(each) for each in value.ravel()]
-    return value
+def _is_only_a_length(data: h5d.DatasetID) -> bool:
+    return bool(h5ds.is_scale(data)) and h5ds.get_scale_name(data).startswith(_ONLY_A_LENGTH)

@@ -27,16 +27,24 @@ def describe(path: Path) -> dict[str, Any]:
     return found
 
 
-def refuse_damage(path: Path) -> None:
-    """InputError where the HDF5 library might crash on a file: other bytes than were written, or a child that fails."""
+def is_as_written(path: Path) -> bool | None:
+    """Whether a file has the bytes that were written; None where its end does not say it, or it is long to read."""
     try:
         size, stated = path.stat().st_size, read_trailer(path)
         if stated is None or size > _DIGESTED:
-            describe(path)
-        elif digest(path, size - TRAILER_SIZE, stated) != stated:
-            raise InputError(f"{path} is damaged: other bytes than were written; mcflow show --check says more")
+            return None
+        return digest(path, size - TRAILER_SIZE, stated) == stated
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def refuse_damage(path: Path) -> None:
+    """InputError where the HDF5 library might crash on a file: other bytes than were written, or a child that fails."""
+    whole = is_as_written(path)
+    if whole is None:
+        describe(path)
+    elif not whole:
+        raise InputError(f"{path} is damaged: other bytes than were written; mcflow show --check says more")
 
 
 def check(path: Path) -> str:

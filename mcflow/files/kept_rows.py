@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-BLOCK = 1 << 24  # bytes of one quantity that are read at once; a chunk of the file holds all layers of some networks
+BLOCK = 1 << 23  # bytes of one quantity that are read at once; a chunk of the file holds all layers of some networks
 BLOCKS = 12  # that are kept: those of all quantities in the same layers
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,16 @@ from mcflow import quantities
 from mcflow.activations.registry import Activation
 from mcflow.errors import option
 
-if TYPE_CHECKING:
-    from mcflow.files.result import Result
-
 COUNT = "_count"
+
+
+class Counted(Protocol):
+    """A result, or what stands for one."""
+
+    @property
+    def networks_done(self) -> Mapping[str, int]:
+        """How many networks are there, by case."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -61,9 +67,9 @@ def sentence(found: Iterable[Missing]) -> str:
     return worst.sentence + more
 
 
-def without_networks(result: Result) -> list[str]:
-    """The cases of a result of which no network is there yet: shards are missing, or a run was interrupted."""
-    return [name for name in result.names if not int(result[name].attrs["networks_done"])]
+def without_networks(result: Counted) -> list[str]:
+    """The cases of which no network is there yet: shards are missing, or a run was interrupted."""
+    return [name for name, networks in result.networks_done.items() if not networks]
 
 
 def no_networks(cases: Sequence[str]) -> str:

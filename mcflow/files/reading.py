@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcflow.errors import InputError, as_path
-from mcflow.files import assembly, integrity, live, target
-from mcflow.files.part_folder import HEAD, DamagedPart, FolderParts
+from mcflow.files import integrity
 from mcflow.files.result import Result, open_binary
 
 _TRIES = 5  # parts may be folded into one, or the file be finished, while they are read
@@ -28,18 +27,20 @@ def open_study(path: str | Path) -> Opened:
     whole part.
     """
     path = as_path(path)
+    if path.is_file():
+        _refuse_text(path)
+        if not integrity.is_as_written(path):  # where it is, nothing in it can crash the HDF5 library
+            integrity.describe(path)
+        return Opened(Result(path), "")
+    from mcflow.files import target
+    from mcflow.files.part_folder import HEAD
+
     folder = path if path.name.endswith(target.SUFFIX) else target.parts_folder(path)
     if path.is_dir() and path != folder:
         raise InputError(f"{path} is a folder; give a file that mcflow run wrote")
-    if not path.is_file() and (folder / HEAD).is_file():
+    if (folder / HEAD).is_file():
         return _running(path, folder)
-    if not path.is_file():
-        raise InputError(f"there is no file {path}; mcflow run -o {path} makes one")
-    _refuse_text(path)
-    described = integrity.describe(path)  # in a child process: a damaged file can crash the HDF5 library
-    if "parts" in described:
-        raise InputError(f"{path} is one shard of a study; mcflow merge joins the shards into a file")
-    return Opened(Result(path), "")
+    raise InputError(f"there is no file {path}; mcflow run -o {path} makes one")
 
 
 def is_text_of_study(path: Path) -> bool:
@@ -55,6 +56,9 @@ def _refuse_text(path: Path) -> None:
 
 
 def _running(path: Path, folder: Path) -> Opened:
+    from mcflow.files import assembly, live
+    from mcflow.files.part_folder import HEAD, DamagedPart, FolderParts
+
     for _ in range(_TRIES):
         running = live.look(folder)
         if running is None:
@@ -77,12 +81,8 @@ def _running(path: Path, folder: Path) -> Opened:
 
 def open(path: str | Path) -> Result:
     """The study in a file; InputError where there is none, or its bytes have changed since they were written."""
-    from mcflow.files import integrity
-
     where = as_path(path)
     _refuse_text(where)
     open_binary(where).close()
     integrity.refuse_damage(where)
-    if "parts" in integrity.describe(where):
-        raise InputError(f"{path} is one shard of a study; mcflow.merge joins the shards into a file")
     return Result(where)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from mcflow import markup
 from mcflow.errors import InputError, UnknownCase, nearest
-from mcflow.files import case_dataset
+from mcflow.files.schema import SHARD_FORMAT
+from mcflow.files.seal import refuse_other_format
 from mcflow.model import definitions
 from mcflow.model.case import Case
 from mcflow.model.study import Study
@@ -37,17 +38,27 @@ class Result(Mapping[str, "xarray.Dataset"]):
     def __init__(self, path: Path | None, image: bytes | None = None) -> None:
         import h5py
 
+        from mcflow.files.attributes import attributes
+
         self.path = path
         self._source: Any = open_binary(path) if path is not None else io.BytesIO(image or b"")
         try:
-            self._file = h5py.File(self._source, "r")
-            self.attrs: dict[str, Any] = case_dataset.attributes(self._file)
+            # no cache of chunks: HDF5 keeps a MB for every dataset that is open, of what nothing here reads twice
+            self._file = h5py.File(self._source, "r", rdcc_nbytes=0)
+            self.attrs: dict[str, Any] = attributes(self._file)
         except Exception as error:  # h5py raises half a dozen kinds on what is not such a file
             self._source.close()
             raise InputError(f"cannot read {path} as a study of mcflow: {error}") from None
-        if self.attrs.get("format") != "mcflow-study":
+        if self.attrs.get("format") == SHARD_FORMAT:
             self.close()
-            raise InputError(f"{path} is no study of mcflow; give a file that mcflow run wrote")
+            raise InputError(f"{path} is one shard of a study; mcflow merge joins the shards into a file")
+        try:
+            refuse_other_format(self.attrs)
+        except ValueError as error:
+            self.close()
+            raise InputError(
+                f"cannot read {path} as a study of mcflow: {error}; give a file that mcflow run wrote"
+            ) from None
 
     @cached_property
     def tree(self) -> xarray.DataTree:
@@ -63,6 +74,8 @@ class Result(Mapping[str, "xarray.Dataset"]):
         return xarray.DataTree.from_dict(nodes)
 
     def _dataset(self, group: str, place: str) -> xarray.Dataset:
+        from mcflow.files import case_dataset
+
         where = "the result" if self.path is None else str(self.path)
         return case_dataset.dataset_of(self._file[group or "/"], place, where)
 
@@ -94,13 +107,20 @@ class Result(Mapping[str, "xarray.Dataset"]):
         return study
 
     def _refuse_other_functions(self, name: str, case: Case) -> None:
+        from mcflow.files.attributes import attributes
+
         group = self._file[name]
-        there = definitions.stated(case_dataset.attributes(group), group["weight_std"][()])
+        there = definitions.stated(attributes(group), group["weight_std"][()])
         here = definitions.definition_of(case, case.program_for(int(group["fan_in"][0])))
         words = definitions.difference(there, here)
         if words:
             where = "the result" if self.path is None else self.path
             raise InputError(f"{where} was made with other functions: {words}; register the same here")
+
+    @property
+    def networks_done(self) -> dict[str, int]:
+        """How many networks of each case are there."""
+        return {name: int(self._file[name].attrs["networks_done"]) for name in self.names}
 
     def require(self, name: str) -> None:
         """UnknownCase, a KeyError and an InputError, with the nearest names where no case is called that."""
@@ -129,6 +149,8 @@ class Result(Mapping[str, "xarray.Dataset"]):
         return (group if "inputs" in group else self._file)["inputs"][()]
 
     def __getitem__(self, name: str) -> xarray.Dataset:
+        from mcflow.files.attributes import attributes
+
         self.require(name)
         group = self._file[name]
         found = self._dataset(name, "CASE")
@@ -138,7 +160,7 @@ class Result(Mapping[str, "xarray.Dataset"]):
             counts = self._dataset(f"{name}/histogram", "CASE/histogram")
             rename = {kind: f"{kind}_histogram" for kind in ("preactivation", "gradient") if kind in counts}
             found = found.merge(counts.rename(rename), join="exact")
-        return found.assign_attrs(case_dataset.attributes(group))
+        return found.assign_attrs(attributes(group))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -170,7 +192,7 @@ class Result(Mapping[str, "xarray.Dataset"]):
 
     def _networks(self) -> str:
         """``1000 networks``, or how many of those that were asked for are there in every case."""
-        done = min(int(self._file[name].attrs["networks_done"]) for name in self.names) if self._file else None
+        done = min(self.networks_done.values()) if self._file else None
         asked = int(self.attrs["networks"])
         return f"{asked} networks" if done in (None, asked) else f"{done} of {asked} networks"
 

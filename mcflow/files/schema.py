@@ -111,7 +111,10 @@ HISTOGRAM = (
 )
 
 CONTINUATION = Entry(
-    "continuation", ("byte",), "bytes", "the folded whole parts as one HDF5 image: what --resume continues from"
+    "continuation",
+    ("byte",),
+    "bytes",
+    "the folded groups of networks as one HDF5 image: what --resume continues from",
 )
 BYTE = Entry("byte", ("byte",), "1", "index of a byte")
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcflow import schemes
 from mcflow.files.schema import FORMAT, FORMAT_VERSION
 from mcflow.model import definitions
 from mcflow.model.definitions import Definition, definition_of, is_own
-from mcflow.plan import Prepared
 from mcflow.plural import counted
 
 if TYPE_CHECKING:
     import h5py
+
+    from mcflow.plan import Prepared
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,8 @@ def seal_of(prepared: Prepared) -> Seal:
 
 def read_seal(file: h5py.File) -> Seal:
     """The seal in an open file; KeyError or ValueError where it is no mcflow study."""
-    if file.attrs.get("format") != FORMAT:
-        raise ValueError("it is no mcflow study")
-    version = str(file.attrs["format_version"])
-    if int(version.partition(".")[0]) > int(FORMAT_VERSION.partition(".")[0]):
-        raise ValueError(f"its format {version} is newer than this mcflow, which reads {FORMAT_VERSION}")
     attrs = file.attrs
+    refuse_other_format(attrs)
     own = [name for name in case_names(file) if _states_own(file[name])]
     methods = {name: str(file[name].attrs["method"]) for name in case_names(file)}
     return Seal(
@@ -65,8 +63,17 @@ def read_seal(file: h5py.File) -> Seal:
         str(attrs["inputs_sha256"]),
         str(attrs["keep"]),
         {name: definitions.stated(file[name].attrs, file[name]["weight_std"][()]) for name in own},
-        version,
+        str(attrs["format_version"]),
     )
+
+
+def refuse_other_format(attrs: Mapping[str, Any]) -> None:
+    """ValueError where the attributes of a file's root are not those of a study, or of a newer mcflow's."""
+    if attrs.get("format") != FORMAT:
+        raise ValueError("it is no mcflow study")
+    version = str(attrs["format_version"])
+    if int(version.partition(".")[0]) > int(FORMAT_VERSION.partition(".")[0]):
+        raise ValueError(f"its format {version} is newer than this mcflow, which reads {FORMAT_VERSION}")
 
 
 def _states_own(group: h5py.Group) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from mcflow.activations.registry import Activation
@@ -14,16 +12,19 @@ from mcflow.mean_field.quadrature import Array
 HALVINGS = 60  # of an interval that holds a zero: then it is known to the last bit
 
 
-def zeros_between(activation: Activation, h: Array, phi: Array) -> Array:
-    """(zero,) where phi, given at ascending points ``h``, changes its sign between two of them."""
+def zeros_between(activation: Activation, h: Array, phi: Array, beyond: float = -1.0) -> Array:
+    """(zero,) where phi, given at ascending points ``h``, changes its sign between two of them; |zero| > ``beyond``."""
     change = np.flatnonzero(phi[1:] * phi[:-1] < 0.0)
+    # what lies between two points that are not beyond it need not be found
+    change = change[np.maximum(np.abs(h[change]), np.abs(h[change + 1])) > beyond]
     left, right = h[change], h[change + 1]
     positive = phi[change] > 0.0
     for _ in range(HALVINGS if len(change) else 0):
         middle = 0.5 * (left + right)
         same = (values(activation, middle) > 0.0) == positive
         left, right = np.where(same, middle, left), np.where(same, right, middle)
-    return 0.5 * (left + right)
+    zeros: Array = 0.5 * (left + right)
+    return zeros[np.abs(zeros) > beyond]
 
 
 def averages(activation: Activation, scale: float, edges: Array, rule: tuple[Array, Array, Array]) -> Array:
@@ -33,13 +34,13 @@ def averages(activation: Activation, scale: float, edges: Array, rule: tuple[Arr
     rule is used as it is where phi changes its sign at an edge alone: at h = 0, for all built-in activations but sin.
     """
     z, w, phi = rule
-    zeros = zeros_between(activation, scale * z, phi)
-    if 0.0 in edges and values(activation, np.zeros(1))[0] == 0.0:
-        nearest = scale * float(np.abs(z).min())
-        zeros = zeros[np.abs(zeros) > nearest]
+    zeros = z[:0]
+    if (phi[1:] * phi[:-1] < 0.0).any():
+        is_edge = 0.0 in edges and values(activation, np.zeros(1))[0] == 0.0
+        nearest = scale * float(np.abs(z).min()) if is_edge else -1.0
+        zeros = zeros_between(activation, scale * z, phi, nearest)
     if len(zeros):
-        z, w = quadrature.panels(np.unique(np.concatenate([edges, zeros / scale])))
-        w = w * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+        z, w = quadrature.weighted(np.unique(np.concatenate([edges, zeros / scale])))
         phi = values(activation, scale * z)
     z2 = z * z
     weighted = np.abs(phi) * w

@@ -84,8 +84,8 @@ def _points(activation: Activation, q: float) -> tuple[Array, Array, Array, Arra
         return found.z, found.w, found.phi, found.dphi, found.edges
     # a periodic phi turns over a radian everywhere, not only near 0
     step = min(1.0, 3.0 * (activation.period / (2.0 * math.pi)) / math.sqrt(q)) if activation.period else 1.0
-    z, w = quadrature.gaussian(math.sqrt(q), activation.kinks, step=step)
     edges = quadrature.edges_of(math.sqrt(q), activation.kinks, step=step)
+    z, w = quadrature.weighted(edges)
     return z, w, *evaluate(activation, math.sqrt(q) * z), edges
 
 

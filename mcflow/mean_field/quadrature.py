@@ -37,6 +37,8 @@ def edges_of(scale: float, kinks: Sequence[float], reach: float = REACH, step: f
     For a large scale the panels shrink geometrically towards h = 0, where the structure sits; ``step`` is the widest
     panel in z.
     """
+    if scale * step <= 1.0 and not any(kinks):
+        return _equal_edges(bool(kinks), reach, step)
     points = [np.arange(-reach, reach + 0.5 * step, step)]
     if scale * step > 1.0:
         flat = np.arange(-FLAT, FLAT + 0.5, 1.0) / scale
@@ -52,12 +54,34 @@ def edges_of(scale: float, kinks: Sequence[float], reach: float = REACH, step: f
     return edges
 
 
+@lru_cache(maxsize=8)
+def _equal_edges(has_kink: bool, reach: float, step: float) -> Array:
+    """Those of panels of width ``step``, and of a kink at 0: they are the same for every scale."""
+    points = np.arange(-reach, reach + 0.5 * step, step)
+    edges = np.unique(np.append(points, 0.0) if has_kink else points)
+    edges = edges[(edges >= -reach) & (edges <= reach)]
+    edges.flags.writeable = False
+    return edges
+
+
 def gaussian(
     scale: float, kinks: Sequence[float] = (), reach: float = REACH, step: float = 1.0, count: int = NODES
 ) -> tuple[Array, Array]:
     """z and weights w with sum w f(scale z) = E f(scale z), z ~ N(0, 1), for f as in ``edges_of``."""
-    z, w = panels(edges_of(scale, kinks, reach, step), count)
-    return z, w * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    return weighted(edges_of(scale, kinks, reach, step), count)
+
+
+def weighted(edges: Array, count: int = NODES) -> tuple[Array, Array]:
+    """As ``panels``, with the density of a standard normal in the weights; read-only, for the same are asked again."""
+    return _weighted(edges.tobytes(), count)
+
+
+@lru_cache(maxsize=64)
+def _weighted(edges: bytes, count: int) -> tuple[Array, Array]:
+    z, w = panels(np.frombuffer(edges), count)
+    w = w * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    z.flags.writeable = w.flags.writeable = False
+    return z, w
 
 
 def chebyshev(count: int, low: float, high: float) -> Array:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcflow import markup, plots
-from mcflow.answers.comparison import Comparison, Entry, compare
-from mcflow.answers.verdicts import Verification, verify
+from mcflow.answers.comparison import Comparison, Entry, rank
+from mcflow.answers.subject import Subject
+from mcflow.answers.verdicts import Verification, judge
 from mcflow.errors import InputError, as_path, option
 from mcflow.files.atomic import write_atomically
 from mcflow.files.reading import open_study
@@ -28,11 +30,14 @@ if TYPE_CHECKING:
 LARGEST_SVG = 600_000  # bytes; a larger picture is embedded as PNG
 
 
-def report(result: Result | str | Path, path: str | Path | None = None) -> Path:
+def report(
+    result: Result | str | Path, path: str | Path | None = None, *, tell: Callable[[str], None] | None = None
+) -> Path:
     """Write one self-contained HTML page of a study and return its path: no network, no script.
 
     Verdicts, rankings, pictures, tables, configuration, and how to repeat it. ``result`` is what mcflow.run or
-    mcflow.open gave, or a file, also of a run that still goes; ``path`` None is its name with .html. Raises
+    mcflow.open gave, or a file, also of a run that still goes; ``path`` None is its name with .html. ``tell`` is told,
+    again and again, in a few words what is being done. Raises
     InputError without matplotlib, for what is no study, one network only, another ending than .html or .htm, or a
     path that cannot be written.
     """
@@ -42,16 +47,20 @@ def report(result: Result | str | Path, path: str | Path | None = None) -> Path:
     if isinstance(result, (str, Path)):
         opened = open_study(result)
         with opened.result as found:
-            return _write(found, Path(result), path, opened.note)
+            return _write(_subject(found, tell), Path(result), path, opened.note)
     require_result(result, "report")
     if result.path is None and path is None:
         raise InputError("the result is in memory and has no name; give the page one, as in 'page.html'")
-    return _write(result, result.path or Path(str(path)).with_suffix(".h5"), path, "")
+    return _write(_subject(result, tell), result.path or Path(str(path)).with_suffix(".h5"), path, "")
 
 
-def _write(result: Result, file: Path, path: str | Path | None, note: str) -> Path:
+def _subject(result: Result, tell: Callable[[str], None] | None) -> Subject:
+    return Subject(result) if tell is None else Subject(result, tell)
+
+
+def _write(subject: Subject, file: Path, path: str | Path | None, note: str) -> Path:
     path = file.with_suffix(".html") if path is None else Path(path)
-    page = text(result, str(file), note).encode()
+    page = text(subject, str(file), note).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, page)
@@ -60,15 +69,15 @@ def _write(result: Result, file: Path, path: str | Path | None, note: str) -> Pa
     return path
 
 
-def text(result: Result, file: str, note: str = "") -> str:
+def text(subject: Subject, file: str, note: str = "") -> str:
     """The page as HTML text. ``file`` is the name that the commands to repeat it carry."""
-    found = verify(result, note=note)
-    ranking, lacking = _compared(result)
+    found = replace(subject.once(judge), notes=(note,) if note else ())
+    ranking, lacking = _compared(subject)
     title = f"mcflow: {Path(file).name}"
     look = (resources.files("mcflow.pages") / "page.css").read_text(encoding="utf-8")
     parts = [
         f"<h1>{_text(title)}</h1>",
-        f'<p class="dim">{_text(_summary(result))}</p>',
+        f'<p class="dim">{_text(_summary(subject))}</p>',
         *(f"<p><strong>{_text(line)}</strong></p>" for line in [note] if line),
         "<h2>Does theory hold?</h2>",
         f"<p>{_text(_headline(found))}</p>",
@@ -76,12 +85,12 @@ def text(result: Result, file: str, note: str = "") -> str:
         "<h2>Which scheme keeps the signal flowing?</h2>",
         *(_rankings(ranking) if ranking is not None else [f"<p>{_text(lacking)}</p>"]),
         "<h2>Pictures</h2>",
-        *_pictures(result),
+        *_pictures(subject),
         "<h2>Measured and predicted</h2>",
         *_tables(found),
         "<h2>Configuration</h2>",
-        f"<pre>{_text(str(result.attrs['study']))}</pre>",
-        _provenance(result),
+        f"<pre>{_text(str(subject.attrs['study']))}</pre>",
+        _provenance(subject),
         "<h2>How to repeat it</h2>",
         f"<pre>{_text(_again(file))}</pre>",
     ]
@@ -92,9 +101,9 @@ def text(result: Result, file: str, note: str = "") -> str:
     )
 
 
-def _summary(result: Result) -> str:
-    attrs = result.attrs
-    size = f"{counted(len(result), 'case')}, {counted(int(attrs['networks']), 'network')} each"
+def _summary(subject: Subject) -> str:
+    attrs = subject.attrs
+    size = f"{counted(len(subject.names), 'case')}, {counted(int(attrs['networks']), 'network')} each"
     return (
         f"{size}, seed {attrs['seed']}, {attrs['device']}, "
         f"made {attrs['created_utc']} by mcflow {attrs['mcflow_version']}"
@@ -122,9 +131,9 @@ def _cards(found: Verification) -> Iterable[str]:
         )
 
 
-def _compared(result: Result) -> tuple[Comparison | None, str]:
+def _compared(subject: Subject) -> tuple[Comparison | None, str]:
     try:
-        return compare([result]), ""
+        return rank([subject]), ""
     except InputError as error:
         return None, str(error)
 
@@ -147,10 +156,11 @@ def _ranking_cells(entry: Entry) -> list[str]:
     return [*cells, "never" if first is None else f"{first[0]:.0f} ({first[1]})", f"{100 * entry.dead:.3g} %"]
 
 
-def _pictures(result: Result) -> Iterable[str]:
+def _pictures(subject: Subject) -> Iterable[str]:
     for name, caption in plots.FIGURES.items():
+        subject.tell(f"drawing {name}")
         try:
-            drawn = plots.plot(result, name)
+            drawn = plots.draw(subject, name)
         except plots.NothingToDraw as reason:
             yield f'<p class="dim">{_text(f"{name}: {reason}")}</p>'
             continue
@@ -201,10 +211,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], marked: Sequence[
     return f'<div class="wide">{markup.table(head, rows, marked)}</div>'
 
 
-def _provenance(result: Result) -> str:
+def _provenance(subject: Subject) -> str:
     keys = ("python_version", "numpy_version", "numba_version", "hdf5_version", "platform", "inputs_sha256")
-    methods = {f"method of {name}": result[name].attrs["method"] for name in result.names}
-    rows = [[key, str(value)] for key, value in ({key: result.attrs[key] for key in keys} | methods).items()]
+    methods = {f"method of {name}": subject[name].attrs["method"] for name in subject.names}
+    rows = [[key, str(value)] for key, value in ({key: subject.attrs[key] for key in keys} | methods).items()]
     return _table(("", ""), rows)
 
 

@@ -12,6 +12,7 @@ from mcflow.errors import InputError, nearest
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mcflow.answers.subject import Subject
     from mcflow.files.result import Result
 
 FIGURES = {
@@ -40,6 +41,7 @@ def plot(result: Result, figure: str = "flow", *, cases: str | Iterable[str] | N
     Raises NothingToDraw, an InputError, where the study has nothing for it, UnknownCase for a name that no case has,
     and InputError for an unknown figure, another number of axes than there are panels, or without matplotlib.
     """
+    from mcflow.answers.subject import Subject
     from mcflow.files.missing import no_networks, without_networks
     from mcflow.files.result import require_result
     from mcflow.plots import style
@@ -51,12 +53,26 @@ def plot(result: Result, figure: str = "flow", *, cases: str | Iterable[str] | N
     names = _names(result, cases)
     for name in names:
         result.require(name)
-    empty = set(without_networks(result)) & set(names)
+    subject = Subject(result)
+    empty = set(without_networks(subject)) & set(names)
     if empty and (cases is not None or empty == set(names)):
         raise NothingToDraw(no_networks(sorted(empty)))
-    names = [name for name in names if name not in empty]
+    return draw(subject, figure, names, ax)
+
+
+def draw(subject: Subject, figure: str, names: list[str] | None = None, ax: Any = None) -> Figure:
+    """As ``plot``, of a study that others look at too; ``names`` None are all of its cases. Empty ones are left out."""
+    from mcflow.files.missing import no_networks, without_networks
+    from mcflow.plots import style
+
+    style.require_matplotlib()
+    wanted = subject.names if names is None else names
+    empty = set(without_networks(subject))
+    names = [name for name in wanted if name not in empty]
+    if wanted and not names:
+        raise NothingToDraw(no_networks(wanted))
     with style.applied():
-        drawn: Figure = importlib.import_module(f"mcflow.plots.{figure}").figure(result, names, ax)
+        drawn: Figure = importlib.import_module(f"mcflow.plots.{figure}").figure(subject, names, ax)
     return drawn
 
 

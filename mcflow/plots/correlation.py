@@ -11,14 +11,14 @@ from mcflow.plots import NothingToDraw, bands, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.files.result import Result
+    from mcflow.answers.subject import Subject
 
 PANELS = {"preactivation_correlation": "h", "gradient_correlation": "d"}
 
 
-def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
+def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
     """Mean cosines with bands over networks, of h and, where there was a backward pass, of d; theory dashed."""
-    cases = {quantity: [name for name in names if f"{quantity}_mean" in result[name]] for quantity in PANELS}
+    cases = {quantity: [name for name in names if f"{quantity}_mean" in subject[name]] for quantity in PANELS}
     cases = {quantity: own for quantity, own in cases.items() if own}
     if not cases:
         raise NothingToDraw(f"no correlations: they need two inputs or more ({option('batch', 2)})")
@@ -26,7 +26,7 @@ def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
     size = ((6.4 if len(names) <= 4 else 8.4) + 4.0 * (len(cases) - 1), 3.8)
     drawn, grid = style.panels(len(cases), len(cases), size, ax)
     for axes, (quantity, own) in zip(grid, cases.items(), strict=True):
-        bands.panel(axes, result, own, quantity)
+        bands.panel(axes, subject, own, quantity)
         axes.set_ylim(min(-0.05, axes.get_ylim()[0]), 1.02)
         axes.set_ylabel(f"correlation of {PANELS[quantity]}, mean over pairs")
     bands.legend(drawn, grid[0], names, ax is None)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcflow.answers import allowances
 from mcflow.plots import NothingToDraw, style
 from mcflow.statistics import magnitudes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.files.result import Result
+    from mcflow.answers.subject import Subject
 
 ROWS = {
     "activation_second_moment": "activations, mean of x²",
@@ -23,12 +22,12 @@ ROWS = {
 LARGEST = 4  # columns side by side
 
 
-def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
+def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
     """Means over networks with bands from the 5 % to the 95 % quantile, and the prediction as a dashed black line."""
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(result.case(name).activation, []).append(name)
-    rows = [row for row in ROWS if any(f"{row}_mean" in result[name] for name in names)]
+        groups.setdefault(subject.case(name).activation, []).append(name)
+    rows = [row for row in ROWS if any(f"{row}_mean" in subject[name] for name in names)]
     if not rows:
         raise NothingToDraw("no second moments of activations or gradients to draw")
     columns = list(groups)[:LARGEST]
@@ -40,7 +39,7 @@ def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
     for column, activation in enumerate(columns):
         for row, quantity in enumerate(rows):
             axes: Any = grid[row * len(columns) + column]
-            _panel(axes, result, groups[activation], quantity)
+            _panel(axes, subject, groups[activation], quantity)
             if row == 0:
                 axes.set_title(activation)
                 axes.legend(loc="best")
@@ -52,19 +51,19 @@ def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
     return drawn
 
 
-def _panel(axes: Any, result: Result, names: list[str], quantity: str) -> None:
-    names = [name for name in names if f"{quantity}_mean" in result[name]]
+def _panel(axes: Any, subject: Subject, names: list[str], quantity: str) -> None:
+    names = [name for name in names if f"{quantity}_mean" in subject[name]]
     ends = ("mean", "q05", "q95")
-    seen = {name: [magnitudes.log10_of(result[name], f"{quantity}_{end}") for end in ends] for name in names}
+    seen = {name: [magnitudes.log10_of(subject[name], f"{quantity}_{end}") for end in ends] for name in names}
     far = style.is_far([logs for of in seen.values() for logs in of])
     show = (lambda logs: np.where(np.isfinite(logs), logs, np.nan)) if far else (lambda logs: 10.0**logs)
     for number, name in enumerate(names):
-        layer = result[name]["layer"].values
+        layer = subject[name]["layer"].values
         mean, low, high = (show(logs) for logs in seen[name])
         look = style.line(number)
         axes.fill_between(layer, low, high, color=look["color"], alpha=0.16, linewidth=0)
-        axes.plot(layer, mean, label=label_of(result, name, names), markevery=style.marks(len(layer)), **look)
-        prediction = allowances.predict(result.case(name), result.inputs(name)).of.get(quantity)
+        axes.plot(layer, mean, label=label_of(subject, name, names), markevery=style.marks(len(layer)), **look)
+        prediction = subject.prediction(name).of.get(quantity)
         if prediction is not None:
             label = "theory" if number == len(names) - 1 else None
             axes.plot(layer, show(prediction.log10), label=label, **style.THEORY)
@@ -74,10 +73,10 @@ def _panel(axes: Any, result: Result, names: list[str], quantity: str) -> None:
         style.log_axis(axes, [show(logs) for of in seen.values() for logs in of])
 
 
-def label_of(result: Result, name: str, among: list[str]) -> str:
+def label_of(subject: Subject, name: str, among: list[str]) -> str:
     """The scheme, where that tells the cases apart, else what follows the activation in the group's name too."""
-    schemes = [result.case(each).scheme for each in among]
-    scheme = result.case(name).scheme
+    schemes = [subject.case(each).scheme for each in among]
+    scheme = subject.case(name).scheme
     if len(set(schemes)) == len(schemes):
         return scheme.replace("_normal", "")
-    return name.replace(f"-{result.case(name).activation}", "")
+    return name.replace(f"-{subject.case(name).activation}", "")

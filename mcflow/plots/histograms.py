@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
-    from mcflow.files.result import Result
+    from mcflow.answers.subject import Subject
 
 KINDS = {"preactivation": "preactivations h", "gradient": "gradients d"}
 LARGEST = 4  # cases side by side
 COMMON = 30.0  # layers whose spreads differ by more are each drawn in units of their own spread
 
 
-def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
+def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
     """A column for each case, densities of h above and of d below, a line for each of five layers."""
-    names = [name for name in names if "preactivation_histogram" in result[name]]
+    names = [name for name in names if "preactivation_histogram" in subject[name]]
     if not names:
         raise NothingToDraw("no histograms: the chain method does not count them")
     if len(names) > LARGEST:
         names = [names[i] for i in np.linspace(0, len(names) - 1, LARGEST).round().astype(int)]
-    kinds = [kind for kind in KINDS if any(f"{kind}_histogram" in result[name] for name in names)]
+    kinds = [kind for kind in KINDS if any(f"{kind}_histogram" in subject[name] for name in names)]
     size = (1.2 + 3.0 * len(names), 0.6 + 2.3 * len(kinds))
     drawn, grid = style.panels(len(kinds) * len(names), len(names), size, ax)
     for column, name in enumerate(names):
         for row, kind in enumerate(kinds):
             axes = grid[row * len(names) + column]
-            unit = _panel(axes, result[name], kind)
+            unit = _panel(axes, subject[name], kind)
             axes.set_xlabel(f"{KINDS[kind]}{unit}")
             if row == 0:
                 axes.set_title(name)

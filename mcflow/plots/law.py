@@ -16,33 +16,34 @@ from mcflow.theory.finite_width import second_moment_law
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.files.result import Result
+    from mcflow.answers.subject import Subject
 
 QUANTITY = "preactivation_second_moment"
 LARGEST = 4
 
 
-def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
+def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
     """A panel for each case with a first, a middle and the last layer; bars are networks, lines the exact law."""
-    panels = []
+    panels: list[tuple[str, dict[int, second_moment_law.Law]]] = []
     for name in names:
-        if QUANTITY not in result[name]:
+        if len(panels) == LARGEST:
+            break
+        if QUANTITY not in subject[name]:
             continue
-        depth = result[name].sizes["layer"]
+        depth = subject[name].sizes["layer"]
         layers = sorted({min(2, depth), (depth + 1) // 2, depth})
-        found = second_moment_law.laws(stack.of_case(result.case(name), result.inputs(name)), layers).get(QUANTITY)
+        found = second_moment_law.laws(stack.of_case(subject.case(name), subject.inputs(name)), layers).get(QUANTITY)
         if found:
             panels.append((name, found))
     if not panels:
         raise NothingToDraw(
             "no exact law to draw: theory has it for Gaussian weights and one input, and every network must be kept"
         )
-    panels = panels[:LARGEST]
     columns = min(2, len(panels))
     size = (1.0 + 4.0 * columns, 0.5 + 2.9 * -(-len(panels) // columns))
     drawn, grid = style.panels(len(panels), columns, size, ax)
     for axes, (name, found) in zip(grid, panels, strict=True):
-        dataset = result[name]
+        dataset = subject[name]
         logs = {
             layer: kept_rows.natural_logarithms(dataset, QUANTITY, slice(layer - 1, layer))[:, 0] for layer in found
         }

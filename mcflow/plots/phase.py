@@ -14,26 +14,26 @@ from mcflow.theory import stack
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mcflow.files.result import Result
+    from mcflow.answers.subject import Subject
 
 LARGEST = 4
 POINTS = 31
 DEPTH_SCALES = (3.0, 10.0, 30.0)  # layers, contours of 1 / |ln chi_1|
 
 
-def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
+def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
     """A panel for each activation: the factor of gradients per layer, contours of their depth scale, the edge."""
     groups: dict[str, list[str]] = {}
     for name in names:
-        groups.setdefault(result.case(name).activation, []).append(name)
+        groups.setdefault(subject.case(name).activation, []).append(name)
     activations = list(groups)[:LARGEST]
     if not activations:
         raise NothingToDraw("no case to place in the plane")
     drawn, grid = style.panels(len(activations), len(activations), (1.2 + 3.9 * len(activations), 3.7), ax)
     image: Any = None
     for axes, activation in zip(grid, activations, strict=True):
-        points = {name: _place(result, name) for name in groups[activation]}
-        image = panel(axes, result.case(groups[activation][0]).nonlinearity, points)
+        points = {name: _place(subject, name) for name in groups[activation]}
+        image = panel(axes, subject.case(groups[activation][0]).nonlinearity, points)
         axes.set_title(activation)
         axes.set_xlabel("sigma_w")
         axes.legend(loc="upper left", fontsize=7)
@@ -65,9 +65,9 @@ def figure_of_plane(plane: phase_diagram.Plane, activation: str) -> Figure:
     return drawn
 
 
-def _place(result: Result, name: str) -> tuple[float, float]:
+def _place(subject: Subject, name: str) -> tuple[float, float]:
     """(sigma_w, sigma_b) of a case, root mean squares over its layers."""
-    layers = stack.of_case(result.case(name), result.inputs(name))
+    layers = stack.of_case(subject.case(name), subject.inputs(name))
     return float(np.sqrt(layers.forward.mean())), float(np.sqrt(layers.bias_variance.mean()))
 
 

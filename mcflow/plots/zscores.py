@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcflow.answers.verdict_rows import COUNTED
-from mcflow.answers.verdicts import verify
+from mcflow.answers.verdicts import judge
 from mcflow.errors import InputError
 from mcflow.plots import NothingToDraw, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from mcflow.answers.subject import Subject
     from mcflow.answers.verdict_rows import Row
-    from mcflow.files.result import Result
 
 LARGEST = 12  # cases in one picture
 SCALE = 5.0  # |z| at which the colours end
@@ -31,7 +31,7 @@ LEGEND: dict[str, dict[str, Any]] = {
 }
 
 
-def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
+def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
     """A strip for each case. Colours are differences beyond what an approximate tier is forgiven.
 
     It reads without them: + and - mark |z| > 3, a box what verify rejects (``?`` in it: networks without a number),
@@ -40,7 +40,7 @@ def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
     from matplotlib.patches import Patch
 
     try:
-        found = verify(result)
+        found = subject.once(judge)
     except InputError as reason:  # too few networks of a case
         raise NothingToDraw(str(reason)) from None
     rows = [row for row in found.tests if row.statistic in ("mean", "log_mean", COUNTED)]
@@ -57,7 +57,7 @@ def figure(result: Result, names: Sequence[str], ax: Any = None) -> Figure:
     image: Any = None
     for axes, name in zip(grid, names, strict=True):
         mine = [row for row in rows if row.case == name]
-        image = _strip(axes, mine, kinds[name], result[name].sizes["layer"])
+        image = _strip(axes, mine, kinds[name], subject[name].sizes["layer"])
         axes.set_title(f"{name}: {'consistent' if found.consistent[name] else 'inconsistent'}", loc="left")
         style.layer_axis(axes)
     bar = drawn.colorbar(image, ax=grid, shrink=min(1.0, 2.0 / rows_of_panels), pad=0.01)

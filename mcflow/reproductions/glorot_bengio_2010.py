@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcflow.answers.subject import Subject
 from mcflow.model.case import Case
 from mcflow.model.study import Study
 from mcflow.plots import flow
@@ -58,4 +59,4 @@ def _factor(result: Result, place: int, quantity: str, ends: tuple[int, int]) ->
 
 
 def figure(result: Result) -> Figure:
-    return flow.figure(result, result.names)
+    return flow.figure(Subject(result), result.names)

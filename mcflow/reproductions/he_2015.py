@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcflow.answers.subject import Subject
 from mcflow.model.case import Case
 from mcflow.model.study import Study
 from mcflow.plots import flow
@@ -50,4 +51,4 @@ def judge(result: Result) -> list[Claim]:
 
 
 def figure(result: Result) -> Figure:
-    return flow.figure(result, result.names)
+    return flow.figure(Subject(result), result.names)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mcflow.answers.subject import Subject
 from mcflow.model.case import Case
 from mcflow.model.study import Study
 from mcflow.plots import correlation
@@ -48,4 +49,4 @@ def judge(result: Result) -> list[Claim]:
 
 
 def figure(result: Result) -> Figure:
-    return correlation.figure(result, result.names)
+    return correlation.figure(Subject(result), result.names)

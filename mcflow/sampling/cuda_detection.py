@@ -12,6 +12,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from mcflow.cache_folder import cache_folder
+from mcflow.sampling import cuda_verdict
+
 KNOWN_WORDS = [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]  # Philox of zeros, published with the algorithm
 _PATIENCE = 180.0  # seconds for a child that imports, compiles and launches one kernel
 _INSTALL = "pip install 'mcflow[cuda]'"
@@ -43,15 +46,31 @@ def quick_reason() -> str:
 def examine() -> dict[str, Any]:
     """What was found: ``reason`` why not (empty where a kernel ran) and, as far as it got, versions and devices.
 
-    A child process compiles and runs one kernel: a driver that is there does not mean that a kernel works.
+    A child process compiles and runs one kernel, unless it is remembered that it did: a driver that is there does not
+    mean that a kernel works.
     """
+    found = _seen_at_once()
+    if found["reason"]:
+        return found
+    key = cuda_verdict.key()
+    known = cuda_verdict.remembered(key)
+    if known is None:
+        known = _tried()
+        cuda_verdict.remember(key, known)
+    return found | known
+
+
+def _seen_at_once() -> dict[str, Any]:
     found: dict[str, Any] = {"reason": quick_reason(), "devices": []}
     try:
         found["numba_cuda"] = metadata.version("numba-cuda")
     except metadata.PackageNotFoundError:
         found["numba_cuda"] = f"not installed; {_INSTALL}"
-    if found["reason"]:
-        return found
+    return found
+
+
+def _tried() -> dict[str, Any]:
+    """What a child says that tries a kernel."""
     search = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
     command = [sys.executable, "-P", "-m", "mcflow.sampling.cuda_detection"]
     try:
@@ -63,13 +82,17 @@ def examine() -> dict[str, Any]:
             check=False,
             env=dict(os.environ, PYTHONPATH=search),
         )
-        found |= json.loads(done.stdout.strip().splitlines()[-1])
+        found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     except subprocess.TimeoutExpired:
-        found["reason"] = f"a first kernel did not end within {_PATIENCE:.0f} s; look at nvidia-smi"
+        return _none(f"a first kernel did not end within {_PATIENCE:.0f} s; look at nvidia-smi")
     except (IndexError, ValueError):
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        found["reason"] = f"the process that tries a first kernel died ({last}); {_DRIVER}"
-    return found
+        return _none(f"the process that tries a first kernel died ({last}); {_DRIVER}")
+    return {"devices": [], **found}
+
+
+def _none(reason: str) -> dict[str, Any]:
+    return {"reason": reason, "devices": []}
 
 
 def reason() -> str:
@@ -83,11 +106,21 @@ def count() -> int:
 
 
 def describe() -> dict[str, Any]:
-    """Whether GPUs work, which there are, and the version of numba-cuda, in words."""
-    found = examine()
+    """Whether GPUs work, which there are, the version of numba-cuda, and what is remembered, in words; tried anew."""
+    found, kept = _seen_at_once(), "no: no first kernel was tried"
+    if not found["reason"]:
+        key = cuda_verdict.key()
+        found |= _tried()
+        if cuda_verdict.remember(key, found):
+            kept = f"yes, for {cuda_verdict.LASTS / 3600:.0f} hours: runs need not try a first kernel"
+        elif found["reason"]:
+            kept = "no: a kernel that fails is tried again by every run"
+        else:
+            kept = f"no: {cache_folder()} cannot be written, and every run tries a first kernel"
     devices = [", ".join(f"{key} {value}" for key, value in device.items()) for device in found["devices"]]
     works = "yes" if not found["reason"] else f"no: {found['reason']}"
-    return {"works": works, "devices": devices, "numba_cuda": found["numba_cuda"], **_kept_kernels()}
+    said = {"works": works, "devices": devices, "numba_cuda": found["numba_cuda"], "remembered": kept}
+    return said | _kept_kernels()
 
 
 def try_here() -> dict[str, Any]:

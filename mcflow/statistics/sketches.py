@@ -84,10 +84,13 @@ def side_by_side(parts: Sequence[Sketch], layers: int) -> Sketch:
 
 def merge(first: Sketch, second: Sketch) -> Sketch:
     """The sketch of both sets of values."""
-    codes, place = np.unique(np.concatenate([first.codes, second.codes]), return_inverse=True)
-    counts = np.zeros(len(codes), dtype=np.int64)
-    np.add.at(counts, place, np.concatenate([first.counts, second.counts]))
-    return Sketch(codes, counts)
+    codes, counts = (np.concatenate([getattr(of, name) for of in (first, second)]) for name in ("codes", "counts"))
+    if not len(codes):
+        return first
+    order = np.argsort(codes, kind="stable")  # two ascending runs: merged, not sorted
+    codes, counts = codes[order], counts[order]
+    starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
+    return Sketch(codes[starts], np.add.reduceat(counts, starts))
 
 
 def quantiles(of: Sketch, layers: int, probability: float) -> tuple[Floats, Floats | None]:

@@ -22,6 +22,7 @@ class Mislabelled:
     def __init__(self, case: Case, inputs: np.ndarray, rows: dict[str, np.ndarray]) -> None:
         self.names = Study([case]).names
         self._case, self._inputs, self._rows = case, inputs, rows
+        self.networks_done = {name: len(next(iter(rows.values()))) for name in self.names}
 
     def case(self, name: str) -> Case:
         return self._case

@@ -178,8 +178,8 @@ def test_verdicts_of_a_picture_are_those_of_the_whole_study(result, monkeypatch)
     from mcflow.plots import zscores
 
     seen = []
-    verify = zscores.verify
-    monkeypatch.setattr(zscores, "verify", lambda given: seen.append(list(given)) or verify(given))
+    judge = zscores.judge
+    monkeypatch.setattr(zscores, "judge", lambda given: seen.append(list(given)) or judge(given))
     mcflow.plot(result, "zscores", cases=NAMES[1])
     assert seen == [NAMES]
 

@@ -318,7 +318,8 @@ def test_doctor_shows_the_folder_and_what_it_holds(machine, monkeypatch):
 
     from mcflow.sampling import cuda_detection
 
-    monkeypatch.setattr(cuda_detection, "examine", lambda: {"reason": "none", "devices": [], "numba_cuda": "0"})
+    nothing = {"reason": "none", "devices": [], "numba_cuda": "0"}
+    monkeypatch.setattr(cuda_detection, "_seen_at_once", lambda: nothing)
     shown = cuda_detection.describe()
     assert (shown["cached_kernels"], shown["cached_MB"]) == (0, 0.0)
     compiled(), compiled(registers=32)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mcflow import Case, InputError, Study, run, verify
+from mcflow.answers.subject import Subject
 from mcflow.answers.verdicts import _failures, _rounded
 from mcflow.plural import counted
 from mcflow.statistics import hypotheses
@@ -178,7 +179,7 @@ def test_picture_tells_forgiven_unjudged_and_failing_apart():
     case = Case("xavier_uniform", "tanh", depth=12, width=16)
     with run(Study([case], networks=2000), threads=1) as result:
         found = verify(result)
-        drawn = zscores.figure(result, result.names)
+        drawn = zscores.figure(Subject(result), result.names)
     rows = [row for row in found.tests if row.statistic == "mean"]
     forgiven = [row for row in rows if zscores._is_forgiven(row)]
     assert forgiven

@@ -8,6 +8,7 @@ from wrong_worlds import Fault, right, simulated
 
 from mcflow import Case
 from mcflow.answers import allowances
+from mcflow.answers.checks import independence
 from mcflow.inputs.case_inputs import inputs_of
 
 RELU = Case("kaiming_normal", "relu", width=(24, 40, 32, 32), features=16)
@@ -123,3 +124,10 @@ def test_a_summary_that_is_not_of_its_rows_is_found():
     world = right(RELU, 300, 3)
     world.__class__ = Other
     assert ("gradient_second_moment", "equals_mean_of_rows") in rejected(world)
+
+
+def test_equal_values_share_the_mean_of_their_ranks():
+    assert independence._ranks(np.array([3.0, 1.0, 3.0, 2.0, 3.0])).tolist() == [4.0, 1.0, 4.0, 2.0, 4.0]
+    values = np.random.default_rng(0).integers(0, 40, 300) / 7.0
+    below, equal = (values < values[:, None]).sum(axis=1), (values == values[:, None]).sum(axis=1)
+    assert np.array_equal(independence._ranks(values), below + 0.5 * (equal + 1))

@@ -62,9 +62,7 @@ def _alike(recorded: Recorded, quantity: str, layer: int, values: Floats, spread
 
 def _orders(recorded: Recorded, quantity: str, layer: int, values: Floats, given: str = "") -> Iterable[Row]:
     """Rank correlations with the index and with the network before: nearly normal for any law of the values."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(values) - 0.5 * (len(values) + 1)
+    ranks = _ranks(values) - 0.5 * (len(values) + 1)
     index = np.arange(len(values)) - 0.5 * (len(values) - 1)
     pairs = {"trend_over_networks": (ranks, index), "serial_correlation": (ranks[1:], ranks[:-1])}
     for statistic, (left, right) in pairs.items():
@@ -74,3 +72,14 @@ def _orders(recorded: Recorded, quantity: str, layer: int, values: Floats, given
         p = float(hypotheses.two_sided(np.array((correlation - expected) / error)))
         numbers = (correlation, error, expected, 0.0, len(values))
         yield recorded.verdict(layer, quantity, statistic + given, numbers, p)
+
+
+def _ranks(values: Floats) -> Floats:
+    """(count,) ranks from 1; equal values share the mean of theirs."""
+    order = np.argsort(values, kind="stable")
+    of_order = values[order]
+    starts = np.flatnonzero(np.concatenate([[True], of_order[1:] != of_order[:-1]]))  # of runs of equal values
+    ends = np.append(starts[1:], len(values))
+    out = np.empty(len(values))
+    out[order] = np.repeat(0.5 * (starts + ends + 1), ends - starts)
+    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -21,6 +22,12 @@ _WINDOW = 4  # parts under way or waiting, per worker: none is idle, and few ima
 _POLL = 0.2  # seconds between two looks for a signal
 _ATTEMPTS = 3  # at one part, before the run gives up
 _one_at_a_time = threading.Lock()  # the kernels of a process are called from one thread at a time
+
+
+@functools.lru_cache(maxsize=8)
+def _pace(identity: str) -> Pace:
+    """How long blocks of a study are on this worker, from one part to the next."""
+    return Pace()
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,8 @@ def _compute_on_worker(assignment: Assignment, here: Agreement, threads: int) ->
     with _one_at_a_time:
         cpu.set_threads(min(threads, cpu.most_threads()))
         with ThreadPoolExecutor(1) as behind:
-            return work.compute(assignment, Pace(), lambda: None, lambda count: None, behind).result()
+            pace = _pace(assignment.identity)
+            return work.compute(assignment, pace, lambda: None, lambda count: None, behind).result()
 
 
 def _missing(assignment: Assignment) -> int:

@@ -138,25 +138,33 @@ class Transition:
         # real products of (kind, node) with (node, real and imaginary part), for every point
         table = np.ascontiguousarray(np.stack(np.broadcast_arrays(*weights, unit)[:-1], axis=1))
         parts = wave.view(np.float64).reshape(*wave.shape, 2)
+        products = np.empty((BLOCK, *table.shape[:2], 2))
         found: list[NDArray[np.complex128]] = []
-        n = self.width
-        while len(found) * spacing < HIGHEST:
-            for _ in range(BLOCK):
-                t = len(found) * spacing
-                one, *tilts = (table @ parts).view(np.complex128)[:, :, 0].T
-                if not tilts:
-                    found.append((one**n - jump * np.exp(1j * t * at))[None])
-                else:
-                    a, b, c, d, e = tilts
-                    most = one ** (n - 1)
-                    pair = n * (n - 1) * c * c * one ** (n - 2) if n > 1 else 0.0
-                    found.append(np.stack([n * a * most, n * b * most, pair + n * e * most, n * d * most]))
+        count, n = 0, self.width
+        while count * spacing < HIGHEST:
+            for product in products:
+                np.matmul(table, parts, out=product)
                 wave *= turn
-            first = np.abs(found[0]).max(axis=1, keepdims=True) + 1e-300
-            if max(np.abs(found[-1] / first).max(), np.abs(found[-2] / first).max()) < DECAYED:
-                return np.stack(found, axis=2)
-        window = 0.5 * erfc(20.0 * (np.arange(len(found)) / len(found) - 0.75))
-        return np.stack(found, axis=2) * window
+            t = (count + np.arange(BLOCK)) * spacing
+            count += BLOCK
+            one, *tilts = products.view(np.complex128)[..., 0].transpose(2, 0, 1)  # (frequency, point) each
+            if not tilts:
+                found.append((one**n - jump * np.exp(1j * t[:, None] * at))[None])
+            else:
+                a, b, c, d, e = tilts
+                most = one ** (n - 1)
+                pair = n * (n - 1) * c * c * one ** (n - 2) if n > 1 else 0.0
+                found.append(np.stack([n * a * most, n * b * most, pair + n * e * most, n * d * most]))
+            first = np.abs(found[0][:, 0]).max(axis=1, keepdims=True) + 1e-300
+            if np.abs(found[-1][:, -2:] / first[:, None]).max() < DECAYED:
+                return _by_point(found)
+        window = 0.5 * erfc(20.0 * (np.arange(count) / count - 0.75))
+        return _by_point(found) * window
+
+
+def _by_point(blocks: list[NDArray[np.complex128]]) -> NDArray[np.complex128]:
+    """(kind, point, frequency) from blocks of (kind, frequency, point)."""
+    return np.ascontiguousarray(np.concatenate(blocks, axis=1).transpose(0, 2, 1))
 
 
 def _edges(activation: Activation, g: Array) -> Array:

@@ -110,10 +110,41 @@ def propagate(case: Case, inputs: Array | None = None) -> dict[str, Array]:
     return summarise(of_case(case, inputs))
 
 
+def second_moments(case: Case, inputs: Array | None = None) -> dict[str, Array]:
+    """Of ``propagate`` the moments alone, each with its logarithm: what a run lays out and shows."""
+    stack = of_case(case, inputs)
+    path = trajectory(stack)
+    logs, linear = _moments_of_batch(path)
+    return _with_first_layer(stack, path, linear | _log10(logs))
+
+
 def summarise(stack: Stack, path: Trajectory | None = None) -> dict[str, Array]:
     """The averages over the batch of one stack's trajectories; see ``propagate``."""
     path = trajectory(stack) if path is None else path
-    log_share = np.log(path.share * len(path.share))[:, None]
+    logs, linear = _moments_of_batch(path)
+    with np.errstate(over="ignore", under="ignore"):
+        variance = np.exp(path.preactivation)
+    log_share = _log_share(path)
+    with np.errstate(invalid="ignore"):  # of activations that are 0 for certain there is none
+        ratio = np.exp(2.0 * logs["activation_second_moment"] - log_mean(path.fourth + log_share))
+    out = {
+        "preactivation_mean": np.zeros(stack.depth),
+        **linear,
+        "activation_mean": path.share @ path.mean,
+        "participation_ratio": ratio,
+        "active_fraction": path.share @ fractions.active(stack.activation, variance),
+        "saturated_fraction": path.share @ fractions.saturated(stack.activation, variance),
+    }
+    return _with_first_layer(stack, path, out | _log10(logs))
+
+
+def _log_share(path: Trajectory) -> Array:
+    return np.log(path.share * len(path.share))[:, None]
+
+
+def _moments_of_batch(path: Trajectory) -> tuple[dict[str, Array], dict[str, Array]]:
+    """quantity -> (layer,) natural logarithms of the batch's mean, and the mean itself, 0 or inf beyond float64."""
+    log_share = _log_share(path)
     q = path.preactivation
     previous = np.concatenate([path.input[:, None], path.activation[:, :-1]], axis=1)
     logs = {
@@ -125,21 +156,19 @@ def summarise(stack: Stack, path: Trajectory | None = None) -> dict[str, Array]:
         "weight_gradient_second_moment": log_mean(path.gradient + previous + log_share),
     }
     with np.errstate(over="ignore", under="ignore"):
-        linear = {name: np.exp(value) for name, value in logs.items()}
-        variance = np.exp(q)
-    with np.errstate(invalid="ignore"):  # of activations that are 0 for certain there is none
-        ratio = np.exp(2.0 * logs["activation_second_moment"] - log_mean(path.fourth + log_share))
-    out = {
-        "preactivation_mean": np.zeros(stack.depth),
-        **linear,
-        "activation_mean": path.share @ path.mean,
-        "participation_ratio": ratio,
-        "active_fraction": path.share @ fractions.active(stack.activation, variance),
-        "saturated_fraction": path.share @ fractions.saturated(stack.activation, variance),
-    }
-    out |= {f"{name}_log10": value / LN10 for name, value in logs.items()}
+        return logs, {name: np.exp(value) for name, value in logs.items()}
+
+
+def _log10(logs: dict[str, Array]) -> dict[str, Array]:
+    return {f"{name}_log10": value / LN10 for name, value in logs.items()}
+
+
+def _with_first_layer(stack: Stack, path: Trajectory, out: dict[str, Array]) -> dict[str, Array]:
+    """The same, with what is known exactly of layer 1 where h_1 is not Gaussian."""
     if path.first is not None:
         for name, estimate in first_layer.estimates(stack, path.share, path.first).items():
+            if name not in out:
+                continue
             out[name][0] = estimate.mean[0]
             if estimate.log10 is not None:
                 out[f"{name}_log10"][0] = estimate.log10[0]
