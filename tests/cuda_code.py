@@ -101,3 +101,53 @@ _SAID = {
     "spilled": r"(\d+) bytes spill stores",
     "shared": r"(\d+) bytes smem",
 }
+
+
+class _Function:
+    def __init__(self, module, name):
+        self.module, self.name = module, name
+
+
+class _Module:
+    """Machine code as a device would hold it."""
+
+    initialized = True
+
+    def __init__(self, cubin, name):
+        if name.encode() not in cubin.code:
+            raise ValueError(f"there is no {name} in this code")
+        self.code = cubin.code
+
+
+class PretendedContext:
+    """A device that takes machine code and runs none of it. ``loaded`` are the entries that it was given."""
+
+    def __init__(self, cc):
+        self.device, self.loaded = _Device(cc), []
+
+    def create_module_image(self, cubin, *_):
+        context = self
+
+        class Loading:
+            def get_function(self, name):
+                context.loaded.append(name)
+                return _Function(_Module(cubin, name), name)
+
+        return Loading()
+
+
+def pretend_a_device(monkeypatch, cc=(9, 0), driver=(13, 0)):
+    """Let kernels be compiled to machine code and kept as on a machine with a GPU of this kind; returns its context.
+
+    Pretended: which device there is, its driver's version, and that machine code is loaded. The compilers are real.
+    """
+    from mcflow.kernels.cuda import disk_cache
+    from numba.cuda import compiler, dispatcher
+    from numba.cuda.cudadrv import devices
+
+    context = PretendedContext(cc)
+    for module in (compiler, dispatcher, cuda):
+        monkeypatch.setattr(module, "get_current_device", lambda: context.device)
+    monkeypatch.setattr(devices, "get_context", lambda *_: context)
+    monkeypatch.setattr(disk_cache, "_driver", lambda: list(driver))
+    return context

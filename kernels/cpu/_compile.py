@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
-import sys
 import types
-from pathlib import Path
 
 import numba
 from llvmlite import ir
 from numba.core import types as numba_types
 from numba.extending import intrinsic
 
+from ..cache_folder import folder_for
 from ._pipelines import InsideOthers, WholeRegisters
 
 # Never fastmath=True: it drops NaN tests. Contraction to fused multiply-add everywhere; sums may be reassociated only
@@ -37,34 +34,7 @@ FLOATS = numba_types.CPointer(numba.float32)  # an array, as a loop that is call
 JIT_IS_OFF = bool(numba.config.DISABLE_JIT)
 
 
-def _cache_folder() -> Path | None:
-    """A writable folder named by the hash of every file of the processor's kernels, or None.
-
-    Numba's own cache looks only at the file a function stands in and would return stale code after an edit elsewhere.
-    """
-    here = Path(__file__).parents[1]
-    digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted([*here.glob("body/*.py"), *here.glob("cpu/*.py"), *here.glob("*.py")]):
-        digest.update(path.relative_to(here).as_posix().encode() + path.read_bytes())
-    if os.environ.get("NUMBA_CACHE_DIR"):
-        root = Path(os.environ["NUMBA_CACHE_DIR"])
-    elif sys.platform == "win32":
-        root = Path(os.environ.get("LOCALAPPDATA", Path.home()))
-    elif sys.platform == "darwin":
-        root = Path.home() / "Library" / "Caches"
-    else:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = root / "mcflow" / f"kernels-{digest.hexdigest()[:16]}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f".writable-{os.getpid()}").touch()
-        (folder / f".writable-{os.getpid()}").unlink()
-    except OSError:
-        return None
-    return folder
-
-
-CACHE_FOLDER = None if JIT_IS_OFF else _cache_folder()
+CACHE_FOLDER = None if JIT_IS_OFF else folder_for(numba.__version__)
 
 
 @contextlib.contextmanager

@@ -4,11 +4,13 @@ import contextlib
 import importlib
 import types
 import warnings
+import weakref
 
 import numba
 import numpy
 
 from ..body import scalars
+from . import disk_cache
 
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)
 
@@ -49,9 +51,32 @@ bits_of = scalars.bits_of if SIMULATED else cuda.libdevice.float_as_int
 float_of = scalars.float_of if SIMULATED else cuda.libdevice.int_as_float
 
 
+_inner = weakref.WeakSet()
+
+
 def inner(function):
     """Compile a function that only kernels call. The simulator runs it as it is: its globals are its kernel's."""
-    return function if SIMULATED else cuda.jit(function, device=True)
+    if SIMULATED:
+        return function
+    compiled = cuda.jit(function, device=True)
+    _inner.add(compiled)
+    return compiled
+
+
+def _function_in(value):
+    """The plain function in one that ``inner`` made; None in any other value."""
+    return value.py_func if isinstance(value, cuda.dispatcher.CUDADispatcher) and value in _inner else None
+
+
+def kernel(function, registers=None):
+    """Compile a kernel for launches from Python, once for each machine: its code is kept on disk.
+
+    ``registers`` is how many a thread may have: what they do not hold spills.
+    """
+    if SIMULATED:
+        return cuda.jit(function)
+    options = {} if registers is None else {"max_registers": registers}
+    return disk_cache.keep(cuda.jit(function, **options), _function_in)
 
 
 def _copy(function, namespace):
@@ -111,10 +136,10 @@ def _is_same(one, other):
     return one is other or (isinstance(one, numbers) and type(one) is type(other) and one == other)
 
 
-def assemble(kernel, registers, *modules, **names):
-    """A kernel of its own from templates: the functions of ``modules`` see each other and ``names`` as globals.
+def assemble(template, registers, *modules, **names):
+    """A kernel of its own from a template: the functions of ``modules`` see each other and ``names`` as globals.
 
-    ``registers`` is how many a thread may have: what they do not hold spills.
+    ``registers`` is that of ``kernel``.
 
     ``names`` may hold plain functions, which are compiled like the modules' own, and replace theirs. One namespace
     for all: the simulator puts its threads into the globals of the kernel alone. ValueError where two modules mean
@@ -125,5 +150,4 @@ def assemble(kernel, registers, *modules, **names):
     own |= {name: f for name, f in names.items() if isinstance(f, types.FunctionType) and "cuda" in f.__globals__}
     for name, function in own.items():
         namespace[name] = inner(_copy(function, namespace))
-    options = {} if SIMULATED else {"max_registers": registers}
-    return cuda.jit(_copy(kernel, namespace), **options)
+    return kernel(_copy(template, namespace), registers)

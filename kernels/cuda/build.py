@@ -1,5 +1,6 @@
 """Kernels put together for a case: one for each method, activation, distribution, and way of multiplying."""
 
+import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -137,15 +138,30 @@ def registers_of(plan):
     return REGISTERS_FOR_TILES if _has_tiles(plan.method, plan.distribution, plan.batch) else REGISTERS
 
 
-_built = {}
+_built, _building = {}, threading.Lock()
 
 
 def kernel_for(plan, key, code):
-    """The kernel of a plan for an activation's ``code`` (see ``activations.Code``), which ``key`` names for ever."""
+    """The kernel of a plan for an activation's ``code`` (see ``activations.Code``), which ``key`` names for ever.
+
+    For any thread; the same plan and key give the same kernel. It is compiled, or read from disk, when it is first
+    launched or made ready.
+    """
     plan = plan._replace(work=0, longest=0, matrix=0)
-    if (plan, key) not in _built:
-        _built[plan, key] = _assemble(plan, code)
-    return _built[plan, key]
+    with _building:
+        if (plan, key) not in _built:
+            _built[plan, key] = _assemble(plan, code)
+        return _built[plan, key]
+
+
+def make_ready(kernel, *arguments):
+    """Compile a kernel for the types of its arguments, or read it from disk, and load it onto the current device.
+
+    For any thread: while one computes on the device, another may make the next case's kernel ready. The launch that
+    needs it waits for the compiler, or finds it there.
+    """
+    if not SIMULATED:
+        kernel.compile(tuple(map(kernel.typeof_pyval, arguments)))
 
 
 def _assemble(plan, code):

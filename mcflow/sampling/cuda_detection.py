@@ -119,7 +119,8 @@ def describe() -> dict[str, Any]:
             kept = f"no: {cache_folder()} cannot be written, and every run tries a first kernel"
     devices = [", ".join(f"{key} {value}" for key, value in device.items()) for device in found["devices"]]
     works = "yes" if not found["reason"] else f"no: {found['reason']}"
-    return {"works": works, "devices": devices, "numba_cuda": found["numba_cuda"], "remembered": kept}
+    said = {"works": works, "devices": devices, "numba_cuda": found["numba_cuda"], "remembered": kept}
+    return said | _kept_kernels()
 
 
 def try_here() -> dict[str, Any]:
@@ -171,6 +172,18 @@ def _describe(cuda: Any, number: int) -> dict[str, Any]:
         "compute_capability": ".".join(map(str, device.compute_capability)),
         "multiprocessors": int(device.MULTIPROCESSOR_COUNT),
         "memory_GB": round(memory / 1e9, 1),
+    }
+
+
+def _kept_kernels() -> dict[str, Any]:
+    from mcflow.kernels.cuda import disk_cache, kernel_files
+
+    folder = disk_cache.folder()
+    number, size = kernel_files.kept(folder) if folder else (0, 0)
+    return {
+        "kernel_cache": str(folder) if folder else None,
+        "cached_kernels": number,
+        "cached_MB": round(size / 1e6, 1),
     }
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # On a machine with a GPU, from a checkout: the GPU's tests with warnings as errors, what mcflow says of the device, large
-# studies of both methods judged by verify, one killed and resumed on the processor, and the rates. Under ten minutes.
+# studies of both methods judged by verify, the default study with kernels to compile and with kernels kept, and the rates.
+# Under ten minutes.
 # bash tests/gpu/check_device.sh [FOLDER for what it writes]
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -30,5 +31,9 @@ step verify_million 60 "${mcflow[@]}" verify "$out/million.h5"
 step direct 120 "${mcflow[@]}" run --device cuda --method direct --scheme lecun_uniform --activation tanh --depth 10 --width 256 \
     --batch 4 --networks 20000 --quiet -o "$out/direct.h5"
 step verify_direct 60 "${mcflow[@]}" verify "$out/direct.h5"
+export NUMBA_CACHE_DIR="$out/kernels" # compiled in the first run, read in the second
+step default_cold 120 bash -c 'time "$@"' - "${mcflow[@]}" run --device cuda --quiet -o "$out/cold.h5"
+step default_warm 60 bash -c 'time "$@"' - "${mcflow[@]}" run --device cuda --quiet -o "$out/warm.h5"
+step doctor_with_kernels 60 "${mcflow[@]}" doctor
 step rates 120 python3 tests/benchmarks/cuda_rates.py
 exit "$failed"

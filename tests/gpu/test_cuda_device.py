@@ -1,7 +1,10 @@
 """On a real GPU: the processor's networks, the theory's statistics, and memory. Elsewhere a skip with its reason."""
 
+import json
 import math
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -180,6 +183,76 @@ def test_mean_second_moment_is_the_theorys_and_a_gain_two_per_cent_off_is_seen(m
     found = block.rows["activation_second_moment"][:, -1]
     z = (found.mean() - 1.0) / (found.std(ddof=1) / math.sqrt(len(found)))
     assert (abs(z) <= 5) == is_right, z
+
+
+IN_A_PROCESS = """
+import hashlib, json, math, time
+from networks import plan_of
+from mcflow import Case
+from mcflow.activations import registry
+from mcflow.inputs.case_inputs import inputs_of
+from mcflow.kernels.cuda import build
+from mcflow.sampling import sample
+
+factor = {factor}
+registry.register("wave", lambda h: h + factor * math.sin(h) ** 2)
+found = hashlib.sha256()
+begin = time.perf_counter()
+for method, activation in (("direct", "relu"), ("collapsed", "relu"), ("collapsed", "wave")):
+    case = Case("kaiming_normal", activation, depth=4, width=64)
+    block = sample.simulate(case, inputs_of(case, 3), 3, 0, 8, method=method, device="cuda", plan=plan_of(case, 8))
+    for name in sorted(block.rows):
+        found.update(block.rows[name].tobytes())
+stats = [kernel.stats for kernel in build._built.values()]
+hits, misses = (sum(sum(each.values()) for each in found) for found in zip(*[each[1:] for each in stats]))
+print(json.dumps([hits, misses, found.hexdigest(), time.perf_counter() - begin]))
+"""
+
+
+def in_a_process(folder, factor=1.0):
+    """Kernels that were read and compiled, a digest of all rows, and the seconds that it took."""
+    environment = dict(os.environ, NUMBA_CACHE_DIR=str(folder), PYTHONPATH=os.pathsep.join(sys.path))
+    command = [sys.executable, "-W", "ignore", "-c", IN_A_PROCESS.format(factor=factor)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_kernels_are_compiled_once_for_all_processes(tmp_path):
+    """Built-in and a user's own; with the same bits, and another function of the same name on its own."""
+    first, second = in_a_process(tmp_path), in_a_process(tmp_path)
+    assert (first[:2], second[:2]) == ([0, 3], [3, 0])
+    assert second[2] == first[2]
+    print(f"compiled {first[3]:.1f} s, read {second[3]:.1f} s")
+    changed = in_a_process(tmp_path, factor=1.0 + 2.0**-30)
+    assert changed[:2] == [2, 1]
+    for path in tmp_path.rglob("*.kernel"):
+        path.write_bytes(path.read_bytes()[:-100])
+    damaged = in_a_process(tmp_path)
+    assert damaged[:2] == [0, 3]
+    assert damaged[2] == first[2]
+
+
+def test_a_kernel_made_ready_is_the_one_that_is_launched():
+    import threading
+
+    import numba
+    from mcflow.kernels.cuda import _compile, build
+    from mcflow.kernels.cuda._compile import cuda
+
+    def add_one(numbers, by):
+        i = cuda.grid(1)
+        if i < numbers.size:
+            numbers[i] += by
+
+    kernel, numbers = _compile.kernel(add_one), cuda.to_device(np.zeros(64, np.float32))
+    thread = threading.Thread(target=build.make_ready, args=(kernel, numbers, np.float32(1.0)))
+    thread.start()
+    thread.join()
+    assert len(kernel.overloads) == 1
+    kernel[2, 32](numbers, np.float32(1.0))
+    assert (numbers.copy_to_host() == 1.0).all()
+    assert list(kernel.overloads) == [(numba.types.Array(numba.float32, 1, "C"), numba.float32)]
 
 
 def test_memory_does_not_grow_with_the_number_of_networks():

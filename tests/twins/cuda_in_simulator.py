@@ -255,6 +255,16 @@ def test_philox_is_that_of_the_processor_to_the_bit():
         assert [int(w) for w in bodies.philox(*address)] == [int(w) for w in rng.philox(*address)]
 
 
+def test_nothing_is_kept_on_disk_where_nothing_is_compiled():
+    from mcflow.kernels.cuda import disk_cache
+
+    from mcflow.sampling.cuda_detection import describe
+
+    assert disk_cache.folder() is None
+    shown = describe()
+    assert (shown["kernel_cache"], shown["cached_kernels"]) == (None, 0)
+
+
 def template(name, **contents):
     """A module of kernel templates with these names in it."""
     module = types.ModuleType(name)

@@ -17,6 +17,9 @@ ALONE = {
     },
     "cuda": {
         "build",  # a kernel is put together for a case; the processor's call each other by address
+        "disk_cache",  # Numba keeps the processor's code; numba-cuda's own way would take one kernel for another
+        "fingerprint",  # of what a kernel was put together from
+        "kernel_files",  # its code as files
         "placeholders",  # what is put into it
         "rng",  # Philox in the 32-bit words that a GPU multiplies
         "smoke",  # whether a device runs anything at all
@@ -25,9 +28,9 @@ ALONE = {
 
 # Public names inside twin modules that one device alone has.
 NAMES_ALONE = {
-    "_compile": {  # two compilers: flags, a disk cache and calls by address; templates that are put together
+    "_compile": {  # two compilers: flags, Numba's disk cache and calls by address; templates that are put together
         "cpu": "CACHE_FOLDER EXACT FLOATS JIT_IS_OFF PLAIN SUMS WITHOUT_COUNTS add_atomically call call_unit copy_with "
-        "kernel loop unit_for",
+        "loop unit_for",
         "cuda": "SIMULATED assemble cuda",
     },
     "activations": {"cpu": "SIGNATURE"},  # of loops called by address

@@ -1,0 +1,58 @@
+"""The folder of compiled kernels: where it is, when it is another, and None where nothing can be written."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from mcflow.kernels import cache_folder
+
+
+def test_it_stands_where_numbas_caches_are_wanted_else_where_the_users_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    there = cache_folder.folder_for("1.0")
+    assert there is not None
+    assert there.parent == tmp_path / "numba" / "mcflow"
+    assert list(there.iterdir()) == []
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert cache_folder.folder_for("1.0") == tmp_path / "xdg" / "mcflow" / there.name
+
+
+def test_another_text_of_any_kernel_or_another_compiler_has_another_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    kernels = shutil.copytree(Path(cache_folder.__file__).parent, tmp_path / "kernels")
+    monkeypatch.setattr(cache_folder, "__file__", str(kernels / "cache_folder.py"))
+    names = {cache_folder.folder_for("1.0"), cache_folder.folder_for("1.1")}
+    for count, name in enumerate(("body/rng.py", "cpu/fill.py", "cuda/build.py", "recorded.py"), start=3):
+        path = kernels / name
+        path.write_text(path.read_text() + "\n")
+        names.add(cache_folder.folder_for("1.0"))
+        assert len(names) == count
+    (kernels / "body" / "rng.pyc").touch()
+    assert cache_folder.folder_for("1.0") in names
+
+
+def no_home():
+    raise RuntimeError("could not determine home directory")
+
+
+def test_where_nothing_can_be_written_there_is_none(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file"))
+    assert cache_folder.folder_for("1.0") is None
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    assert cache_folder.folder_for("1.0") is None
+
+
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="the administrator writes everywhere")
+def test_a_read_only_folder_is_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    there = cache_folder.folder_for("1.0")
+    there.chmod(0o500)
+    assert cache_folder.folder_for("1.0") is None
+    there.chmod(0o700)
