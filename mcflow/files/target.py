@@ -18,7 +18,6 @@ from mcflow.files.atomic import behind_links, remove_temporaries, write_atomical
 from mcflow.files.header import head_image
 from mcflow.files.part_folder import ANY_PART, HEAD, FolderParts, usable
 from mcflow.files.seal import Seal, case_names, difference, read_seal, seal_of
-from mcflow.methods import cost
 from mcflow.plan import Prepared
 from mcflow.quantities import NAMES
 from mcflow.sampling.part import Part
@@ -242,7 +241,7 @@ def _parts_of(group: h5py.Group) -> Iterator[Part]:
         yield from part_image.decode_all(group["continuation"][()].tobytes())
     if "network" not in group:
         return
-    size = cost.kept_part_size(int(group.attrs["part_networks"]))
+    size = int(group.attrs["part_networks"])
     quantities = [name for name in group if name in NAMES]
     index = group["network"][()]
     for place in sorted({int(network) // size for network in index}):

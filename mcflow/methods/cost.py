@@ -72,14 +72,6 @@ def largest_block(case: Case, backward: bool) -> int:
     return max(1, _ROW_BYTES // row_bytes(case, backward))
 
 
-def kept_part_size(part: int) -> int:
-    """How many networks make a part whose rows are kept where ``part_size`` is ``part``: some megabytes.
-
-    The memory of larger ones is given back to the system and cleared by it each time.
-    """
-    return max(min(part, _GROUP), part // 4)
-
-
 def group_size(part: int) -> int:
     """How many networks are folded as one group where ``part_size`` is ``part``: a power of two, as that is."""
     return min(_GROUP, part)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from mcflow.files.part_folder import PartName
 from mcflow.files.shards import Shard
-from mcflow.methods.cost import folded_part_size, kept_part_size
+from mcflow.methods.cost import folded_part_size
 from mcflow.plan import Job, Prepared
 from mcflow.running.work import Piece
 from mcflow.sampling import devices
@@ -33,7 +33,7 @@ class Division:
     @classmethod
     def of(cls, prepared: Prepared, shard: Shard | None = None) -> Division:
         if prepared.study.keep == "networks":
-            return cls(tuple(kept_part_size(job.part) for job in prepared.jobs), prepared.study.networks, shard)
+            return cls(tuple(job.part for job in prepared.jobs), prepared.study.networks, shard)
         sizes = tuple(_folded(job, prepared.study.networks, shard) for job in prepared.jobs)
         return cls(sizes, prepared.study.networks, shard, tuple(job.group for job in prepared.jobs))
 
