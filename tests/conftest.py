@@ -74,3 +74,25 @@ def mcflow_command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[
         )
 
     return run
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """A pretended device, an empty folder, and a count of the kernels that were compiled."""
+    import cuda_code  # beside the tests that take it
+    from mcflow.kernels.cuda import disk_cache
+    from numba.cuda import dispatcher
+
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    disk_cache.folder.cache_clear()
+    context = cuda_code.pretend_a_device(monkeypatch)
+    context.compiled = []
+    compile_it = dispatcher._Kernel.__init__
+
+    def counted(self, *arguments, **options):
+        context.compiled.append(arguments)
+        compile_it(self, *arguments, **options)
+
+    monkeypatch.setattr(dispatcher._Kernel, "__init__", counted)
+    yield context
+    disk_cache.folder.cache_clear()

@@ -69,9 +69,7 @@ def simulate(work, first, count, room, counts):
     layers = work.architecture.width.size
     sums, exponents = np.empty((SUMS, count, layers)), np.empty((EXPONENTS, count, layers))
     step = min(room.networks, count)
-    lanes = [
-        _RowLane(work, step, room.blocks, cuda.stream(), sums, exponents) for _ in range(1 if step >= count else 2)
-    ]
+    lanes = [_RowLane(work, step, room.blocks, sums, exponents) for _ in range(1 if step >= count else 2)]
     _in_turn(work, first, count, step, counts, lanes)
     return sums, exponents
 
@@ -85,8 +83,7 @@ def fold_networks(work, first, count, room, counts, recipe, size):
     step = min(max(1, room.networks // size) * size, count)
     found = []
     lanes = [
-        _GroupLane(work, step, room.blocks, cuda.stream(), recipe, size, room.counts, found)
-        for _ in range(1 if step >= count else 2)
+        _GroupLane(work, step, room.blocks, recipe, size, room.counts, found) for _ in range(1 if step >= count else 2)
     ]
     _in_turn(work, first, count, step, counts, lanes)
     for lane in lanes:
@@ -109,9 +106,9 @@ def _in_turn(work, first, count, step, counts, lanes):
 class _Lane:
     """A stream with its own scratch, sums and exponents on the device."""
 
-    def __init__(self, work, networks, blocks, stream):
+    def __init__(self, work, networks, blocks):
         layers = work.architecture.width.size
-        self.stream, self.blocks = stream, blocks
+        self.stream, self.blocks = cuda.stream(), blocks
         self.start, self.networks = 0, 0  # of the launch that has not been taken
         size, self.tape = build.scratch_floats(work.plan, layers)
         self.floats = cuda.device_array((blocks, size), np.float32)
@@ -133,8 +130,8 @@ class _Lane:
 class _RowLane(_Lane):
     """The rows of launches on their way into ``into_sums`` and ``into_exponents`` (column, network, L)."""
 
-    def __init__(self, work, networks, blocks, stream, into_sums, into_exponents):
-        super().__init__(work, networks, blocks, stream)
+    def __init__(self, work, networks, blocks, into_sums, into_exponents):
+        super().__init__(work, networks, blocks)
         self.into = into_sums, into_exponents
         self.held = [cuda.pinned_array(each.shape, each.dtype) for each in (self.sums, self.exponents)]
 
@@ -158,8 +155,8 @@ class _GroupLane(_Lane):
     Its counts are there when the stream is through.
     """
 
-    def __init__(self, work, networks, blocks, stream, recipe, size, most_counts, found):
-        super().__init__(work, networks, blocks, stream)
+    def __init__(self, work, networks, blocks, recipe, size, most_counts, found):
+        super().__init__(work, networks, blocks)
         self.recipe, self.size, self.most_counts, self.found = recipe, size, most_counts, found
         columns, groups = recipe.divisor.shape[::-1], -(-networks // size)
         shapes = (

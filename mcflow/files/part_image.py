@@ -113,7 +113,7 @@ def _put(group: h5py.Group, name: str, values: NDArray[Any], is_small: bool = Fa
     values = np.ascontiguousarray(values)
     kind = h5t.py_create(values.dtype)
     space = h5s.create_simple(values.shape) if values.shape else h5s.create(h5s.SCALAR)
-    properties = _properties(values.shape, values.itemsize) if is_small and values.dtype.kind == "i" else None
+    properties = _properties(values.shape, values.itemsize, is_small and values.dtype.kind == "i")
     data = h5d.create(group.id, name.encode(), kind, space, properties, _parents())
     if values.size:
         data.write(h5s.ALL, h5s.ALL, values)
@@ -130,14 +130,15 @@ def _parents() -> h5py.h5p.PropLCID:
 
 
 @functools.lru_cache(maxsize=64)
-def _properties(shape: tuple[int, ...], itemsize: int) -> h5py.h5p.PropDCID | None:
-    """Compressed; None for what is too small for that. A part's name has the checksum of all its bytes."""
+def _properties(shape: tuple[int, ...], itemsize: int, is_small: bool) -> h5py.h5p.PropDCID:
+    """Without times; ``is_small``: compressed where it is worth it. A part's name has the checksum of all its bytes."""
     from h5py import h5p
 
-    if math.prod(shape) * itemsize < _WORTH_COMPRESSING:
-        return None
-    rows = max(1, min(shape[0], _CHUNK_BYTES // (math.prod(shape[1:]) * itemsize)))
     properties = h5p.create(h5p.DATASET_CREATE)
+    properties.set_obj_track_times(False)
+    if not is_small or math.prod(shape) * itemsize < _WORTH_COMPRESSING:
+        return properties
+    rows = max(1, min(shape[0], _CHUNK_BYTES // (math.prod(shape[1:]) * itemsize)))
     properties.set_chunk((rows, *shape[1:]))
     properties.set_shuffle()
     properties.set_deflate(1)

@@ -138,6 +138,7 @@ def adopt(target: Target, prepared: Prepared, parts: FolderParts) -> bool:
         if same:
             if there.networks >= mine.networks and is_complete(target.path) and not head.exists():
                 return True
+            _refuse_fewer(target.path, mine.networks)
             _extract(target.path, parts)
     write_atomically(head, head_image(prepared))
     return False
@@ -179,8 +180,8 @@ def finish(target: Target, prepared: Prepared, parts: FolderParts, attributes: d
 def clear(parts: FolderParts) -> None:
     """Remove the parts and the head, of which the file now holds everything."""
     (parts.folder / HEAD).unlink(missing_ok=True)
-    for name in parts.names():
-        parts.remove(name)
+    for part in parts.folder.glob(ANY_PART):
+        part.unlink(missing_ok=True)
 
 
 def seal_of_file(path: Path) -> Seal:
@@ -218,6 +219,20 @@ def _refuse_other(path: Path, mine: Seal) -> None:
     if words:
         raise InputError(
             f"{path} is of another study: {words}; name another {option('path')}, or give {option('overwrite', True)}"
+        )
+
+
+def _refuse_fewer(path: Path, networks: int) -> None:
+    """InputError where some case of a file has more networks than are asked for: it would lose them."""
+    import h5py
+
+    with h5py.File(path, "r", locking=False) as file:
+        done = {name: int(file[name].attrs["networks_done"]) for name in case_names(file)}
+    name, most = max(done.items(), key=lambda item: item[1])
+    if most > networks:
+        raise InputError(
+            f"{path} has {most} networks of {name} already, and {networks} are asked for; give "
+            f"{option('networks', most)} or more"
         )
 
 

@@ -16,7 +16,7 @@ from mcflow.running.division import Division
 from mcflow.running.interrupts import Interrupts
 from mcflow.running.progress import Silent
 from mcflow.running.work import Piece, assign
-from mcflow.running.workers.crew import Crew
+from mcflow.running.workers.crew import Crew, Image
 from mcflow.sampling.blocks import Block
 from mcflow.sampling.part import are_halves, fold
 
@@ -38,12 +38,12 @@ def compute(
     )
     is_folded = prepared.study.keep == "summary" and shard is None
 
-    def keep(piece: Piece, image: bytes) -> None:
-        present.put(piece, image)
+    def keep(piece: Piece, image: Image) -> None:
+        present.put(piece, image())
         if is_folded:
             present.fold(piece.case)
 
-    # beside the computing of the next part; one image waits at most
+    # beside the computing of the next part, from the moment on when its image is made; one waits at most
     with ThreadPoolExecutor(1) as writer, contextlib.closing(crew.compute(missing, watch, interrupts)) as computed:
         waiting: Future[None] | None = None
         for assignment, image in computed:

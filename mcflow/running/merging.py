@@ -9,6 +9,7 @@ from pathlib import Path
 from mcflow.errors import InputError, Unfinished, as_path, option
 from mcflow.files import assembly
 from mcflow.files import target as store
+from mcflow.files.part_folder import PartName
 from mcflow.files.result import Result
 from mcflow.files.seal import difference
 from mcflow.files.shards import NAMED, ShardFile, ShardParts, read_shard
@@ -81,7 +82,7 @@ def find_shards(paths: Sequence[Path]) -> list[ShardFile]:
 def check_together(files: Sequence[ShardFile]) -> None:
     """InputError where the shards are of different studies or share a part."""
     first = files[0]
-    owner: dict[tuple[int, int], Path] = {}
+    held: list[tuple[PartName, Path]] = []
     for file in files:
         words = difference(first.seal, file.seal)
         if words:
@@ -91,13 +92,12 @@ def check_together(files: Sequence[ShardFile]) -> None:
                 f"{file.path} is of {file.seal.networks} networks, {first.path} of {first.seal.networks}; "
                 f"shards must be made with the same {option('networks')}"
             )
-        for name in file.names:
-            before = owner.setdefault((name.case, name.first), file.path)
-            if before != file.path:
-                raise InputError(
-                    f"{file.path} and {before} both hold networks {name.first} to {name.end - 1} of case {name.case}; "
-                    "give one"
-                )
+        held += [(name, file.path) for name in file.names]
+    held.sort(key=lambda each: (each[0].case, each[0].first))
+    for (name, before), (other, path) in itertools.pairwise(held):
+        if name.case == other.case and other.first < name.end:
+            shared = f"networks {other.first} to {min(name.end, other.end) - 1} of case {name.case}"
+            raise InputError(f"{path} and {before} both hold {shared}; give one")
 
 
 def missing(files: Sequence[ShardFile]) -> str:

@@ -104,7 +104,7 @@ class Folding:
         self._columns: dict[str, _Quantity] = {}
         self._tree = _Tree()
         self._rest: Recorded | None = None
-        self._last: Node | None = None
+        self._short: list[Node] = []
         self._counts = Histograms()
 
     def add(self, block: Recorded | Grouped) -> None:
@@ -114,7 +114,7 @@ class Folding:
         """
         self._counts.add(block.histograms)
         if isinstance(block, Grouped):
-            if self._rest is not None or self._last is not None:
+            if self._rest is not None or self._short:
                 raise ValueError("a block folded by a device follows networks that are not whole groups")
             self.add_groups(block)
             return
@@ -128,7 +128,7 @@ class Folding:
             self.add_groups(block.networks(slice(0, whole)))
 
     def add_groups(self, block: Networks) -> None:
-        """Fold whole groups; only the last one of all may be shorter."""
+        """Fold whole groups; the last one may be shorter, as that of all is, or where networks after it are missing."""
         if not self._columns:
             self._columns = {name: _Quantity(name, block.layers, self._sketched) for name in block.names}
         if self._threads == 1:
@@ -138,7 +138,7 @@ class Folding:
                 found = list(pool.map(lambda each: each.fold(block, self._size), self._columns.values()))
         groups = _stack(found)
         if block.count % self._size:  # the last group of all has no other half
-            self._last = _some(groups, slice(-1, None))
+            self._short.append(_some(groups, slice(-1, None)))
             groups = _some(groups, slice(0, -1))
         self._tree.add(groups)
 
@@ -151,7 +151,7 @@ class Folding:
         if self._rest is not None:
             self.add_groups(self._rest)
             self._rest = None
-        total = self._tree.total(self._last)
+        total = self._tree.total(self._short)
         return {
             name: Accumulator(
                 _row(total.value, number),
@@ -232,9 +232,9 @@ class _Tree:
             groups = merge(_some(groups, slice(0, 2 * pairs, 2)), _some(groups, slice(1, 2 * pairs, 2)))
             level += 1
 
-    def total(self, last: Node | None) -> Node:
-        """All groups as one, larger sets before smaller, and ``last`` at last: (quantity, layer) numbers."""
-        nodes = [node for node in [*reversed(self._waiting), last] if node is not None]
+    def total(self, short: Sequence[Node]) -> Node:
+        """All groups as one, larger sets before smaller, and ``short`` ones at last: (quantity, layer) numbers."""
+        nodes = [node for node in [*reversed(self._waiting), *short] if node is not None]
         total = nodes[0]
         for node in nodes[1:]:
             total = merge(total, node)

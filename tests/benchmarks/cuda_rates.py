@@ -91,7 +91,7 @@ def networks_a_second(case, method, networks, backward):
     layers = len(case.widths)
     job, blocks = work_and_blocks(case, method, networks, backward)
     counts = cuda.to_device(np.zeros((2, layers, 66), np.int32))
-    lane = launch._Lane(job, networks, blocks, cuda.stream())
+    lane = launch._Lane(job, networks, blocks)
 
     def work(stream):
         lane.stream = stream
@@ -105,7 +105,7 @@ def folded_a_second(case, networks, group):
     job, blocks = work_and_blocks(case, "collapsed", networks, True)
     sizes = Sizes.of(case, case.widths[0])
     recipe = host._recipe(quantities.given(case.batch, True, range(SUMS)), sizes)
-    lane = launch._GroupLane(job, networks, blocks, cuda.stream(), recipe, group, 1 << 22, [])
+    lane = launch._GroupLane(job, networks, blocks, recipe, group, 1 << 22, [])
     counts = cuda.to_device(np.zeros((2, len(case.widths), BINS), np.int32))
     lane.launch(job, 0, networks, counts)
     lane.take()

@@ -193,3 +193,14 @@ def test_a_fold_of_a_gain_wrong_by_two_per_cent_is_seen():
     name = "preactivation_second_moment"
     mine, theirs = (part_of([each], 0, 400).accumulators[name].value.mean for each in (block, other))
     np.testing.assert_allclose(theirs / mine, [1.0] * 4 + [1.02] + [1.0] * 4, rtol=1e-14)
+
+
+def test_networks_after_a_short_group_are_folded_too():
+    """Where shards are missing, short parts may lie in the middle."""
+    rows = block_of(recorded(150)).rows
+    folding = Folding(GROUP, sketched=False)
+    for start, stop in ((0, 40), (40, 104), (104, 150)):
+        folding.add_groups(KeptRows({name: values[start:stop] for name, values in rows.items()}, {}))
+    found = folding.result()["preactivation_second_moment"].value
+    assert found.count.tolist() == [150] * 9
+    np.testing.assert_allclose(found.mean, rows["preactivation_second_moment"].mean(axis=0), rtol=1e-13)

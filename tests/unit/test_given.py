@@ -159,7 +159,7 @@ def test_what_the_gpu_cannot_compile_is_refused_in_one_sentence(monkeypatch):
     monkeypatch.setattr(cuda, "work_of", lambda *arguments: types.SimpleNamespace(plan=None))
     case = Case(activation=by_numpy, depth=2, width=4)
     with pytest.raises(InputError, match=r"for the GPU \(KeyError: <ufunc 'exp'>\); use arithmetic, if and math"):
-        cuda.simulate(case, np.ones((1, 4)), 0, 0, 2, method="direct", backward=True, plan=None)
+        cuda.record(case, np.ones((1, 4)), 0, 0, 2, method="direct", backward=True, plan=None)
 
 
 @pytest.mark.parametrize("rows", [np.ones((2, 3)), [[1.0, 2.0]], None])

@@ -1,5 +1,6 @@
 """Parts: their size, their names, and what of a folder counts."""
 
+import time
 from dataclasses import replace
 
 import h5py
@@ -112,3 +113,11 @@ def test_longer_parts_replace_what_they_hold():
     chosen, rest = usable([short, long, folded, after, set_of_two, old])
     assert chosen == {0: [long], 1: [set_of_two, after]}
     assert set(rest) == {short, folded, old}
+
+
+@pytest.mark.parametrize("make", [kept, summed])
+def test_an_image_does_not_depend_on_the_clock(make, monkeypatch):
+    part = make(32, 16)
+    first = part_image.encode(part, "abc"), part_image.encode_all([part], "abc")
+    time.sleep(1.1)  # HDF5 would note whole seconds
+    assert (part_image.encode(part, "abc"), part_image.encode_all([part], "abc")) == first

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,13 +15,15 @@ from mcflow.running.progress import Silent
 from mcflow.running.work import Assignment, Pace
 from mcflow.sampling import cpu
 
+Image = Callable[[], bytes]  # the bytes of a part, waited for where they are not made yet
+
 
 class Crew(Protocol):
     """Who computes the parts of a run: the threads of this process, or workers elsewhere.
 
     A part is a pure function of its assignment, so that who computes it, in which order and how often makes no
-    difference to its bytes. The engine calls ``check`` once, then ``compute``, and asks for an image when it has
-    written the last but one: a crew that falls behind is waited for, and one that is ahead holds few images.
+    difference to its bytes. The engine calls ``check`` once, then ``compute``, and asks for a part when it has written
+    the last but one: a crew that falls behind is waited for, and one that is ahead holds few images.
     """
 
     def check(self, jobs: Sequence[Job]) -> None:
@@ -33,8 +35,8 @@ class Crew(Protocol):
 
     def compute(
         self, assignments: Iterator[Assignment], watch: Silent, interrupts: Interrupts
-    ) -> Generator[tuple[Assignment, bytes], None, None]:
-        """Each assignment with the image of its part, in the order in which they come.
+    ) -> Generator[tuple[Assignment, Image], None, None]:
+        """Each assignment with the image of its part, in the order in which they come, as soon as it is computed.
 
         ``assignments`` is read lazily, no further ahead than there is work for. ``watch.advance`` is told of networks
         as they are done; ``interrupts.check`` is called at least every second and may raise. Raises InputError where
@@ -56,15 +58,9 @@ class ThisProcess:
 
     def compute(
         self, assignments: Iterator[Assignment], watch: Silent, interrupts: Interrupts
-    ) -> Generator[tuple[Assignment, bytes], None, None]:
+    ) -> Generator[tuple[Assignment, Image], None, None]:
         pace = Pace()
         with ThreadPoolExecutor(1) as behind:
-            before: tuple[Assignment, Future[bytes]] | None = None
             for assignment in assignments:
                 advance = functools.partial(watch.advance, assignment.job.name)
-                image = work.compute(assignment, pace, interrupts.check, advance, behind)
-                if before is not None:
-                    yield before[0], before[1].result()
-                before = assignment, image
-            if before is not None:
-                yield before[0], before[1].result()
+                yield assignment, work.compute(assignment, pace, interrupts.check, advance, behind).result

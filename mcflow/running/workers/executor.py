@@ -15,6 +15,7 @@ from mcflow.running import work
 from mcflow.running.interrupts import Interrupts
 from mcflow.running.progress import Silent
 from mcflow.running.work import Assignment, Pace
+from mcflow.running.workers.crew import Image
 from mcflow.running.workers.same_bits import Agreement, agreement
 from mcflow.sampling import cpu
 
@@ -51,7 +52,7 @@ class Workers:
 
     def compute(
         self, assignments: Iterator[Assignment], watch: Silent, interrupts: Interrupts
-    ) -> Generator[tuple[Assignment, bytes], None, None]:
+    ) -> Generator[tuple[Assignment, Image], None, None]:
         """Commit in order; on any end that is not the last part, what has not begun is cancelled."""
         window: deque[tuple[Assignment, Future[bytes]]] = deque()
         try:
@@ -64,7 +65,7 @@ class Workers:
                 image = self._image(assignment, future, interrupts)
                 window.popleft()
                 watch.advance(assignment.job.name, _missing(assignment))
-                yield assignment, image
+                yield assignment, functools.partial(bytes, image)
         finally:
             for _, future in window:
                 future.cancel()
