@@ -152,7 +152,8 @@ def test_what_the_gpu_cannot_compile_is_refused_in_one_sentence(monkeypatch):
     def fails(*arguments):
         raise KeyError(np.exp)
 
-    launch = types.SimpleNamespace(blocks_at_a_time=lambda *arguments: 1, simulate=fails)
+    room = types.SimpleNamespace(blocks=1, networks=2)
+    launch = types.SimpleNamespace(room_for=lambda *arguments: room, simulate=fails)
     device = types.SimpleNamespace(cuda=types.SimpleNamespace(to_device=lambda values: values))
     monkeypatch.setitem(sys.modules, "mcflow.kernels.cuda", types.SimpleNamespace(launch=launch, _compile=device))
     monkeypatch.setitem(sys.modules, "mcflow.kernels.cuda._compile", device)
