@@ -1,4 +1,4 @@
-"""Where compiled kernels of either device are kept: one folder of the user's for each text of the kernels."""
+"""The user's folder for what may be lost, and in it one for compiled kernels of either device and each text of them."""
 
 import contextlib
 import hashlib
@@ -14,7 +14,7 @@ def folder_for(version):
     elsewhere.
     """
     try:
-        folder = _root() / "mcflow" / f"kernels-{_digest(version)}"
+        folder = root() / f"kernels-{_digest(version)}"
         folder.mkdir(parents=True, exist_ok=True)
         trial = folder / f".writable-{os.getpid()}"
         trial.touch()
@@ -33,11 +33,17 @@ def _digest(version):
     return digest.hexdigest()[:16]
 
 
-def _root():
+def root():
+    """The folder, which may not exist: under NUMBA_CACHE_DIR, XDG_CACHE_HOME, or where this platform has caches.
+
+    RuntimeError where the user has no home.
+    """
     if os.environ.get("NUMBA_CACHE_DIR"):
-        return Path(os.environ["NUMBA_CACHE_DIR"])
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home()))
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        place = Path(os.environ["NUMBA_CACHE_DIR"])
+    elif sys.platform == "win32":
+        place = Path(os.environ.get("LOCALAPPDATA") or Path.home())
+    elif sys.platform == "darwin":
+        place = Path.home() / "Library" / "Caches"
+    else:
+        place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return place / "mcflow"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mcflow import quantities
 from mcflow.errors import InputError, Unfinished, option
 from mcflow.kernels.recorded import BINS, SUMS
+from mcflow.sampling import cuda_verdict
 from mcflow.sampling.arguments import exponent_of, group_of, parameter_of, split
 from mcflow.sampling.compiler import why_not_compiled
 from mcflow.sampling.grouped import Counted, Grouped
@@ -125,6 +126,7 @@ def _computed(case: Case, work: Any, count: int, compute: Callable[[Any, Any], A
                     raise InputError(_not_compiled(case.activation, error)) from None
                 raise
             if "OUT_OF_MEMORY" not in str(error).upper():
+                cuda_verdict.forget(cuda_verdict.key())  # the next run looks again
                 sentence = f"the GPU was lost ({_last_line(error)}); the parts written so far are whole"
                 raise Unfinished(sentence) from None
         less = launch.halved(room)

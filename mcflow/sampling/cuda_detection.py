@@ -12,7 +12,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mcflow.cache_folder import cache_folder
 from mcflow.sampling import cuda_verdict
 
 KNOWN_WORDS = [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]  # Philox of zeros, published with the algorithm
@@ -116,7 +115,7 @@ def describe() -> dict[str, Any]:
         elif found["reason"]:
             kept = "no: a kernel that fails is tried again by every run"
         else:
-            kept = f"no: {cache_folder()} cannot be written, and every run tries a first kernel"
+            kept = "no: the folder of caches cannot be written, and every run tries a first kernel"
     devices = [", ".join(f"{key} {value}" for key, value in device.items()) for device in found["devices"]]
     works = "yes" if not found["reason"] else f"no: {found['reason']}"
     said = {"works": works, "devices": devices, "numba_cuda": found["numba_cuda"], "remembered": kept}

@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mcflow.cache_folder import cache_folder
+from mcflow.kernels import cache_folder
 from mcflow.version import __version__
 
 PROC = Path("/proc")
@@ -59,7 +59,7 @@ def remembered(of: dict[str, Any]) -> dict[str, Any] | None:
         found: dict[str, Any] = kept["found"]
         fits = kept["key"] == of and set(found) == {"reason", "devices"} and found["reason"] == "" and found["devices"]
         return found if fits and all(_is_device(each) for each in found["devices"]) else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError):  # the last where there is no home
         return None
 
 
@@ -95,7 +95,7 @@ def forget(of: dict[str, Any]) -> None:
 
 def _path(of: dict[str, Any]) -> Path:
     digest = hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()
-    return cache_folder() / f"first-kernel-{digest[:16]}.json"
+    return Path(cache_folder.root()) / f"first-kernel-{digest[:16]}.json"
 
 
 def _clear(folder: Path) -> None:

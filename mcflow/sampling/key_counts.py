@@ -25,7 +25,7 @@ class KeyCounts:
         self.counts = np.zeros((layers, 2, min(_FEW_KEYS, self._most_keys) if counted else 0), np.int32)
         self.low = np.full(layers, -1, np.int64)
         self.counted = counted
-        self._beside: Sketch | None = None
+        self._beside: list[Sketch] = []  # each longer than the next by far: none is merged again and again
 
     @property
     def layers(self) -> int:
@@ -91,9 +91,13 @@ class KeyCounts:
 
     def put_beside(self, some: Sketch) -> None:
         """Add what has no place."""
-        self._beside = some if self._beside is None else sketches.merge(self._beside, some)
+        self._beside.append(some)
+        while len(self._beside) > 1 and len(self._beside[-2].codes) < 2 * len(self._beside[-1].codes):
+            self._beside[-2:] = [sketches.merge(*self._beside[-2:])]
 
     def sketch(self, zeros: NDArray[np.int64]) -> Sketch:
         """All that was counted, and (layer,) zeros."""
         found = sketches.from_keys(self.low, self.counts, zeros)
-        return found if self._beside is None else sketches.merge(found, self._beside)
+        for some in reversed(self._beside):
+            found = sketches.merge(found, some)
+        return found

@@ -229,3 +229,16 @@ print(len(trials))
         for _ in range(2)
     ]
     assert said == ["1\n", "0\n"]
+
+
+def test_a_user_without_a_home_has_no_verdict_and_no_error(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pathlib.Path.home", homeless)
+    key = cuda_verdict.key()
+    assert cuda_verdict.remembered(key) is None
+    assert not cuda_verdict.remember(key, {"reason": "", "devices": [{"name": "one"}]})
+    cuda_verdict.forget(key)

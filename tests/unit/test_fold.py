@@ -204,3 +204,20 @@ def test_networks_after_a_short_group_are_folded_too():
     found = folding.result()["preactivation_second_moment"].value
     assert found.count.tolist() == [150] * 9
     np.testing.assert_allclose(found.mean, rows["preactivation_second_moment"].mean(axis=0), rtol=1e-13)
+
+
+def test_what_lies_beside_histograms_is_merged_few_times(monkeypatch):
+    """And the sketch is the same: hundreds of groups would each be merged with all that came before."""
+    lengths, merge = [], sketches.merge
+
+    def counted(first, second):
+        lengths.append(len(first.codes) + len(second.codes))
+        return merge(first, second)
+
+    values = RANDOM.lognormal(sigma=60.0, size=(64 * GROUP, 2))
+    expected = summaries.accumulate(values, True)
+    monkeypatch.setattr(sketches, "merge", counted)
+    found = folded({"wide": values})["wide"]
+    assert np.array_equal(found.sketch.codes, expected.sketch.codes)
+    assert np.array_equal(found.sketch.counts, expected.sketch.counts)
+    assert sum(lengths) < 12 * len(expected.sketch.codes)
