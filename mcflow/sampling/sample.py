@@ -47,7 +47,7 @@ def record_groups(
     """
     device, told = _told(how)
     if device.record_groups is None:
-        return device.record(case, inputs, seed, first, count, **told)
+        return record(case, inputs, seed, first, count, **how)
     return device.record_groups(case, inputs, seed, first, count, group=group, **told)
 
 
