@@ -14,7 +14,7 @@ from mcflow.errors import InputError, as_path
 from mcflow.files import assembly
 from mcflow.files import target as store
 from mcflow.files.header import head_image
-from mcflow.files.part_folder import MemoryParts, Parts
+from mcflow.files.part_folder import FolderParts, MemoryParts, Parts
 from mcflow.files.result import Result
 from mcflow.files.seal import seal_of
 from mcflow.files.shards import Shard, refuse_other_shard, write_shard
@@ -133,16 +133,24 @@ def run_to_file(prepared: Prepared, target: Target, options: Options, watch: Sil
             return None
         try:
             engine.refuse_damage(parts, watch.say)
-            stop = _work(prepared, parts, options, watch, interrupts)
-            if options.shard is not None:
-                write_shard(options.shard, head_image(prepared), parts, target.path, parts.folder)
-                store.clear(parts)
-                return None
-            done = prepared if stop is None else prepared.with_networks(stop.networks)
-            store.finish(target, done, parts, {} if stop is None else stop.attributes())
+            with _streamed(prepared, parts, options) as stored:
+                stop = _work(prepared, stored, options, watch, interrupts)
+                if options.shard is not None:
+                    write_shard(options.shard, head_image(prepared), parts, target.path, parts.folder)
+                    store.clear(parts.folder)
+                    return None
+                done = prepared if stop is None else prepared.with_networks(stop.networks)
+                store.finish(target, done, stored, {} if stop is None else stop.attributes())
         except OSError as error:
             raise engine.unfinished(error, target.folder) from None
         return stop
+
+
+def _streamed(prepared: Prepared, parts: FolderParts, options: Options) -> contextlib.AbstractContextManager[Parts]:
+    """The parts; with the file beside them where it has rows and how many is known."""
+    if prepared.study.keep != "networks" or options.shard is not None or options.until_error is not None:
+        return contextlib.nullcontext(parts)
+    return store.streamed(prepared, parts)
 
 
 def _beside_other_devices(prepared: Prepared, before: str, watch: Silent) -> Prepared:

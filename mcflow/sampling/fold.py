@@ -6,7 +6,7 @@ fixed by the numbers of the networks. So neither threads nor blocks nor the size
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -161,6 +161,22 @@ class Folding:
             )
             for number, (name, each) in enumerate(self._columns.items())
         }
+
+
+def folded_rows(part: Part, size: int) -> Iterator[Part]:
+    """A part's rows folded, ``size`` networks to a group: pieces of as many groups as a power of two, as ``fold`` asks.
+
+    A group that is short is a piece of its own.
+    """
+    start = 0
+    while start < part.count:
+        whole = (part.count - start) // size
+        here = slice(start, start + size * (1 << whole.bit_length() - 1) if whole else part.count)
+        folding = Folding(size, sketched=False)
+        rows = {name: values[here] for name, values in (part.rows or {}).items()}
+        folding.add_groups(KeptRows(rows, {name: values[here] for name, values in part.log2.items()}))
+        yield folding.part(part.first + start, here.stop - start)
+        start = here.stop
 
 
 class _Quantity:
