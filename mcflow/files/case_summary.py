@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcflow import machine
-from mcflow.files.datasets import put, put_index
+from mcflow.files.datasets import columns, put, put_index
 from mcflow.files.schema import entry
 from mcflow.sampling.recorded import Pair
 from mcflow.statistics import magnitudes, summaries
@@ -17,7 +17,7 @@ from mcflow.statistics.summaries import Accumulator
 if TYPE_CHECKING:
     import h5py
 
-_COLUMN_BYTES = 1 << 24  # rows that a thread holds while exact quantiles are taken; they are copied once
+_COLUMN_BYTES = 1 << 25  # rows that a thread holds while exact quantiles are taken
 _MOST_THREADS = 4  # that sort: with more they would wait for what is read
 
 
@@ -43,8 +43,8 @@ def _quantiles(rows: h5py.Dataset, log2: h5py.Dataset | None) -> dict[str, Any]:
     step = max(1, _COLUMN_BYTES // (8 * networks))
     pieces = []
     for start in range(0, depth, step):
-        layers = slice(start, start + step)
-        pieces.append(summaries.exact_quantiles(rows[:, layers], None if log2 is None else log2[:, layers]))
+        layers = slice(start, min(start + step, depth))
+        pieces.append(summaries.exact_quantiles(columns(rows, layers), None if log2 is None else columns(log2, layers)))
     found = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     plain = {name: values for name, values in found.items() if name in summaries.QUANTILES}
     for name, values in plain.items():
