@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from mcflow import machine
 from mcflow.bounds import share, whole_number
-from mcflow.errors import InputError, as_path
+from mcflow.errors import InputError, Unfinished, as_path
 from mcflow.files import assembly
 from mcflow.files import target as store
 from mcflow.files.header import head_image
-from mcflow.files.part_folder import FolderParts, MemoryParts, Parts
+from mcflow.files.part_folder import DamagedPart, FolderParts, MemoryParts, Parts
 from mcflow.files.result import Result
 from mcflow.files.seal import seal_of
 from mcflow.files.shards import Shard, refuse_other_shard, write_shard
@@ -114,8 +114,8 @@ class Options:
 def run_to_file(prepared: Prepared, target: Target, options: Options, watch: Silent) -> Stop | None:
     """Compute what is missing and make the file (or the shard's); what ``until_error`` found, where it was asked.
 
-    Raises InputError before anything is written, Unfinished where the disk takes no more, Interrupted on a signal:
-    after the last two, whole parts are kept and ``resume`` continues.
+    Raises InputError before anything is written, Unfinished where the disk takes no more or a part was changed
+    meanwhile, Interrupted on a signal: after the last two, whole parts are kept and ``resume`` continues.
     """
     target.refuse_existing()
     if not target.path.exists() or not target.resume:
@@ -143,6 +143,10 @@ def run_to_file(prepared: Prepared, target: Target, options: Options, watch: Sil
                 store.finish(target, done, stored, {} if stop is None else stop.attributes())
         except OSError as error:
             raise engine.unfinished(error, target.folder) from None
+        except DamagedPart as error:
+            raise Unfinished(
+                f"{error}; the other parts are whole, and a run that continues computes it again"
+            ) from None
         return stop
 
 
