@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcflow import machine
-from mcflow.files.datasets import columns, put, put_index
+from mcflow.files.datasets import columns, put, put_along, put_index
 from mcflow.files.schema import entry
 from mcflow.sampling.recorded import Pair
 from mcflow.statistics import magnitudes, summaries
@@ -32,9 +32,9 @@ def put_summary(group: h5py.Group, accumulators: dict[str, Accumulator]) -> None
     with ThreadPoolExecutor(min(_MOST_THREADS, machine.cores())) as pool:
         for name, found in zip(exact, pool.map(lambda pair: _quantiles(*pair), rows), strict=True):
             described[name] |= found
-    for quantity, found in described.items():
-        for statistic, values in found.items():
-            put(summary, entry("CASE/summary", f"{quantity}_{statistic}"), values)
+    names = ((quantity, statistic) for quantity, found in described.items() for statistic in found)
+    pairs = [(entry("CASE/summary", f"{name}_{statistic}"), described[name][statistic]) for name, statistic in names]
+    put_along(summary, "layer", pairs)
 
 
 def _quantiles(rows: h5py.Dataset, log2: h5py.Dataset | None) -> dict[str, Any]:
