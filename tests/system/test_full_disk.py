@@ -10,6 +10,7 @@ from conftest import assert_same_bits, command_line
 
 STUDY = ("run", "--scheme", "kaiming_normal", "--activation", "relu", "--activation", "tanh")
 STUDY = (*STUDY, "--depth", "20", "--width", "8", "--quiet", "--networks", "1600")
+AT_THE_END = ("--until-error", 1e-6)  # rows are then put into the file at the end, and no draft is open before
 
 
 @pytest.fixture
@@ -89,9 +90,8 @@ def test_a_draft_gives_its_room_to_parts(small_disk):
 
 def test_a_disk_that_is_full_at_the_end_keeps_every_part(small_disk, tmp_path, mcflow_command):
     path = small_disk / "a.h5"
-    until = ("--until-error", 1e-6)  # whose rows are put into the file at the end
     process = subprocess.Popen(
-        command_line(*STUDY, *until, "-o", path, part=32, stand_in=True), stderr=subprocess.PIPE, text=True
+        command_line(*STUDY, *AT_THE_END, "-o", path, part=32, stand_in=True), stderr=subprocess.PIPE, text=True
     )
     parts = small_disk / "a.h5.parts"
     while len(list(parts.glob("case*"))) < 98:  # of 100
@@ -157,7 +157,7 @@ def test_a_read_only_folder_is_refused_at_the_start(small_disk, mcflow_command):
 def test_a_disk_that_becomes_read_only_is_one_line(small_disk):
     path = small_disk / "a.h5"
     process = subprocess.Popen(
-        command_line(*STUDY, "--keep", "summary", "-o", path, part=32, stand_in=True), stderr=subprocess.PIPE, text=True
+        command_line(*STUDY, *AT_THE_END, "-o", path, part=32, stand_in=True), stderr=subprocess.PIPE, text=True
     )
     while not list((small_disk / "a.h5.parts").glob("case*")):
         assert process.poll() is None
