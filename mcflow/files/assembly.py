@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -48,15 +48,18 @@ class DraftFile:
 class Streamed:
     """The parts of a folder, whose rows go into the draft of the file too; parts come first where the disk is full.
 
-    A draft that fails is dropped, and the file is made of the parts at the end.
+    A thread puts the rows of a part there while the next is written. A draft that fails is dropped, and the file is
+    made of the parts at the end.
     """
 
     def __init__(self, parts: FolderParts, head: bytes, networks: int) -> None:
         self._parts = parts
-        self.draft: DraftFile | None = None
-        self._synced = 0
+        self._draft: DraftFile | None = None
+        self._beside = ThreadPoolExecutor(1)
+        self._putting: Future[None] | None = None
+        self._waiting = 0  # bytes that are not on the disk
         with contextlib.suppress(OSError):
-            self.draft = DraftFile(head, parts.folder, networks)
+            self._draft = DraftFile(head, parts.folder, networks)
 
     def names(self) -> list[PartName]:
         return self._parts.names()
@@ -71,32 +74,47 @@ class Streamed:
         try:
             name = self._parts.write(case, first, networks, image)
         except OSError:
-            if self.draft is None:
+            if self._draft is None:
                 raise
             self.drop()  # which makes room
             name = self._parts.write(case, first, networks, image)
-        if self.draft is not None:
+        draft = self.draft()
+        if draft is not None:
+            self._putting = self._beside.submit(self._put, draft, name, image)
+        return name
+
+    def _put(self, file: DraftFile, name: PartName, image: bytes) -> None:
+        file.draft.put(name, image)
+        self._waiting += len(image)
+        if self._waiting > _SYNCED:
+            file.target.sync()
+            self._waiting = 0
+
+    def draft(self) -> DraftFile | None:
+        """The draft with all parts that were written, after the last was put; None where it failed."""
+        putting, self._putting = self._putting, None
+        if putting is not None:
             try:
-                self.draft.draft.put(name, image)
-                self._synced += len(image)
-                if self._synced > _SYNCED:
-                    self.draft.target.sync()
-                    self._synced = 0
+                putting.result()
             except OSError:
                 self.drop()
-        return name
+        return self._draft
 
     def drop(self) -> None:
         """Do without a draft."""
-        if self.draft is not None:
-            self.draft.remove()
-            self.draft = None
+        putting, self._putting = self._putting, None
+        if putting is not None:
+            wait([putting])
+        if self._draft is not None:
+            self._draft.remove()
+            self._draft = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.drop()
+        self._beside.shutdown()
 
 
 def assemble_file(head: bytes, parts: Parts, path: Path, folder: Path, attributes: dict[str, Any]) -> None:
@@ -106,9 +124,10 @@ def assemble_file(head: bytes, parts: Parts, path: Path, folder: Path, attribute
     OSError says that it could not be, and then nothing of it stays.
     """
     chosen, _ = usable(parts.names())
-    if isinstance(parts, Streamed) and parts.draft is not None:
-        if parts.draft.draft.suits(chosen):
-            _finish(parts.draft, chosen, parts, path, attributes)
+    if isinstance(parts, Streamed):
+        begun = parts.draft()
+        if begun is not None and begun.draft.suits(chosen):
+            _finish(begun, chosen, parts, path, attributes)
             return
         parts.drop()
     with DraftFile(head, folder) as draft:

@@ -63,7 +63,7 @@ def test_rows_put_as_they_come_make_the_file_of_rows_put_at_the_end(prepared, tm
     with Streamed(parts, head_image(prepared), NETWORKS) as streamed:
         for number in order:
             streamed.write(0, of[number][0], of[number][1], of[number][2])
-        assert streamed.draft is not None
+        assert streamed.draft() is not None
         assemble_file(head_image(prepared), streamed, folder / "a.h5", folder, {"state": "complete"})
     assert_same_bits(folder / "a.h5", whole)
     assert not list(folder.glob("*.tmp"))
@@ -77,7 +77,7 @@ def test_a_draft_with_other_networks_than_those_of_the_parts_is_not_taken(prepar
         for first, count, image in images():
             FolderParts(folder).write(0, first, count, image) if first else streamed.write(0, first, count, image)
         assemble_file(head_image(prepared), streamed, folder / "a.h5", folder, {"state": "complete"})
-        assert streamed.draft is None
+        assert streamed.draft() is None
     assert_same_bits(folder / "a.h5", whole)
 
 
@@ -88,9 +88,9 @@ def test_a_draft_that_fails_is_dropped_and_parts_make_the_file(prepared, tmp_pat
     with Streamed(FolderParts(folder), head_image(prepared), NETWORKS) as streamed:
         for first, count, image in images():
             if first == 768:
-                streamed.draft.target.failure = OSError(28, "No space left on device")
+                streamed.draft().target.failure = OSError(28, "No space left on device")
             streamed.write(0, first, count, image)
-            assert (streamed.draft is None) == (first >= 768)
+            assert (streamed.draft() is None) == (first >= 768)
         assert not list(folder.glob("*.tmp"))
         assemble_file(head_image(prepared), streamed, folder / "a.h5", folder, {"state": "complete"})
     assert_same_bits(folder / "a.h5", whole)
@@ -109,7 +109,7 @@ def test_a_part_that_finds_no_room_is_given_that_of_the_draft(prepared, tmp_path
     with Streamed(parts, head_image(prepared), NETWORKS) as streamed:
         for first, count, image in images():
             streamed.write(0, first, count, image)
-        assert streamed.draft is None
+        assert streamed.draft() is None
     assert len(parts.names()) == len(RANGES)
 
 
