@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 from mcflow.errors import Unfinished
 from mcflow.files import part_image
@@ -28,7 +28,7 @@ def compute(
 ) -> None:
     """Have ``crew`` compute all networks that ``parts`` lacks (of this shard) and put them there.
 
-    Raises Interrupted with all whole parts kept.
+    Raises Interrupted with all whole parts kept, and OSError at the next block after a part could not be written.
     """
     present = _Present(parts, watch, prepared)
     missing = (
@@ -45,13 +45,12 @@ def compute(
 
     # beside the computing of the next part, from the moment on when its image is made; one waits at most
     with ThreadPoolExecutor(1) as writer, contextlib.closing(crew.compute(missing, watch, interrupts)) as computed:
-        waiting: Future[None] | None = None
         for assignment, image in computed:
-            if waiting is not None:
-                waiting.result()
-            waiting = writer.submit(keep, assignment.piece, image)
-        if waiting is not None:
-            waiting.result()
+            if interrupts.beside is not None:
+                interrupts.beside.result()
+            interrupts.beside = writer.submit(keep, assignment.piece, image)
+        if interrupts.beside is not None:
+            interrupts.beside.result()
 
 
 def networks_done(prepared: Prepared, parts: Parts, shard: Shard | None) -> int:
