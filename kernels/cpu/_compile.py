@@ -158,6 +158,26 @@ def float_of(typing_context, i):
 
 
 @intrinsic
+def bits_of_double(typing_context, x):
+    """The 64 bits of a float64 as int64."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.IntType(64))
+
+    return numba_types.int64(numba_types.float64), generate
+
+
+@intrinsic
+def double_of_bits(typing_context, i):
+    """The float64 that has the 64 bits of an int64."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return numba_types.float64(numba_types.int64), generate
+
+
+@intrinsic
 def add_atomically(typing_context, counter, value):
     """Add to the first element of an int64 array that threads share; returns what stood there."""
     signature = numba_types.int64(counter, numba_types.int64)
