@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import threading
 import types
 
 import numba
@@ -48,6 +50,22 @@ def _cached():
         numba.config.CACHE_DIR = before
 
 
+_OBJECTS = 50_000  # made between two looks for garbage while something is compiled
+_one_at_a_time = threading.RLock()
+
+
+@contextlib.contextmanager
+def _compiling():
+    """While Numba makes its millions of objects, look through them less often: a tenth of its time goes there else."""
+    with _one_at_a_time:
+        before = gc.get_threshold()
+        gc.set_threshold(max(before[0], _OBJECTS) if before[0] else 0, *before[1:])  # 0: never, and it stays so
+        try:
+            yield
+        finally:
+            gc.set_threshold(*before)
+
+
 def kernel(*, sums: bool = False, plain: bool = False):
     """Decorate a loop of ``kernels/cpu``; the compiled code is kept on disk."""
 
@@ -85,7 +103,7 @@ def loop(*argument_types, cache: bool = True, sums: bool = False):
     """
 
     def decorate(function):
-        with _cached() as can_cache:
+        with _cached() as can_cache, _compiling():
             flags = _without_nogil(SUMS if sums else EXACT)
             return numba.cfunc(numba_types.void(*argument_types), cache=cache and can_cache, **flags)(function)
 
@@ -103,7 +121,7 @@ def unit_for(function, *examples, lean: bool = False) -> int:
     """
     kinds = tuple(numba.typeof(example) for example in examples)
     if (function, kinds) not in _units:
-        with _cached() as cache:
+        with _cached() as cache, _compiling():
             flags = _without_nogil({**EXACT, **(WITHOUT_COUNTS if lean else {})})
             decorate = numba.cfunc(numba_types.void(*kinds), cache=cache, **flags)
             _units[function, kinds] = decorate(function)
