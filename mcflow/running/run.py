@@ -131,6 +131,8 @@ def run_to_file(prepared: Prepared, target: Target, options: Options, watch: Sil
         if store.adopt(target, prepared, parts):
             watch.say(f"{target.path} already has these networks; nothing to do")
             return None
+        if options.shard is not None:
+            engine.refuse_other_parts(prepared, parts, options.shard)
         try:
             engine.refuse_damage(parts, watch.say)
             with _streamed(prepared, parts, options) as stored:

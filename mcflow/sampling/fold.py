@@ -65,23 +65,18 @@ class KeptRows:
     def names(self) -> tuple[str, ...]:
         return tuple(self.rows)
 
-    def source(self, name: str) -> tuple[Any, Floats, Floats]:
-        from mcflow.kernels.cpu.fold import Recipe
-
-        rows = np.ascontiguousarray(self.rows[name])
-        recipe = Recipe(np.zeros(1, np.int64), np.empty(0, np.int64), 0.0, np.ones(self.layers), np.zeros(4))
-        return recipe, rows[np.newaxis], np.empty((4, 0, 0))
-
     def fold_groups(self, name: str, size: int, keys: KeyCounts) -> Columns:
         return columns.fold(self, name, size, keys)
 
-    def values(self, name: str, networks: slice) -> tuple[Floats, Floats | None]:
-        values, log2 = self.rows[name][networks], self.log2.get(name)
-        return values, None if log2 is None else magnitudes.needed(values, log2[networks])
-
-    def far(self, name: str) -> NDArray[np.bool_] | None:
-        log2 = self.log2.get(name)
-        return None if log2 is None else magnitudes.lost(self.rows[name], log2)
+    def values(
+        self, name: str, networks: slice, layers: slice = slice(None), by_layer: bool = False
+    ) -> tuple[Floats, Floats | None]:
+        values, log2 = self.rows[name][networks, layers], self.log2.get(name)
+        if log2 is not None:
+            log2 = magnitudes.needed(values, log2[networks, layers])
+        if by_layer:
+            return np.ascontiguousarray(values.T), None if log2 is None else log2.T
+        return values, log2
 
 
 @dataclass(frozen=True)
