@@ -24,7 +24,7 @@ def legendre(count: int) -> tuple[Array, Array]:
 
 
 def panels(edges: Array, count: int = NODES) -> tuple[Array, Array]:
-    """(..., node) nodes and weights of composite rules with panels between sorted (..., edge) edges, without density."""
+    """(..., node) nodes and weights of composite rules, panels between sorted (..., edge) edges; no density in them."""
     x, w = legendre(count)
     half = 0.5 * np.diff(edges)
     middle = 0.5 * (edges[..., 1:] + edges[..., :-1])

@@ -110,7 +110,7 @@ class Transition:
     def _terms(self, g: Array, tilted: bool) -> tuple[Array, list[Array]]:
         """(point, node) values of sigma_w^2 phi(sqrt(g) z)^2 + sigma_b^2, and weights of nodes: plain, then tilts.
 
-        The tilts are d^2 p^2, d^2, h d p, h^2 d^2 and (h d p)^2; all (point, node), where they are one for all (1, node).
+        The tilts are d^2 p^2, d^2, h d p, h^2 d^2 and (h d p)^2. Weights are (1, node) where they are one for all.
         """
         root = np.sqrt(g)
         z, w = quadrature.panels(_edges(self.activation, g), 24)
@@ -133,7 +133,8 @@ class Transition:
         Ends where it has decayed; where it has not by HIGHEST a smooth window ends it: flat at low t, so that every
         average of a smooth function is kept.
         """
-        n, block, done = self.width, _Block(spacing * unit, np.stack(np.broadcast_arrays(*weights, unit)[:-1], axis=1)), 0
+        block = _Block(spacing * unit, np.stack(np.broadcast_arrays(*weights, unit)[:-1], axis=1))
+        n, done = self.width, 0
         found: list[NDArray[np.complex128]] = []
         while done * spacing < HIGHEST:
             for averages in block.next_ones():
