@@ -33,18 +33,31 @@ def two_cores(monkeypatch):
     monkeypatch.setattr(crew.machine, "cores", lambda: 2)
 
 
-def _alone(path):
-    with mcflow.open(path) as result:
-        subject = Subject(result)
-        return judge(subject), page.text(subject, "a.h5")
+@pytest.fixture(scope="module")
+def alone(study):
+    with mcflow.open(study) as result:
+        return _told(Subject(result))
 
 
-def test_two_processes_write_the_page_of_one_to_the_byte(study, two_cores, monkeypatch):
-    verdicts, text = _alone(study)
+def _told(subject):
+    """Every test and verdict as text, and the page."""
+    return repr(judge(subject).record()), page.text(subject, "a.h5")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_figures():
+    """The plane of phases is dear, and drawn as the others are."""
+    every = dict(page.plots.FIGURES)
+    for name in ("phase", "histograms", "law"):
+        del page.plots.FIGURES[name]
+    yield
+    page.plots.FIGURES.update(every)
+
+
+def test_two_processes_write_the_page_of_one_to_the_byte(study, alone, two_cores, monkeypatch):
     with mcflow.open(study) as result, crew.hired(subject := Subject(result)):
         asked = _counted(subject, monkeypatch)
-        assert judge(subject) == verdicts
-        assert page.text(subject, "a.h5") == text
+        assert _told(subject) == alone
     assert len(asked) > 2  # and both did some of it
 
 
@@ -53,25 +66,25 @@ def _counted(subject, monkeypatch):
     answers, ask = [], crew._Child.ask
     monkeypatch.setattr(crew._Child, "ask", lambda self, *task: answers.append(ask(self, *task)) or answers[-1])
     tell = subject.tell
-    subject.tell = lambda words: (time.sleep(0.5), tell(words))
+    subject.tell = lambda words: (time.sleep(0.2), tell(words))
     return answers
 
 
-def test_the_work_of_a_process_that_dies_is_done_all_the_same(study, two_cores):
-    verdicts, text = _alone(study)
+def test_the_work_of_a_process_that_dies_is_done_all_the_same(study, alone, two_cores):
     with mcflow.open(study) as result, crew.hired(subject := Subject(result)):
         (child,) = subject.crew._children
         child._process.kill()
-        assert judge(subject) == verdicts
-        assert page.text(subject, "a.h5") == text
+        assert _told(subject) == alone
 
 
-def test_settings_of_matplotlib_reach_pictures_drawn_elsewhere(study, two_cores, monkeypatch):
-    with matplotlib.rc_context({"axes.facecolor": "#123456", "figure.facecolor": "#654321"}):
-        _, text = _alone(study)
-        with mcflow.open(study) as result, crew.hired(subject := Subject(result)):
-            _counted(subject, monkeypatch)
+def test_settings_of_matplotlib_reach_pictures_drawn_elsewhere(study, alone, two_cores, monkeypatch):
+    with mcflow.open(study) as result, matplotlib.rc_context({"figure.facecolor": "#654321"}):
+        _, text = _told(Subject(result))
+        with crew.hired(subject := Subject(result)):
+            asked = _counted(subject, monkeypatch)
             assert page.text(subject, "a.h5") == text
+    assert any("figure" in str(answer)[:20] for answer in asked)
+    assert text != alone[1]
 
 
 def test_processes_end_with_the_work(study, two_cores):
