@@ -30,6 +30,7 @@ Examples:
 @json_option
 def command(file: str, alpha: float, tier: str | None, margin: float, every: bool, as_json: bool) -> int:
     """Judge every layer and quantity of FILE that theory predicts. Exit code 0: consistent, 1: not."""
+    from mcflow.answers import crew
     from mcflow.answers.subject import Subject
     from mcflow.answers.verdicts import judge
     from mcflow.cli import progress_line, tables
@@ -37,7 +38,9 @@ def command(file: str, alpha: float, tier: str | None, margin: float, every: boo
 
     opened = open_study(file)
     with opened.result as result, progress_line.shown() as show:
-        found = judge(Subject(result, show), alpha, tier, margin, opened.note)
+        subject = Subject(result, show)
+        with crew.hired(subject):
+            found = judge(subject, alpha, tier, margin, opened.note)
     if as_json:
         tables.print_json({"file": file, **found.record()})
     else:
