@@ -51,7 +51,7 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
 
 
 def _print(found: Comparison) -> None:
-    from mcflow.answers.signal import CRITERION
+    from mcflow.answers.signal import HELD
     from mcflow.cli import sheet, tables
     from mcflow.cli.sheet import Sheet
 
@@ -72,7 +72,9 @@ def _print(found: Comparison) -> None:
             out.print(line, soft_wrap=True, markup=False)
     print("x > 12: activations overflow at layer 12; d < 40: gradients underflow 40 layers down; off: phi' = 0")
     if found.rules:
-        print(f"a rule of thumb holds where the typical second moments stay {CRITERION}")
+        print(
+            f"a rule of thumb holds where the typical second moments stay within a factor {HELD:g} over the whole depth"
+        )
     for rule in found.rules:
         out.print(rule.sentence, soft_wrap=True, markup=False)
 

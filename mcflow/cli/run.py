@@ -65,8 +65,9 @@ def _kept() -> tuple[str, ...]:
 def command(**options: Any) -> int:
     """Draw random networks, send inputs forward and gradients back, and keep every layer's statistics.
 
-    The closing line of a case says "kept" of second moments that stay within a factor 10 over the whole depth, else
-    "vanish" or "explode" and by how much.
+    The closing line of a case says "kept" of second moments that stay within a factor 2 over the whole depth; drift:
+    within 10; else "vanish" or "explode" and by how much. Where biases or phi(0) != 0 give all inputs a common part, it
+    says too what becomes of the differences between them.
     """
     from mcflow import plan
     from mcflow.errors import Unfinished
