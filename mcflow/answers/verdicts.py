@@ -47,6 +47,13 @@ class Verdict:
     warnings: tuple[str, ...]
 
     @property
+    def word(self) -> str:
+        """The verdict in one word; ``not judged`` where no test could be made."""
+        if not self.consistent:
+            return "INCONSISTENT"
+        return "consistent" if self.sentence.startswith("consistent") else "not judged"
+
+    @property
     def lines(self) -> list[str]:
         """What the sentence rests on: equality, how many networks would show a wrong gain, warnings."""
         wrong = [
@@ -104,9 +111,8 @@ class Verification:
         """Title, head and a row for each case."""
         rows = []
         for verdict in self.verdicts:
-            word = "consistent" if verdict.consistent else "INCONSISTENT"
             breaks = ", ".join(f"{quantity} in layer {layer}" for quantity, layer in verdict.breaks.items())
-            rows.append([verdict.case, word, verdict.sentence, breaks])
+            rows.append([verdict.case, verdict.word, verdict.sentence, breaks])
         return self.sentence, ("case", "verdict", "why", "first layer that disagrees"), rows
 
     def __repr__(self) -> str:
