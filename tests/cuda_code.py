@@ -29,7 +29,7 @@ def signature():
     i32, f32, i64 = numba.int32, numba.float32, numba.int64
     line = _array(i32, 1)
     return types.void(
-        types.NamedTuple([numba.uint64, i64, i64, i64], Address),
+        types.NamedTuple([types.UniTuple(numba.uint32, 20), i64, i64, i64], Address),
         types.NamedTuple([line, line, _array(f32, 1), line, _array(f32, 1), _array(i32, 2)], Architecture),
         types.NamedTuple([_array(f32, 1), i64, i64], Inputs),
         types.NamedTuple([f32, f32, _array(f32, 2), types.boolean, _array(f32, 2)], Nonlinearity),

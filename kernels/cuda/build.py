@@ -195,6 +195,7 @@ def values_of(plan, code):
         "TILE_UNITS": TILE_UNITS,
         "MINE_ROWS": MINE_ROWS,
         "MINE_COLUMNS": mine,
+        "TWO_BATCH": 2 * plan.batch,
         "FOUR_BATCH": 4 * plan.batch,
         "MINE": MINE_ROWS * mine,
         "WEIGHT_TILE": 4 * TILE_UNITS * rows * MINE_ROWS,

@@ -26,6 +26,7 @@ FEW = None  # whether a thread keeps the products of all inputs in registers
 TILE_ROWS, TILE_COLUMNS, TILE_UNITS = None, None, None
 MINE_ROWS, MINE_COLUMNS = None, None
 # sizes of arrays, which have to be names of numbers
+TWO_BATCH = None
 FOUR_BATCH = None
 MINE = None
 WEIGHT_TILE = None

@@ -165,6 +165,7 @@ def work_of(
     """A case as its kernel takes it: the kernel, its plan, and the arguments that all launches share."""
     from mcflow.kernels.cuda import build
     from mcflow.kernels.cuda._compile import SIMULATED, cuda
+    from mcflow.kernels.cuda.rng import round_keys
     from mcflow.kernels.cuda.tuples import Architecture, Inputs, Work
 
     if SIMULATED and threads is None:
@@ -198,7 +199,7 @@ def work_of(
         ),
         Inputs(cuda.to_device(np.ldexp(values, -shift).T.astype(np.float32).ravel()), shift, group_of(case)),
         nonlinearity,
-        np.uint64(seed),
+        round_keys(seed),
         plan.networks,
     )
 

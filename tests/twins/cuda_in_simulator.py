@@ -245,14 +245,16 @@ def test_any_number_of_threads_gives_the_same_network(scheme, method):
 def test_philox_is_that_of_the_processor_to_the_bit():
     from mcflow.kernels.body import rng
     from mcflow.kernels.cuda import bodies, smoke
+    from mcflow.kernels.cuda.rng import round_keys
 
     from mcflow.sampling.cuda_detection import KNOWN_WORDS
 
     assert smoke.words() == KNOWN_WORDS
     generator = np.random.default_rng(5)
     for _ in range(20):
-        address = [np.uint64(word) for word in generator.integers(0, 1 << 32, 6)]
-        assert [int(w) for w in bodies.philox(*address)] == [int(w) for w in rng.philox(*address)]
+        counter, seed = generator.integers(0, 1 << 32, 4), generator.integers(0, 1 << 64, dtype=np.uint64)
+        words = rng.philox(*map(np.uint64, counter), *rng.key_of(seed))
+        assert [int(w) for w in bodies.philox(*map(np.uint32, counter), round_keys(seed))] == [int(w) for w in words]
 
 
 def test_nothing_is_kept_on_disk_where_nothing_is_compiled():
