@@ -2,7 +2,8 @@
 
 Few inputs: a thread makes a weight in registers and multiplies it at once; a thread has a row (forward) or a unit of
 four columns (backward), so that nothing is summed across threads but the few shares of one row. Many inputs: tiles of
-weights in shared memory, made once and multiplied with up to MINE_COLUMNS x TILE_COLUMNS inputs.
+weights in shared memory, made once and multiplied with up to MINE_COLUMNS x TILE_COLUMNS inputs; where there are
+tensor cores, these (see ``tensor.py``).
 """
 
 from ..body.elementary import ZERO
@@ -18,6 +19,7 @@ from .placeholders import (
     MINE_COLUMNS,
     MINE_ROWS,
     THREADS,
+    TENSOR,
     TILE_COLUMNS,
     TILE_ROWS,
     TILE_UNITS,
@@ -25,6 +27,7 @@ from .placeholders import (
     WEIGHT_TILE,
     weight_four,
 )
+from .tensor import multiply_by_cores, multiply_transposed_by_cores
 
 # Up to this many inputs a thread multiplies a weight while it is in a register.
 FEW_INPUTS = 8
@@ -37,7 +40,9 @@ def multiply(tiles, x, h, n_in, n, std, stream):
 
     x has room up to the padded length of a row of weights.
     """
-    if FEW:
+    if TENSOR:
+        multiply_by_cores(tiles, x, h, n_in, n, std, stream)
+    elif FEW:
         for e in range(n_in * BATCH + cuda.threadIdx.x, padded(n_in, 4 * BITS) * BATCH, THREADS):
             x[e] = ZERO
         cuda.syncthreads()
@@ -48,7 +53,9 @@ def multiply(tiles, x, h, n_in, n, std, stream):
 
 def multiply_transposed(tiles, delta, y, n_in, n, stream):
     """y = W^T delta, for BATCH inputs; ``tiles`` as in ``multiply``."""
-    if FEW:
+    if TENSOR:
+        multiply_transposed_by_cores(tiles, delta, y, n_in, n, stream)
+    elif FEW:
         _multiply_transposed_few(delta, y, n_in, n, stream)
     else:
         _multiply_transposed_many(tiles, delta, y, n_in, n, stream)

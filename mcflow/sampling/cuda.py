@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from mcflow.sampling.bins import Plan
 
 METHODS = ("direct", "collapsed")  # that the kernels know
-_SIMULATED_THREADS = 4
+# A simulated block, and the compute capability of what simulates it.
+_SIMULATED_THREADS, _SIMULATED_CAPABILITY = 4, (0, 0)
 
 
 def why_not(case: Case, method: str) -> str:
@@ -170,6 +171,7 @@ def work_of(
 
     if SIMULATED and threads is None:
         threads = _SIMULATED_THREADS
+    capability = _SIMULATED_CAPABILITY if SIMULATED else cuda.get_current_device().compute_capability
     program = case.program_for(values.shape[1])
     mantissa, exponent = split(program.weight_std)
     units = np.stack([plan.preactivation_exponent, plan.gradient_exponent])
@@ -183,7 +185,7 @@ def work_of(
         backward,
         program.width.tolist(),
         program.fan_in.tolist(),
-        threads,
+        build.Machine(tuple(capability), threads),
     )
     key, code, nonlinearity = _nonlinearity(case.nonlinearity)
     return Work(

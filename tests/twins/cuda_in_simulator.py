@@ -32,13 +32,13 @@ def on_processor(case, seed=3, first=3, count=1, inputs=None, **how):
     return sample.simulate(case, values, seed, first, count, **{"plan": plan_of(case)} | how)
 
 
-def assert_twins(case, **how):
+def assert_twins(case, threads=THREADS, **how):
     """Both devices give the same rows and counts."""
     from networks import assert_same_rows
 
     from mcflow.quantities import get
 
-    mine, truth = on_cuda(case, **how), on_processor(case, **how)
+    mine, truth = on_cuda(case, threads=threads, **how), on_processor(case, **how)
     units = np.array(case.widths) * case.batch
     assert mine.rows.keys() == truth.rows.keys()
     for i in range(mine.count):
