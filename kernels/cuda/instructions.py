@@ -1,12 +1,11 @@
 """Instructions of a GPU that numba-cuda has no name for, as PTX; each with what the simulator does instead."""
 
-import collections
 import threading
 
 import numpy
 from numba import types
 
-from ..body.scalars import float32
+from . import rounding
 from ._compile import SIMULATED, cuda
 
 _WARP = 32
@@ -70,7 +69,7 @@ class _Exchange:
         self.meeting = threading.Barrier(_WARP, self.multiply, timeout=60.0)
 
     def multiply(self):
-        """Fragments to matrices, and their product as tensor cores round it: towards zero, operands cut to 11 bits."""
+        """Fragments to matrices, and their product as tensor cores round it."""
         c, a, b = numpy.zeros((16, 8)), numpy.zeros((16, 8)), numpy.zeros((8, 8))
         for lane, (of_c, of_a, of_b) in enumerate(self.given):
             g, t = lane // 4, lane % 4
@@ -78,7 +77,7 @@ class _Exchange:
                 c[g + i // 2 * 8, 2 * t + i % 2] = of_c[i]
                 a[g + i % 2 * 8, t + i // 2 * 4] = of_a[i]
             b[t, g], b[t + 4, g] = of_b
-        self.made = towards_zero(cut(a) @ cut(b) + c)
+        self.made = rounding.multiply_add(c, a, b)
 
     def multiply_add(self, lane, *fragments):
         self.given[lane] = fragments
@@ -87,19 +86,7 @@ class _Exchange:
         return tuple(self.made[g + i // 2 * 8, 2 * t + i % 2] for i in range(4))
 
 
-def cut(values):
-    """The 11 leading bits of float32 numbers, all that a tensor core sees of them, as float64."""
-    bits = numpy.asarray(values, numpy.float32).view(numpy.int32) & numpy.int32(-8192)
-    return bits.view(numpy.float32).astype(numpy.float64)
-
-
-def towards_zero(values):
-    """float64 numbers as float32, the nearest that is not larger."""
-    nearest = values.astype(numpy.float32)
-    return numpy.where(numpy.abs(nearest) > numpy.abs(values), numpy.nextafter(nearest, float32(0.0)), nearest)
-
-
-_warps = collections.defaultdict(_Exchange)
+_warps = [_Exchange() for _ in range(1024 // _WARP)]  # as many as a block may have
 
 
 def multiply_add_by_exchange(c, a, b):

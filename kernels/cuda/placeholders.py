@@ -33,10 +33,10 @@ MINE = None
 WEIGHT_TILE = None
 TILES = None  # the shared numbers of a tile of weights and one of inputs, or of the halves that tensor cores take,
 TILE_NUMBER = None  # and their type
-# Tensor cores: inputs taken at a time, steps whose inputs are staged at a time, numbers between two rows of the stage,
-# and sums in a thread's registers; and the instruction, or what the simulator has for it.
-FORWARD_INPUTS, FORWARD_STEPS, FORWARD_STRIDE, FORWARD_SUMS = None, None, None, None
-BACKWARD_INPUTS, BACKWARD_STEPS, BACKWARD_STRIDE, BACKWARD_SUMS = None, None, None, None
+# Tensor cores: inputs taken at a time, numbers between two rows of the stage and how many steps it has room for, and
+# sums in a thread's registers; and the instruction, or what the simulator has for it.
+TILED_INPUTS, STRIDE, STEPS = None, None, None
+FORWARD_SUMS, BACKWARD_SUMS = None, None
 multiply_add = None
 
 # the activation: see ``activations.Code``

@@ -16,17 +16,14 @@ from ..body.scalars import float32, int32, uint32, uint64
 from ._compile import bits_of, cuda, float_of
 from .fill import first_column, groups_of, weights_of_unit, words_at
 from .placeholders import (
-    BACKWARD_INPUTS,
-    BACKWARD_STEPS,
-    BACKWARD_STRIDE,
     BACKWARD_SUMS,
     BATCH,
     BITS,
-    FORWARD_INPUTS,
-    FORWARD_STEPS,
-    FORWARD_STRIDE,
     FORWARD_SUMS,
+    STEPS,
+    STRIDE,
     THREADS,
+    TILED_INPUTS,
     multiply_add,
     weight_four,
 )
@@ -34,8 +31,8 @@ from .placeholders import (
 # Up to two inputs a thread multiplies its weights itself in as few instructions.
 LEAST_INPUTS = 3
 STAGE_BYTES = 34 << 10
-# Sums that a thread has registers for: going back they are of twice as many columns as going forward of rows.
-_MOST_TILES_FORWARD, _MOST_TILES_BACKWARD = 8, 8
+# Tiles of 8 inputs that are multiplied at a time: their sums fill a thread's registers.
+_MOST_TILES = 8
 _WARP = 32
 _HIGH = int32(-8192)  # without its 13 last bits a float32 is what a tensor core sees of it
 _WORD = uint64(32)
@@ -44,35 +41,28 @@ _NOTHING = (ZERO, ZERO, ZERO, ZERO)
 
 def shape_for(batch):
     """What the names of ``placeholders`` for tensor cores are for so many inputs."""
-    forward, backward = _tiles(batch, _MOST_TILES_FORWARD), _tiles(batch, _MOST_TILES_BACKWARD)
-    stride, other = 8 * forward + 4, 8 * backward + 4
-    return {
-        "FORWARD_INPUTS": 8 * forward,
-        "FORWARD_STEPS": STAGE_BYTES // (8 * 16 * stride),
-        "FORWARD_STRIDE": stride,
-        "FORWARD_SUMS": 4 * forward,
-        "BACKWARD_INPUTS": 8 * backward,
-        "BACKWARD_STEPS": STAGE_BYTES // (8 * 8 * other),
-        "BACKWARD_STRIDE": other,
-        "BACKWARD_SUMS": 8 * backward,
-    }
-
-
-def _tiles(batch, most):
-    """Tiles of 8 inputs that are taken at a time, as evenly as may be."""
     tiles = -(-batch // 8)
-    return -(-tiles // -(-tiles // most))
+    tiles = -(-tiles // -(-tiles // _MOST_TILES))  # as evenly as may be
+    stride = 8 * tiles + 4
+    return {
+        "TILED_INPUTS": 8 * tiles,
+        "STRIDE": stride,
+        "STEPS": STAGE_BYTES // (8 * 16 * stride),
+        "FORWARD_SUMS": 4 * tiles,
+        "BACKWARD_SUMS": 8 * tiles,
+    }
 
 
 def _high(v):
     return float_of(int32(bits_of(v) & _HIGH))
 
 
-def _stage(stage, at, stride, v, w):
-    """A lane's two numbers of B: their leading bits as one word, and what is left as another, four rows on."""
+def _stage(stage, slot, k, v, w):
+    """The two numbers of input k that a lane holds of B: leading bits as one word, and the rest as one four rows on."""
     high, other_high = _high(v), _high(w)
+    at = uint64((slot // 4 * 8 + slot % 4) * STRIDE + k)
     stage[at] = _pair(high, other_high)
-    stage[at + uint64(4 * stride)] = _pair(v - high, w - other_high)
+    stage[at + uint64(4 * STRIDE)] = _pair(v - high, w - other_high)
 
 
 def _pair(v, w):
@@ -89,38 +79,20 @@ def _split(a, b, c, d):
     return high, (a - high[0], b - high[1], c - high[2], d - high[3])
 
 
-def _multiply_halves(c, high, low, staged):
-    """C + A B: the small products first."""
-    of_high, of_low = staged
+def _multiply_halves(c, high, low, stage, at):
+    """C + A B of the halves of weights and what is staged at ``at``: the small products first."""
+    of_high, of_low = _numbers_in(stage[at]), _numbers_in(stage[at + uint64(4 * STRIDE)])
     if BITS == 1:  # signs are their leading bits
         c = multiply_add(c, low, of_high)
     c = multiply_add(c, high, of_low)
     return multiply_add(c, high, of_high)
 
 
-_TILE = uint64(8)
-
-
-def _staged(stage, at, stride):
-    return _numbers_in(stage[at]), _numbers_in(stage[at + uint64(4 * stride)])
-
-
-def _multiply_two(c, d, high, low, b, e):
-    if BITS == 1:  # signs are their leading bits
-        c = multiply_add(c, low, b[0])
-        d = multiply_add(d, low, e[0])
-    c = multiply_add(c, high, b[1])
-    d = multiply_add(d, high, e[1])
-    c = multiply_add(c, high, b[0])
-    d = multiply_add(d, high, e[0])
-    return c, d
-
-
 def _stage_columns(stage, x, n_in, first, steps, first_input):
     """The inputs that ``steps`` steps from ``first`` on take, in the order in which lanes ask for them."""
     groups = groups_of(n_in)
-    for task in range(cuda.threadIdx.x, steps * 8 * FORWARD_INPUTS, THREADS):
-        slot, k = task // FORWARD_INPUTS, task % FORWARD_INPUTS
+    for task in range(cuda.threadIdx.x, steps * 8 * TILED_INPUTS, THREADS):
+        slot, k = task // TILED_INPUTS, task % TILED_INPUTS
         step = first + slot // 8
         group = step // BITS * 4 + slot % 4
         column = group + (step % BITS * 4 + slot // 4 % 2 * 2) * groups
@@ -128,25 +100,25 @@ def _stage_columns(stage, x, n_in, first, steps, first_input):
         inside = group < groups and first_input + k < BATCH
         v = x[at] if inside and column < n_in else ZERO
         w = x[at + uint64(groups * BATCH)] if inside and column + groups < n_in else ZERO
-        _stage(stage, uint64((slot // 4 * 8 + slot % 4) * FORWARD_STRIDE + k), FORWARD_STRIDE, v, w)
+        _stage(stage, slot, k, v, w)
 
 
 def _stage_rows(stage, delta, n, first, rows, first_input):
     """``rows`` rows of delta from ``first`` on, those beyond n as zeros."""
-    for task in range(cuda.threadIdx.x, rows // 2 * BACKWARD_INPUTS, THREADS):
-        slot, k = task // BACKWARD_INPUTS, task % BACKWARD_INPUTS
+    for task in range(cuda.threadIdx.x, rows // 2 * TILED_INPUTS, THREADS):
+        slot, k = task // TILED_INPUTS, task % TILED_INPUTS
         row = first + slot // 4 * 8 + slot % 4
         at = uint64(row * BATCH + first_input + k)
         inside = first_input + k < BATCH
         v = delta[at] if inside and row < n else ZERO
         w = delta[at + uint64(4 * BATCH)] if inside and row + 4 < n else ZERO
-        _stage(stage, uint64((slot // 4 * 8 + slot % 4) * BACKWARD_STRIDE + k), BACKWARD_STRIDE, v, w)
+        _stage(stage, slot, k, v, w)
 
 
 def _multiply_staged(stage, sums, row, first, steps, stream):
     """Add what ``steps`` steps from ``first`` on give rows ``row`` and ``row`` + 8 to the ``sums`` of a thread."""
     lane = uint32(cuda.threadIdx.x % _WARP)
-    place = uint64(lane % 4 * FORWARD_STRIDE + lane // 4)
+    place = uint64(lane % 4 * STRIDE + lane // 4)
     a, b, c, d = uint32(0), uint32(0), uint32(0), uint32(0)
     e, f, i, j = uint32(0), uint32(0), uint32(0), uint32(0)
     for step in range(int32(first), int32(first + steps)):
@@ -159,23 +131,13 @@ def _multiply_staged(stage, sums, row, first, steps, stream):
         v0, v1, v2, v3 = weight_four(e, f, i, j, bit)
         high, low = _split(w0, v0, w1, v1)
         other_high, other_low = _split(w2, v2, w3, v3)
-        for tile in range(0, FORWARD_INPUTS // 8 - 1, 2):  # two at a time: a product waits for the one before
+        for tile in range(TILED_INPUTS // 8):
             at = place + uint64(8 * tile)
-            mine, next_ = _staged(stage, at, FORWARD_STRIDE), _staged(stage, at + _TILE, FORWARD_STRIDE)
-            part, other = _multiply_two(_NOTHING, _NOTHING, high, low, mine, next_)
-            mine, next_ = _staged(stage, at + uint64(8 * FORWARD_STRIDE), FORWARD_STRIDE), _staged(stage, at + uint64(8 * FORWARD_STRIDE) + _TILE, FORWARD_STRIDE)
-            part, other = _multiply_two(part, other, other_high, other_low, mine, next_)
+            part = _multiply_halves(_NOTHING, high, low, stage, at)
+            part = _multiply_halves(part, other_high, other_low, stage, at + uint64(8 * STRIDE))
             for q in range(4):
                 sums[4 * tile + q] += part[q]
-                sums[4 * tile + 4 + q] += other[q]
-        if FORWARD_INPUTS // 8 % 2 == 1:
-            tile = FORWARD_INPUTS // 8 - 1
-            at = place + uint64(8 * tile)
-            part = _multiply_halves(_NOTHING, high, low, _staged(stage, at, FORWARD_STRIDE))
-            part = _multiply_halves(part, other_high, other_low, _staged(stage, at + uint64(8 * FORWARD_STRIDE), FORWARD_STRIDE))
-            for q in range(4):
-                sums[4 * tile + q] += part[q]
-        place += uint64(16 * FORWARD_STRIDE)
+        place += uint64(16 * STRIDE)
 
 
 def multiply_by_cores(stage, x, h, n_in, n, std, stream):
@@ -185,11 +147,11 @@ def multiply_by_cores(stage, x, h, n_in, n, std, stream):
     steps = (groups_of(n_in) + 3) // 4 * BITS
     for first_row in range(16 * warp, n + 16 * warp, THREADS // 2):
         row = first_row + lane // 4
-        for first_input in range(0, BATCH, FORWARD_INPUTS):
+        for first_input in range(0, BATCH, TILED_INPUTS):
             for q in range(FORWARD_SUMS):
                 sums[q] = ZERO
-            for first in range(0, steps, FORWARD_STEPS):
-                taken = steps - first if steps - first < FORWARD_STEPS else FORWARD_STEPS
+            for first in range(0, steps, STEPS):
+                taken = steps - first if steps - first < STEPS else STEPS
                 cuda.syncthreads()
                 _stage_columns(stage, x, n_in, first, taken, first_input)
                 cuda.syncthreads()
@@ -207,22 +169,21 @@ def _multiply_staged_transposed(stage, sums, unit, first, rows, source):
     """Add what ``rows`` rows from ``first`` on give the four columns of each of a warp's units to ``sums``."""
     groups, stream = source
     lane = uint32(cuda.threadIdx.x % _WARP)
-    place = uint64(lane % 4 * BACKWARD_STRIDE + lane // 4)
+    place = uint64(lane % 4 * STRIDE + lane // 4)
     group, bit = unit % groups, unit // groups
     for row in range(int32(first + lane % 4), int32(first + rows), 8):
         w0, w1, w2, w3 = weights_of_unit(group, bit, row, stream)
         v0, v1, v2, v3 = weights_of_unit(group, bit, row + 4, stream)
         high, low = _split(w0, w1, v0, v1)
         other_high, other_low = _split(w2, w3, v2, v3)
-        for tile in range(BACKWARD_INPUTS // 8):
+        for tile in range(TILED_INPUTS // 8):
             at = place + uint64(8 * tile)
-            staged = _staged(stage, at, BACKWARD_STRIDE)
-            part = _multiply_halves(_NOTHING, high, low, staged)
-            other = _multiply_halves(_NOTHING, other_high, other_low, staged)
+            part = _multiply_halves(_NOTHING, high, low, stage, at)
+            other = _multiply_halves(_NOTHING, other_high, other_low, stage, at)
             for q in range(4):
                 sums[8 * tile + q] += part[q]
                 sums[8 * tile + 4 + q] += other[q]
-        place += uint64(8 * BACKWARD_STRIDE)
+        place += uint64(8 * STRIDE)
 
 
 def multiply_transposed_by_cores(stage, delta, y, n_in, n, stream):
@@ -233,11 +194,11 @@ def multiply_transposed_by_cores(stage, delta, y, n_in, n, stream):
     units = groups * BITS
     for first_unit in range(8 * warp, units + 8 * warp, THREADS // 4):
         unit = first_unit + lane // 4
-        for first_input in range(0, BATCH, BACKWARD_INPUTS):
+        for first_input in range(0, BATCH, TILED_INPUTS):
             for q in range(BACKWARD_SUMS):
                 sums[q] = ZERO
-            for first in range(0, n, 8 * BACKWARD_STEPS):
-                rows = (n - first + 7) // 8 * 8 if n - first < 8 * BACKWARD_STEPS else 8 * BACKWARD_STEPS
+            for first in range(0, n, 16 * STEPS):
+                rows = (n - first + 7) // 8 * 8 if n - first < 16 * STEPS else 16 * STEPS
                 cuda.syncthreads()
                 _stage_rows(stage, delta, n, first, rows, first_input)
                 cuda.syncthreads()
