@@ -5,7 +5,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..body.scalars import float32, uint64
-from . import collapsed, direct, fill, haar, instructions, layer, memory, nonlinearity, products, reflectors, sums, tensor
+from . import (
+    collapsed,
+    direct,
+    fill,
+    haar,
+    instructions,
+    layer,
+    memory,
+    nonlinearity,
+    products,
+    reflectors,
+    sums,
+    tensor,
+)
 from ._compile import SIMULATED, assemble
 
 # Bytes of shared memory that a block may have without asking for more, less what sums need.
@@ -13,7 +26,7 @@ SHARED_BYTES = 48 << 10
 FEWEST_THREADS, MOST_THREADS = 64, 256
 TILE_UNITS, TILE_ROWS, MINE_ROWS = 8, 16, 4
 # Three blocks of 256 threads a multiprocessor; what lives through the whole kernel spills, the loops over weights do
-# not. Two blocks where each thread keeps a tile of a product.
+# not. Two blocks where each thread keeps many sums of a product.
 REGISTERS, REGISTERS_FOR_TILES = 80, 128
 
 
@@ -93,7 +106,10 @@ class Machine(NamedTuple):
         return self.capability >= (8, 0)
 
 
-def plan_for(method, distribution, biases_are_uniform, batch, backward, widths, fan_in, machine=Machine()):
+_NO_TENSOR_CORES = Machine()
+
+
+def plan_for(method, distribution, biases_are_uniform, batch, backward, widths, fan_in, machine=_NO_TENSOR_CORES):
     """The plan for a case. A network's bits depend on it, so it depends on nothing but the case and kind of device."""
     how, law = METHODS[method], fill.LAWS[distribution]
     widest = max(*widths, *fan_in)
@@ -159,7 +175,8 @@ def dynamic_bytes(plan):
 
 def registers_of(plan):
     """How many registers a thread may have."""
-    return REGISTERS_FOR_TILES if plan.on_cores or _has_tiles(plan) else REGISTERS
+    many = tensor.has_many_sums(plan.batch) if plan.on_cores else _has_tiles(plan)
+    return REGISTERS_FOR_TILES if many else REGISTERS
 
 
 _built, _building = {}, threading.Lock()
@@ -223,7 +240,11 @@ def values_of(plan, code):
         "FOUR_BATCH": 4 * plan.batch,
         "MINE": MINE_ROWS * mine,
         "WEIGHT_TILE": 4 * TILE_UNITS * rows * MINE_ROWS,
-        "TILES": tensor.STAGE_BYTES // 8 if plan.on_cores else _tile_bytes(plan.threads, plan.batch) // 4 if _has_tiles(plan) else 1,
+        "TILES": tensor.STAGE_BYTES // 8
+        if plan.on_cores
+        else _tile_bytes(plan.threads, plan.batch) // 4
+        if _has_tiles(plan)
+        else 1,
         "TILE_NUMBER": uint64 if plan.on_cores else float32,
         **tensor.shape_for(plan.batch),
         "multiply_add": instructions.multiply_add_by_exchange if SIMULATED else instructions.multiply_add_by_cores,

@@ -1,9 +1,9 @@
 """Products of a layer's weights with K inputs by tensor cores, the weights born in the fragments that these multiply.
 
-A lane of a warp holds of A in C += A B (m16n8k8) the rows g and g + 8 and the places t and t + 4 of the sum, g = lane / 4
-and t = lane mod 4 (see ``instructions.py``). The four columns of a weight's counter are what one lane holds: going
-forward two places of two sums, of two rows, so that A = W; going back two rows of two products, so that A = W^T. So a
-weight goes from its words into the product without memory between, for the price of an instruction for 8 inputs.
+In C += A B (m16n8k8) a lane of a warp holds the rows g and g + 8 of A at the places t and t + 4 of the sum, with
+g = lane / 4 and t = lane mod 4 (see ``instructions.py``). That is what one lane makes: a counter's four weights are of
+one row and four columns, which are places of a sum going forward, A = W, and rows of A = W^T going back. So a weight
+goes from its words into the product without memory between, for the price of an instruction for 8 inputs.
 
 Float32 is kept by halves: a number is its 11 leading bits and the rest, and three products of halves are added. A
 tensor core rounds its sums towards zero, which would take 7e-6 of a second moment in every layer: each step begins at
@@ -35,7 +35,7 @@ STAGE_BYTES = 34 << 10
 _MOST_TILES = 8
 _WARP = 32
 _HIGH = int32(-8192)  # without its 13 last bits a float32 is what a tensor core sees of it
-_WORD = uint64(32)
+_UPPER = uint64(32)
 _NOTHING = (ZERO, ZERO, ZERO, ZERO)
 
 
@@ -53,6 +53,11 @@ def shape_for(batch):
     }
 
 
+def has_many_sums(batch):
+    """Whether the sums of a thread need more registers than those of a few inputs."""
+    return batch > 16
+
+
 def _high(v):
     return float_of(int32(bits_of(v) & _HIGH))
 
@@ -66,11 +71,11 @@ def _stage(stage, slot, k, v, w):
 
 
 def _pair(v, w):
-    return uint64(uint32(bits_of(v))) | uint64(uint32(bits_of(w))) << _WORD
+    return uint64(uint32(bits_of(v))) | uint64(uint32(bits_of(w))) << _UPPER
 
 
 def _numbers_in(pair):
-    return float_of(int32(uint32(pair))), float_of(int32(uint32(pair >> _WORD)))
+    return float_of(int32(uint32(pair))), float_of(int32(uint32(pair >> _UPPER)))
 
 
 def _split(a, b, c, d):

@@ -20,7 +20,7 @@ def product(weights, inputs, begin_again, halves=True):
     low, low_x = weights - high, inputs - high_x
     for first in range(0, weights.shape[1], 8):
         here = slice(first, first + 8)
-        for w, x in ((low, high_x), (high, low_x))[: 2 if halves else 0] + ((high, high_x),):
+        for w, x in ((low, high_x), (high, low_x), (high, high_x))[0 if halves else 2 :]:
             part = multiply_add(part, w[:, here], x[here])
         if (first + 8) % begin_again == 0:
             total, part = total + part, np.zeros_like(part)
@@ -38,7 +38,9 @@ def bias_of(begin_again, width=512, activation=lambda h: np.maximum(h, 0.0), **h
 
 
 @pytest.mark.parametrize("begin_again", [FORWARD, BACKWARD])
-@pytest.mark.parametrize(("width", "activation"), [(512, lambda h: np.maximum(h, 0.0)), (128, np.tanh), (1024, np.tanh)])
+@pytest.mark.parametrize(
+    ("width", "activation"), [(512, lambda h: np.maximum(h, 0.0)), (128, np.tanh), (1024, np.tanh)]
+)
 def test_sums_that_begin_again_at_zero_keep_second_moments(begin_again, width, activation):
     bias = bias_of(begin_again, width, activation)
     assert -MOST < bias < 0.0

@@ -297,7 +297,7 @@ def test_two_things_under_one_name_are_not_put_into_one_kernel():
 def test_every_placeholder_has_its_value_in_a_kernel_and_no_other_name_has(method):
     from mcflow.kernels.cuda import activations, build, placeholders
 
-    plan = build.plan_for(method, "normal", False, 2, True, [4, 3], [5, 4], THREADS)
+    plan = build.plan_for(method, "normal", False, 2, True, [4, 3], [5, 4], build.Machine(threads=THREADS))
     placed = {name for name in vars(placeholders) if not name.startswith("_")}
     assert build.values_of(plan, activations.code_of("relu")).keys() == placed
 

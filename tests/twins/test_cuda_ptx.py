@@ -33,7 +33,7 @@ def test_kernel_is_float32_throughout_and_fits_the_machine(method, distribution,
     import cuda_code
     from mcflow.kernels.cuda import activations, build
 
-    plan = build.plan_for(method, distribution, False, batch, True, [512, 512, 10], [512, 512, 512])
+    plan = build.plan_for(method, distribution, False, batch, True, [512, 512, 10], [512, 512, 512], build.Machine(cc))
     ptx = cuda_code.kernel_ptx(plan, activations.code_of(activation), cc)
     assert ".f64" not in ptx
     said = cuda_code.assembled(ptx, cc, build.registers_of(plan))
@@ -92,7 +92,7 @@ def test_every_activation_and_distribution_is_float32():
 
 
 @pytest.mark.parametrize(
-    ("distribution", "counted"), [("normal", 45), ("orthogonal", 45), ("truncated_normal", 49), ("uniform", 33.5)]
+    ("distribution", "counted"), [("normal", 42), ("orthogonal", 42), ("truncated_normal", 46), ("uniform", 30)]
 )
 def test_a_weight_takes_the_instructions_that_the_documentation_counts(distribution, counted):
     import cuda_code
