@@ -4,7 +4,21 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import collapsed, direct, fill, haar, layer, memory, nonlinearity, products, reflectors, sums
+from ..body.scalars import float32, uint64
+from . import (
+    collapsed,
+    direct,
+    fill,
+    haar,
+    instructions,
+    layer,
+    memory,
+    nonlinearity,
+    products,
+    reflectors,
+    sums,
+    tensor,
+)
 from ._compile import SIMULATED, assemble
 
 # Bytes of shared memory that a block may have without asking for more, less what sums need.
@@ -12,7 +26,7 @@ SHARED_BYTES = 48 << 10
 FEWEST_THREADS, MOST_THREADS = 64, 256
 TILE_UNITS, TILE_ROWS, MINE_ROWS = 8, 16, 4
 # Three blocks of 256 threads a multiprocessor; what lives through the whole kernel spills, the loops over weights do
-# not. Two blocks where each thread keeps a tile of a product.
+# not. Two blocks where each thread keeps many sums of a product.
 REGISTERS, REGISTERS_FOR_TILES = 80, 128
 
 
@@ -40,7 +54,7 @@ def _longest_of_direct(widest, fan_in, padding):
 METHODS = {
     "direct": Method(
         direct.walk,
-        (haar, products, direct),
+        (haar, instructions, tensor, products, direct),
         makes_weights=True,
         longest=_longest_of_direct,
         work=lambda column, batch: 2 * column,
@@ -74,33 +88,59 @@ class Plan(NamedTuple):
     work: int
     in_shared: bool
     matrix: int
+    on_cores: bool
 
 
-def plan_for(method, distribution, biases_are_uniform, batch, backward, widths, fan_in, threads=None):
-    """The plan for a case. A network's numbers depend on it, so it depends on nothing but the case.
+class Machine(NamedTuple):
+    """What a plan depends on beside its case: compute capability, which has tensor cores for float32 from 8.0 on.
 
-    ``threads`` replaces the usual number, for the simulator: any number for few inputs or the collapsed method, else a
-    multiple of 4.
+    ``threads`` of a block instead of the usual number, for the simulator: any number for few inputs or the collapsed
+    method, else a multiple of 4, and for tensor cores of 32.
     """
+
+    capability: tuple = (0, 0)
+    threads: int | None = None
+
+    @property
+    def has_tensor_cores(self):
+        return self.capability >= (8, 0)
+
+
+_NO_TENSOR_CORES = Machine()
+
+
+def plan_for(method, distribution, biases_are_uniform, batch, backward, widths, fan_in, machine=_NO_TENSOR_CORES):
+    """The plan for a case. A network's bits depend on it, so it depends on nothing but the case and kind of device."""
     how, law = METHODS[method], fill.LAWS[distribution]
     widest = max(*widths, *fan_in)
     longest = how.longest(widest, fan_in, 4 * law.bits)
     whole = how.makes_weights and law.whole
-    many = _has_tiles(method, distribution, batch)
-    if threads is None:
-        threads = MOST_THREADS if many else max(FEWEST_THREADS, min(MOST_THREADS, -(-widest // 32) * 32))
+    several = how.makes_weights and not law.whole
+    on_cores = several and machine.has_tensor_cores and batch >= tensor.LEAST_INPUTS
+    many = several and not on_cores and batch > products.FEW_INPUTS
+    threads = machine.threads or _threads(widest, many, on_cores)
     work = how.work(longest * batch, batch)
-    other = 16 * threads + (_tile_bytes(threads, batch) if many else 0)
+    other = 16 * threads + (_tile_bytes(threads, batch) if many else tensor.STAGE_BYTES if on_cores else 0)
     return Plan(
         method, distribution, biases_are_uniform, batch, backward, longest, threads, work,
         4 * work + other <= SHARED_BYTES,
         max(map(haar.floats_of, widths, fan_in)) if whole else 0,
+        on_cores,
     )  # fmt: skip
 
 
-def _has_tiles(method, distribution, batch):
+def _threads(widest, many, on_cores):
+    if many:
+        return MOST_THREADS
+    tasks = 2 * widest if on_cores else widest  # a warp has 16 rows, or a thread one
+    return max(FEWEST_THREADS, min(MOST_THREADS, -(-tasks // 32) * 32))
+
+
+def _has_tiles(plan):
     """Whether weights and inputs are multiplied as tiles in shared memory."""
-    return METHODS[method].makes_weights and not fill.LAWS[distribution].whole and batch > products.FEW_INPUTS
+    law = fill.LAWS[plan.distribution]
+    several = METHODS[plan.method].makes_weights and not law.whole
+    return several and not plan.on_cores and plan.batch > products.FEW_INPUTS
 
 
 def _tile(threads, batch):
@@ -135,7 +175,8 @@ def dynamic_bytes(plan):
 
 def registers_of(plan):
     """How many registers a thread may have."""
-    return REGISTERS_FOR_TILES if _has_tiles(plan.method, plan.distribution, plan.batch) else REGISTERS
+    many = tensor.has_many_sums(plan.batch) if plan.on_cores else _has_tiles(plan)
+    return REGISTERS_FOR_TILES if many else REGISTERS
 
 
 _built, _building = {}, threading.Lock()
@@ -173,7 +214,6 @@ def _assemble(plan, code):
 def values_of(plan, code):
     """What the names of ``placeholders`` are in the kernel of a plan."""
     law = fill.LAWS[plan.distribution]
-    tiles = _has_tiles(plan.method, plan.distribution, plan.batch)
     rows, columns, mine = _tile(plan.threads, plan.batch)
     lanes = min(plan.batch, plan.threads)
     return {
@@ -189,16 +229,25 @@ def values_of(plan, code):
         "BITS": law.bits,
         "weight_four": law.four,
         "bias_four": fill.LAWS["uniform" if plan.biases_are_uniform else "normal"].four,
+        "TENSOR": plan.on_cores,
         "FEW": plan.batch <= products.FEW_INPUTS,
         "TILE_ROWS": rows,
         "TILE_COLUMNS": columns,
         "TILE_UNITS": TILE_UNITS,
         "MINE_ROWS": MINE_ROWS,
         "MINE_COLUMNS": mine,
+        "TWO_BATCH": 2 * plan.batch,
         "FOUR_BATCH": 4 * plan.batch,
         "MINE": MINE_ROWS * mine,
         "WEIGHT_TILE": 4 * TILE_UNITS * rows * MINE_ROWS,
-        "TILES": _tile_bytes(plan.threads, plan.batch) // 4 if tiles else 1,
+        "TILES": tensor.STAGE_BYTES // 8
+        if plan.on_cores
+        else _tile_bytes(plan.threads, plan.batch) // 4
+        if _has_tiles(plan)
+        else 1,
+        "TILE_NUMBER": uint64 if plan.on_cores else float32,
+        **tensor.shape_for(plan.batch),
+        "multiply_add": instructions.multiply_add_by_exchange if SIMULATED else instructions.multiply_add_by_cores,
         "phi_and_slope": code.phi_and_slope,
         "log_slope": code.log_slope,
         "HAS_SLOPES": code.has_slopes,

@@ -118,7 +118,7 @@ class _Lane:
 
     def launch(self, work, first, networks, counts):
         """Queue a launch; returns at once."""
-        address = Address(work.seed, first, networks, work.counted)
+        address = Address(work.keys, first, networks, work.counted)
         results = Results(self.sums, self.exponents, counts)
         scratch = Scratch(self.floats, self.carried, work.plan.longest, self.tape)
         grid = min(self.blocks, networks)

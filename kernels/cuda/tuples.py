@@ -39,9 +39,12 @@ class Nonlinearity(NamedTuple):
 
 
 class Address(NamedTuple):
-    """Seed, first network and number of networks of a launch; networks below ``counted`` go into histograms."""
+    """Keys of a seed (see ``rng.py``), first network and number of networks of a launch.
 
-    seed: object
+    Networks below ``counted`` go into histograms.
+    """
+
+    keys: tuple
     first: int
     networks: int
     counted: int
@@ -58,7 +61,7 @@ class Work(NamedTuple):
     architecture: object
     inputs: object
     nonlinearity: object
-    seed: object
+    keys: tuple
     counted: int
 
 
@@ -87,12 +90,11 @@ X_CARRIED, SLOPE_CARRIED, SQUARES_CARRIED = 0, 1, 2
 
 
 class Stream(NamedTuple):
-    """A stream of random numbers of one layer: the counter words of ``place_of`` and the key words of ``key_of``."""
+    """A stream of random numbers of one layer: counter words of ``place_of`` and keys of ``round_keys``, all uint32."""
 
     place: object
     low: object
-    key_0: object
-    key_1: object
+    keys: tuple
 
 
 class Network(NamedTuple):
@@ -108,8 +110,7 @@ class Network(NamedTuple):
     number: int
     is_counted: bool
     group: int
-    key_0: object
-    key_1: object
+    keys: tuple
     column: int
     sums: object
     exponents: object

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from mcflow.sampling.bins import Plan
 
 METHODS = ("direct", "collapsed")  # that the kernels know
-_SIMULATED_THREADS = 4
+# A simulated block, and the compute capability of what simulates it.
+_SIMULATED_THREADS, _SIMULATED_CAPABILITY = 4, (0, 0)
 
 
 def why_not(case: Case, method: str) -> str:
@@ -165,10 +166,12 @@ def work_of(
     """A case as its kernel takes it: the kernel, its plan, and the arguments that all launches share."""
     from mcflow.kernels.cuda import build
     from mcflow.kernels.cuda._compile import SIMULATED, cuda
+    from mcflow.kernels.cuda.rng import round_keys
     from mcflow.kernels.cuda.tuples import Architecture, Inputs, Work
 
     if SIMULATED and threads is None:
         threads = _SIMULATED_THREADS
+    capability = _SIMULATED_CAPABILITY if SIMULATED else cuda.get_current_device().compute_capability
     program = case.program_for(values.shape[1])
     mantissa, exponent = split(program.weight_std)
     units = np.stack([plan.preactivation_exponent, plan.gradient_exponent])
@@ -182,7 +185,7 @@ def work_of(
         backward,
         program.width.tolist(),
         program.fan_in.tolist(),
-        threads,
+        build.Machine(tuple(capability), threads),
     )
     key, code, nonlinearity = _nonlinearity(case.nonlinearity)
     return Work(
@@ -198,7 +201,7 @@ def work_of(
         ),
         Inputs(cuda.to_device(np.ldexp(values, -shift).T.astype(np.float32).ravel()), shift, group_of(case)),
         nonlinearity,
-        np.uint64(seed),
+        round_keys(seed),
         plan.networks,
     )
 

@@ -32,13 +32,13 @@ def on_processor(case, seed=3, first=3, count=1, inputs=None, **how):
     return sample.simulate(case, values, seed, first, count, **{"plan": plan_of(case)} | how)
 
 
-def assert_twins(case, **how):
+def assert_twins(case, threads=THREADS, **how):
     """Both devices give the same rows and counts."""
     from networks import assert_same_rows
 
     from mcflow.quantities import get
 
-    mine, truth = on_cuda(case, **how), on_processor(case, **how)
+    mine, truth = on_cuda(case, threads=threads, **how), on_processor(case, **how)
     units = np.array(case.widths) * case.batch
     assert mine.rows.keys() == truth.rows.keys()
     for i in range(mine.count):
@@ -245,14 +245,16 @@ def test_any_number_of_threads_gives_the_same_network(scheme, method):
 def test_philox_is_that_of_the_processor_to_the_bit():
     from mcflow.kernels.body import rng
     from mcflow.kernels.cuda import bodies, smoke
+    from mcflow.kernels.cuda.rng import round_keys
 
     from mcflow.sampling.cuda_detection import KNOWN_WORDS
 
     assert smoke.words() == KNOWN_WORDS
     generator = np.random.default_rng(5)
     for _ in range(20):
-        address = [np.uint64(word) for word in generator.integers(0, 1 << 32, 6)]
-        assert [int(w) for w in bodies.philox(*address)] == [int(w) for w in rng.philox(*address)]
+        counter, seed = generator.integers(0, 1 << 32, 4), generator.integers(0, 1 << 64, dtype=np.uint64)
+        words = rng.philox(*map(np.uint64, counter), *rng.key_of(seed))
+        assert [int(w) for w in bodies.philox(*map(np.uint32, counter), round_keys(seed))] == [int(w) for w in words]
 
 
 def test_nothing_is_kept_on_disk_where_nothing_is_compiled():
@@ -295,7 +297,7 @@ def test_two_things_under_one_name_are_not_put_into_one_kernel():
 def test_every_placeholder_has_its_value_in_a_kernel_and_no_other_name_has(method):
     from mcflow.kernels.cuda import activations, build, placeholders
 
-    plan = build.plan_for(method, "normal", False, 2, True, [4, 3], [5, 4], THREADS)
+    plan = build.plan_for(method, "normal", False, 2, True, [4, 3], [5, 4], build.Machine(threads=THREADS))
     placed = {name for name in vars(placeholders) if not name.startswith("_")}
     assert build.values_of(plan, activations.code_of("relu")).keys() == placed
 

@@ -19,10 +19,13 @@ ALONE = {
         "build",  # a kernel is put together for a case; the processor's call each other by address
         "disk_cache",  # Numba keeps the processor's code; numba-cuda's own way would take one kernel for another
         "fingerprint",  # of what a kernel was put together from
+        "instructions",  # that a GPU has and numba-cuda does not name
         "kernel_files",  # its code as files
         "placeholders",  # what is put into it
         "rng",  # Philox in the 32-bit words that a GPU multiplies
+        "rounding",  # of tensor cores, for the simulator
         "smoke",  # whether a device runs anything at all
+        "tensor",  # products by tensor cores; the processor's are BLAS's
     },
 }
 
@@ -35,7 +38,8 @@ NAMES_ALONE = {
     },
     "activations": {"cpu": "SIGNATURE"},  # of loops called by address
     "bodies": {
-        "cpu": "first_two size_and_fourth",  # the sums of x in two passes, in the order that they always had
+        # the sums of x in two passes, in the order that they always had; a GPU is told the keys of Philox's rounds
+        "cpu": "first_two key_of size_and_fourth",
         "cuda": "absolute exp power_of_two square_root",  # float32 alone: the processor takes float64 from ``math``
     },
     "collapsed": {  # what a walk leaves for its completion to weights, which is the processor's
