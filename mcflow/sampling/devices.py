@@ -119,8 +119,12 @@ def choose(requested: str, seconds: Callable[[Device], float], begun: str = "") 
         return Chosen(found.name, "as this study was begun")
     if math.isinf(taken[first.name]):
         return Chosen(found.name, f"{first.name} has no kernel for this")
-    here, other = taken[found.name], taken[first.name]
-    return Chosen(found.name, f"the study is small: about {here:.1g} s on {found.name}, {other:.2g} s on {first.name}")
+    words = " and ".join(f"{_about(taken[device.name])} on {device.name}" for device in (found, first))
+    return Chosen(found.name, f"the study is small: {words}, its start included")
+
+
+def _about(seconds: float) -> str:
+    return "under 0.1 s" if seconds < 0.1 else f"about {seconds:.1f} s" if seconds < 10 else f"about {seconds:.0f} s"
 
 
 def device_for(case: Case, method: str, device: str) -> str:
