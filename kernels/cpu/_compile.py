@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import types
 
 import numba
@@ -35,17 +36,23 @@ JIT_IS_OFF = bool(numba.config.DISABLE_JIT)
 
 
 CACHE_FOLDER = None if JIT_IS_OFF else folder_for(numba.__version__)
+_pointing = threading.RLock()
 
 
 @contextlib.contextmanager
 def _cached():
-    """Point Numba's cache at our folder while a function is decorated: the place is chosen then."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(CACHE_FOLDER or before)
-    try:
-        yield CACHE_FOLDER is not None
-    finally:
-        numba.config.CACHE_DIR = before
+    """Point Numba's cache at our folder while a function is decorated: the place is chosen then.
+
+    By one thread at a time: the setting is the whole process's, and Numba reads it twice. Another thread that put it
+    back in between would have the cache made in the working directory.
+    """
+    with _pointing:
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = str(CACHE_FOLDER or before)
+        try:
+            yield CACHE_FOLDER is not None
+        finally:
+            numba.config.CACHE_DIR = before
 
 
 def kernel(*, sums: bool = False, plain: bool = False):

@@ -56,3 +56,40 @@ def test_a_read_only_folder_is_none(tmp_path, monkeypatch):
     there.chmod(0o500)
     assert cache_folder.folder_for("1.0") is None
     there.chmod(0o700)
+
+
+def test_threads_that_decorate_at_once_keep_their_code_in_one_folder(monkeypatch):
+    """Numba reads where its cache is twice; a thread that is done must not put the setting back in between."""
+    import threading
+    import time
+
+    import numba
+    from mcflow.kernels.cpu import _compile
+    from numba.core.caching import UserProvidedCacheLocator
+
+    asked = threading.Event()
+    subpath = UserProvidedCacheLocator.get_suitable_cache_subpath.__func__
+
+    def slowly(cls, file):
+        asked.set()
+        time.sleep(0.3)
+        return subpath(cls, file)
+
+    def other():
+        with _compile._cached():
+            asked.wait(2.0)
+
+    monkeypatch.setattr(UserProvidedCacheLocator, "get_suitable_cache_subpath", classmethod(slowly))
+    before = numba.config.CACHE_DIR
+    thread = threading.Thread(target=other)
+    thread.start()
+    time.sleep(0.05)
+    decorated = _compile.kernel()(_double)
+    place = decorated._cache.cache_path
+    thread.join()
+    assert place.startswith(str(_compile.CACHE_FOLDER))
+    assert before == numba.config.CACHE_DIR
+
+
+def _double(x):
+    return x + x
