@@ -75,7 +75,7 @@ def test_depth_fifty_relu_has_the_same_second_moments_to_a_ten_thousandth():
 @pytest.mark.parametrize("method", ["direct", "collapsed"])
 @pytest.mark.parametrize("batch", [2, 4, 16])
 def test_depth_fifty_with_several_inputs_has_the_same_second_moments_to_a_ten_thousandth(method, batch):
-    """Tanh: no unit is within rounding of a kink, and inputs stay apart (their cosines are under 0.2 in every layer)."""
+    """Tanh: no unit is within rounding of a kink, and inputs stay apart (cosines under 0.2 throughout)."""
     case = Case("lecun_normal", "tanh", depth=50, width=512, batch=batch)
     mine, truth = both(case, method, count=4)
     for name in ("preactivation_second_moment", "activation_second_moment", "gradient_second_moment"):
