@@ -1,4 +1,4 @@
-"""Runs on a GPU that are killed with -9 and resumed, and whose bits are compared; tests/gpu and the simulator's twin."""
+"""Runs on a GPU that are killed with -9 and resumed, and whose bits are compared: a real one, or the simulator."""
 
 import os
 import signal

@@ -32,7 +32,7 @@ class Collapsed(Method):
         return f"exact for {case.rule.distribution} weights"
 
     def cost(self, case: Case, features: int, prices: Prices) -> float:
-        found = case.program_for(features).units * case.batch * (prices.number + case.batch * prices.pair)
+        found = case.program_for(features).units * prices.of_collapsed(case.batch)
         return found if case.rule.distribution.is_independent else found * prices.frames
 
     def normals(self, case: Case, features: int) -> float:

@@ -16,9 +16,9 @@ class Prices:
     said after a price, empty where nothing needs to be said.
 
     ``weight``: a normal weight drawn and multiplied by one input; ``laws``: times as much for other laws. ``product``:
-    a weight times a further input. ``factored``: an operation of a matrix's QR. ``number``: two normals and the
-    statistics of the collapsed law, for each unit and input; ``pair``: its factorings and products, for each unit and
-    pair of inputs; ``frames``: times as much for frames of orthonormal columns in the place of normals.
+    a weight times a further input. ``factored``: an operation of a matrix's QR. ``collapsed``: of that law, up to so
+    many inputs, two normals and the statistics for each unit and input, and factorings and products for each unit and
+    pair of inputs. ``frames``: times as much for frames of orthonormal columns in the place of normals.
     """
 
     places: int
@@ -26,8 +26,7 @@ class Prices:
     weight: float
     product: float
     factored: float
-    number: float
-    pair: float
+    collapsed: tuple[tuple[float, float, float], ...]
     frames: float
     laws: Mapping[str, float] = field(default_factory=dict)
     where: str = ""
@@ -35,6 +34,11 @@ class Prices:
     def of_weight(self, law: str) -> float:
         """Nanoseconds of one weight of a law with one input."""
         return self.weight * self.laws.get(law, 1.0)
+
+    def of_collapsed(self, inputs: int) -> float:
+        """Nanoseconds of one unit of the collapsed law with so many inputs."""
+        number, pair = next((number, pair) for most, number, pair in self.collapsed if inputs <= most)
+        return inputs * (number + inputs * pair)
 
     def seconds(self, networks: int, network: float) -> float:
         """Seconds of so many networks of ``network`` nanoseconds each at a place, without the start."""
@@ -49,8 +53,7 @@ CPU = Prices(
     weight=1.45,
     product=0.05,
     factored=0.05,
-    number=2.7,
-    pair=0.35,
+    collapsed=((math.inf, 2.7, 0.35),),
     frames=2.0,
     laws={"uniform": 0.89},
 )
@@ -64,20 +67,25 @@ def _at(rate: float) -> float:
     return _BLOCKS / rate * 1e9
 
 
+def _collapsed(few: int, of_few: float, many: int, of_many: float) -> tuple[float, float]:
+    """What a unit and input, and a pair of inputs, cost where so many networks a second are made with few and many."""
+    first, last = _at(of_few * _UNITS * few), _at(of_many * _UNITS * many)
+    pair = (last - first) / (many - few)
+    return first - few * pair, pair
+
+
 # A place is a block of threads of an H100. Rates are for width 512 and depth 50, and are goals of the kernels but where
 # something else is said: prototypes reached 2.8e11 weights/s with 16 inputs, 6.2e10 with 128, and 7.7e6 collapsed
 # networks/s with one. A line from few to many inputs costs 21, 3 and 4 % less than the goals between (8, 16; 4).
 _ONE, _MANY = _at(4.2e11), _at(8e10)  # weights/s with 1 and with 128 inputs
-_FEW, _SIXTEEN = _at(7e6 * _UNITS), _at(1e5 * _UNITS * 16)  # collapsed networks/s with 1 and with 16 inputs
-_PAIR = (_SIXTEEN - _FEW) / 15
 CUDA = Prices(
     places=_BLOCKS,
     start=4.0,  # importing numba.cuda 1 s, measured; reading kernels, 0.3 to 0.6 s each, and the device, about
     weight=_ONE,
     product=(_MANY - _ONE) / 127,
     factored=_at(55 * _UNITS * 4 * 512**2),  # measured: 55 networks/s of orthogonal weights
-    number=_FEW - _PAIR,
-    pair=_PAIR,
+    # goals with up to 32 inputs, in registers; beyond, kernels as they were measured with 4, 8 (2 % off) and 16
+    collapsed=((32, *_collapsed(1, 7e6, 16, 1e5)), (math.inf, *_collapsed(4, 5.8e4, 16, 6.6e3))),
     frames=2.0,  # the processor's; not measured there
     # uniform: the goals' ratio; truncated: 49 instructions a weight to 45 of a normal one, counted; signs: as uniform
     laws={"uniform": 4.2 / 6.5, "truncated_normal": 49 / 45, "rademacher": 4.2 / 6.5},

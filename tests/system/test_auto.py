@@ -99,7 +99,8 @@ def test_a_gpu_takes_weights_where_a_processor_takes_the_collapsed_law(gpu, tmp_
 @pytest.mark.parametrize("shrunk", [0.1, 10.0])
 def test_the_choice_goes_by_the_prices_of_the_kind_alone(gpu, tmp_path, monkeypatch, shrunk):
     """Not by this machine's cores, threads or load, nor by how many networks there are."""
-    of = replace(prices.CUDA, pair=prices.CUDA.pair * shrunk, number=prices.CUDA.number * shrunk, start=0.0)
+    collapsed = tuple((most, shrunk * number, shrunk * pair) for most, number, pair in prices.CUDA.collapsed)
+    of = replace(prices.CUDA, collapsed=collapsed, start=0.0)
     gpu.plug_in(prices=of)
     expected = "collapsed" if shrunk < 1 else "direct"
     for networks in (1, 10**9):
@@ -234,6 +235,16 @@ def test_the_prices_of_a_gpu_are_the_rates_that_they_are_named_after(method, sch
     case = Case(scheme, "relu", depth=50, width=512, batch=batch)
     assert 50 * 512**2 / seconds_of(method, case) == pytest.approx(goal, rel=0.3 if batch == 8 else 0.06)
     assert method in cuda.METHODS
+
+
+@pytest.mark.parametrize(("batch", "networks"), [(4, 5.8e4), (8, 2.1e4), (16, 6.6e3)])
+def test_beyond_32_inputs_a_gpu_costs_what_was_measured_of_its_kernels(batch, networks):
+    (_, number, pair) = prices.CUDA.collapsed[-1]
+    taken = 50 * 512 * batch * (number + batch * pair) * 1e-9 / prices.CUDA.places
+    assert taken == pytest.approx(1 / networks, rel=0.02)
+    wide = Case("kaiming_normal", "relu", depth=50, width=1024, batch=33)
+    assert choice.choose(wide, 1024, "auto", prices.CUDA).method == "direct"
+    assert choice.choose(replace(wide, batch=32), 1024, "auto", prices.CUDA).method == "collapsed"
 
 
 def test_the_processor_chooses_as_it_did():
