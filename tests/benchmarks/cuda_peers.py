@@ -34,6 +34,20 @@ def version():
     return f"PyTorch {torch.__version__}"
 
 
+def _begin():
+    """float32 products, and no code compiled for other shapes: beyond eight of them PyTorch compiles no more."""
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.compiler.reset()
+
+
+def _compiled(function):
+    import torch
+
+    return torch.compile(function, dynamic=False)
+
+
 def _free():
     import torch
 
@@ -81,7 +95,7 @@ def direct(width, depth, batch, uniform, backward, compiled):
     """Networks a second with real weights."""
     import torch
 
-    torch.backends.cuda.matmul.allow_tf32 = False
+    _begin()
     kept = depth if backward else 1
     count = max(1, min(256, int(_MOST_WEIGHTS * _free() / (4 * kept * width * width))))
     weights = torch.empty(kept, count, width, width, device=DEVICE)
@@ -97,7 +111,7 @@ def direct(width, depth, batch, uniform, backward, compiled):
         return d, d.square().mean((1, 2))
 
     if compiled:
-        forward, back = (torch.compile(each, dynamic=False) for each in (forward, back))
+        forward, back = map(_compiled, (forward, back))
 
     def work():
         x, hs, out = inputs.expand(count, width, batch).contiguous(), [], []
@@ -120,10 +134,10 @@ def collapsed(width, depth, batch, uniform, backward, compiled):
     """Networks a second without weights: one input by its norm, several by Gram matrices."""
     import torch
 
-    torch.backends.cuda.matmul.allow_tf32 = False
+    _begin()
     step, step_back = (_of_one, _back_of_one) if batch == 1 else (_of_several, _back_of_several)
     if compiled:
-        step, step_back = (torch.compile(each, dynamic=False) for each in (step, step_back))
+        step, step_back = map(_compiled, (step, step_back))
     tensors = 4 * width * batch * (3 * depth + 8 if backward else 8)
     count = max(1, min(20_000 if batch == 1 else 16_000 // batch, int(_MOST_TENSORS * _free() / tensors)))
     std, inputs = (2 / width) ** 0.5, _inputs(width, batch)

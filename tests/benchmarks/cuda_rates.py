@@ -144,7 +144,7 @@ def make_ready(rows) -> dict[Row, str]:
 
 def networks_a_second(row: Row) -> float:
     """Networks a second of the kernel alone, in a launch that is long enough to fill the device."""
-    from cuda_timing import seconds_of
+    from cuda_timing import give_back, seconds_of
     from mcflow.kernels.cuda import launch
     from mcflow.kernels.cuda._compile import cuda
 
@@ -167,7 +167,9 @@ def networks_a_second(row: Row) -> float:
     networks = 2 * full
     networks = max(networks, min(200_000, int(networks * _SHORT / taken(networks, 1))))
     networks -= networks % full if networks > full else 0  # every block has as many
-    return networks / taken(networks, REPEATS)
+    seconds = taken(networks, REPEATS)
+    give_back()
+    return networks / seconds
 
 
 def folded_a_second(networks: int = 40_000, group: int = 256) -> float:

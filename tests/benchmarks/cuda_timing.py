@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from mcflow.kernels.cuda._compile import cuda
+from mcflow.kernels.cuda._compile import SIMULATED, cuda
 
 REPEATS = 7
 
@@ -23,3 +23,9 @@ def seconds_of(work, repeats=None):
         end.synchronize()
         times.append(begin.elapsed_time(end) / 1e3)
     return max(statistics.median(times), 1e-9)
+
+
+def give_back():
+    """Free what numba-cuda keeps to free later: others of this process need the memory."""
+    if not SIMULATED:
+        cuda.current_context().deallocations.clear()
