@@ -4,12 +4,13 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import collapsed, direct, fill, haar, layer, memory, nonlinearity, products, reflectors, sums
+from . import collapsed, direct, fill, haar, layer, memory, nonlinearity, one_input, products, reflectors, sums
 from ._compile import SIMULATED, assemble
 
 # Bytes of shared memory that a block may have without asking for more, less what sums need.
 SHARED_BYTES = 48 << 10
 FEWEST_THREADS, MOST_THREADS = 64, 256
+WARP = 32
 TILE_UNITS, TILE_ROWS, MINE_ROWS = 8, 16, 4
 # Three blocks of 256 threads a multiprocessor; what lives through the whole kernel spills, the loops over weights do
 # not. Two blocks where each thread keeps a tile of a product.
@@ -40,7 +41,7 @@ def _longest_of_direct(widest, fan_in, padding):
 METHODS = {
     "direct": Method(
         direct.walk,
-        (haar, products, direct),
+        (reflectors, haar, products, direct),
         makes_weights=True,
         longest=_longest_of_direct,
         work=lambda column, batch: 2 * column,
@@ -48,11 +49,19 @@ METHODS = {
     ),
     "collapsed": Method(
         collapsed.walk,
-        (collapsed,),
+        (reflectors, collapsed),
         makes_weights=False,
         longest=lambda widest, fan_in, padding: widest + 1,  # the row of biases
         work=lambda column, batch: 3 * column + batch * batch + 2 * batch,
         tape=lambda column, batch, depth, kept: 2 * kept * column + depth * batch,
+    ),
+    "one_input": Method(  # of "collapsed", through normal weights
+        one_input.walk,
+        (one_input,),
+        makes_weights=False,
+        longest=lambda widest, fan_in, padding: widest,
+        work=lambda column, batch: 2 * column,
+        tape=lambda column, batch, depth, kept: 2 * kept * column,
     ),
 }
 
@@ -82,7 +91,10 @@ def plan_for(method, distribution, biases_are_uniform, batch, backward, widths, 
     ``threads`` replaces the usual number, for the simulator: any number for few inputs or the collapsed method, else a
     multiple of 4.
     """
-    how, law = METHODS[method], fill.LAWS[distribution]
+    law = fill.LAWS[distribution]
+    if method == "collapsed" and batch == 1 and not law.whole:
+        method = "one_input"
+    how = METHODS[method]
     widest = max(*widths, *fan_in)
     longest = how.longest(widest, fan_in, 4 * law.bits)
     whole = how.makes_weights and law.whole
@@ -166,7 +178,7 @@ def make_ready(kernel, *arguments):
 
 def _assemble(plan, code):
     how = METHODS[plan.method]
-    templates = (sums, fill, nonlinearity, layer, memory, reflectors, *how.templates)
+    templates = (sums, fill, nonlinearity, layer, memory, *how.templates)
     return assemble(how.walk, registers_of(plan), *templates, **values_of(plan, code))
 
 
@@ -181,7 +193,7 @@ def values_of(plan, code):
         "ROOM": 4 * plan.threads,
         "LANES": lanes,
         "PARTS": plan.threads // lanes,
-        "sum_four": sums.sum_four_by_tree if SIMULATED else sums.sum_four_by_warps,
+        **_exchange(plan.threads),
         "BATCH": plan.batch,
         "BACKWARD": plan.backward,
         "IN_SHARED": plan.in_shared,
@@ -205,3 +217,12 @@ def values_of(plan, code):
         "PERIOD": code.period,
         "FLATS": code.flats,
     }
+
+
+def _exchange(threads):
+    """How the threads of a block wait for each other and add numbers up."""
+    if SIMULATED:
+        return {"meet": sums.meet_as_block, "sum_one": sums.sum_one_by_tree, "sum_four": sums.sum_four_by_tree}
+    if threads == WARP:
+        return {"meet": sums.meet_as_warp, "sum_one": sums.sum_one_in_warp, "sum_four": sums.sum_four_in_warp}
+    return {"meet": sums.meet_as_block, "sum_one": sums.sum_one_by_warps, "sum_four": sums.sum_four_by_warps}

@@ -8,7 +8,8 @@ THREADS = None
 ROOM = None  # shared numbers that sums take: four for each thread
 LANES = None  # as many columns are summed at a time: BATCH, or THREADS where these are fewer,
 PARTS = None  # by as many threads each
-sum_four = None  # by warps, or by a tree in the simulator
+meet = None  # the barrier: of a block, or of one warp
+sum_one, sum_four = None, None  # in a warp, by warps, or by a tree in the simulator
 
 # the case
 BATCH = None  # inputs

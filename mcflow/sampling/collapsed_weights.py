@@ -3,8 +3,9 @@
 The collapsed sampler knows a Gaussian W only as s Z Q_1^T along the inputs, and W^T D = s Q [Z^T D; Xi C] for the
 gradients D = U C. With Q = (Q_1, Q_2) orthonormal, W = s (Z Q_1^T + (U Xi^T + (1 - U U^T) G) Q_2^T) with fresh normal G
 satisfies both and is distributed as the scheme says (docs/theory.md, the theorem read backwards). Q and U are the
-sampler's own reflections: made again in float64 they could fall otherwise where inputs nearly depend on each other. One
-input u knows it as W^T d = s (u (z . d) + |d| (1 - u u^T) g), where the same holds with Q_2 Q_2^T = 1 - u u^T and Xi = g.
+sampler's own reflections: made again in float64 they could fall otherwise where inputs nearly depend on each other.
+With one input, of direction u, it knows W^T d = s (u (z . d) + |d| (1 - u u^T) g): there the same holds with 1 - u u^T
+in the place of Q_2 Q_2^T.
 What float32 has rounded is put right at the end, so that no layer hands its round-off on to the next.
 """
 

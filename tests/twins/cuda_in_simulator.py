@@ -291,11 +291,11 @@ def test_two_things_under_one_name_are_not_put_into_one_kernel():
         _compile.assemble(a_kernel, 32, template("one", THREADS=32), template("other", THREADS=np.float32(32)))
 
 
-@pytest.mark.parametrize("method", ["direct", "collapsed"])
-def test_every_placeholder_has_its_value_in_a_kernel_and_no_other_name_has(method):
+@pytest.mark.parametrize(("method", "batch"), [("direct", 2), ("collapsed", 2), ("collapsed", 1)])
+def test_every_placeholder_has_its_value_in_a_kernel_and_no_other_name_has(method, batch):
     from mcflow.kernels.cuda import activations, build, placeholders
 
-    plan = build.plan_for(method, "normal", False, 2, True, [4, 3], [5, 4], THREADS)
+    plan = build.plan_for(method, "normal", False, batch, True, [4, 3], [5, 4], THREADS)
     placed = {name for name in vars(placeholders) if not name.startswith("_")}
     assert build.values_of(plan, activations.code_of("relu")).keys() == placed
 
