@@ -4,13 +4,28 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import collapsed, direct, fill, haar, layer, memory, nonlinearity, one_input, products, reflectors, sums
+from . import (
+    collapsed,
+    direct,
+    direction,
+    fill,
+    haar,
+    in_registers,
+    layer,
+    memory,
+    nonlinearity,
+    one_input,
+    products,
+    reflectors,
+    sums,
+)
 from ._compile import SIMULATED, assemble
 
 # Bytes of shared memory that a block may have without asking for more, less what sums need.
 SHARED_BYTES = 48 << 10
 FEWEST_THREADS, MOST_THREADS = 64, 256
-WARP = 32
+MOST_OF_BLOCK, REGISTERS_OF_MULTIPROCESSOR = 1024, 1 << 16
+WARP, MOST_GROUPS = 32, 8  # three numbers for each of 32 units are what a thread's registers hold
 TILE_UNITS, TILE_ROWS, MINE_ROWS = 8, 16, 4
 # Three blocks of 256 threads a multiprocessor; what lives through the whole kernel spills, the loops over weights do
 # not. Two blocks where each thread keeps a tile of a product.
@@ -55,13 +70,22 @@ METHODS = {
         work=lambda column, batch: 3 * column + batch * batch + 2 * batch,
         tape=lambda column, batch, depth, kept: 2 * kept * column + depth * batch,
     ),
-    "one_input": Method(  # of "collapsed", through normal weights
+    # of "collapsed", one input through normal weights: what any network takes, and most
+    "one_input": Method(
         one_input.walk,
-        (one_input,),
+        (direction, one_input),
         makes_weights=False,
         longest=lambda widest, fan_in, padding: widest,
         work=lambda column, batch: 2 * column,
         tape=lambda column, batch, depth, kept: 2 * kept * column,
+    ),
+    "in_registers": Method(
+        in_registers.walk,
+        (direction, in_registers),
+        makes_weights=False,
+        longest=lambda widest, fan_in, padding: widest,
+        work=lambda column, batch: 0,
+        tape=lambda column, batch, depth, kept: 2 * depth + column,
     ),
 }
 
@@ -70,7 +94,8 @@ class Plan(NamedTuple):
     """What a kernel is built for. ``distribution`` is that of the weights; ``longest`` the units of a column.
 
     ``threads`` make a block; the layers' arrays stand in shared memory where ``in_shared``, and take ``work`` floats.
-    ``matrix`` floats of global memory hold the largest layer's weights where these are made whole.
+    ``matrix`` floats of global memory hold the largest layer's weights where these are made whole. In registers a
+    thread has ``groups`` column groups of a layer; ``ragged`` where some layer's last one is not full.
     """
 
     method: str
@@ -83,22 +108,30 @@ class Plan(NamedTuple):
     work: int
     in_shared: bool
     matrix: int
+    groups: int = 0
+    ragged: bool = False
+
+
+def kernels_of(method, distribution, batch):
+    """The kernels of a method, names in METHODS: each leaves to those before it what it does not take."""
+    if method == "collapsed" and batch == 1 and not fill.LAWS[distribution].whole:
+        return "one_input", "in_registers"
+    return (method,)
 
 
 def plan_for(method, distribution, biases_are_uniform, batch, backward, widths, fan_in, threads=None):
-    """The plan for a case. A network's numbers depend on it, so it depends on nothing but the case.
+    """The plan of one of ``kernels_of`` for a case. A network's numbers depend on it, so it depends on the case alone.
 
     ``threads`` replaces the usual number, for the simulator: any number for few inputs or the collapsed method, else a
     multiple of 4.
     """
-    law = fill.LAWS[distribution]
-    if method == "collapsed" and batch == 1 and not law.whole:
-        method = "one_input"
-    how = METHODS[method]
+    how, law = METHODS[method], fill.LAWS[distribution]
     widest = max(*widths, *fan_in)
     longest = how.longest(widest, fan_in, 4 * law.bits)
     whole = how.makes_weights and law.whole
-    many = _has_tiles(method, distribution, batch)
+    many, groups = _has_tiles(method, distribution, batch), 0
+    if method == "in_registers":
+        threads, groups = _share_of(-(-max(widths) // 4), threads)
     if threads is None:
         threads = MOST_THREADS if many else max(FEWEST_THREADS, min(MOST_THREADS, -(-widest // 32) * 32))
     work = how.work(longest * batch, batch)
@@ -107,7 +140,23 @@ def plan_for(method, distribution, biases_are_uniform, batch, backward, widths, 
         method, distribution, biases_are_uniform, batch, backward, longest, threads, work,
         4 * work + other <= SHARED_BYTES,
         max(map(haar.floats_of, widths, fan_in)) if whole else 0,
+        groups, groups > 0 and any(n % 4 for n in widths),
     )  # fmt: skip
+
+
+def _share_of(groups, threads):
+    """Threads of a block that has the column ``groups`` of a layer in registers, and how many of them each has.
+
+    One warp as far as its registers go. Powers of two, so that few kernels serve all widths.
+    """
+    if threads is None:
+        threads = WARP
+        while threads < MOST_OF_BLOCK and threads * MOST_GROUPS < groups:
+            threads *= 2
+    each = 1
+    while each * threads < groups:
+        each *= 2
+    return threads, each
 
 
 def _has_tiles(method, distribution, batch):
@@ -147,6 +196,8 @@ def dynamic_bytes(plan):
 
 def registers_of(plan):
     """How many registers a thread may have."""
+    if plan.groups:
+        return min(REGISTERS_OF_MULTIPROCESSOR // plan.threads, REGISTERS if plan.groups < 4 else 16 * plan.groups)
     return REGISTERS_FOR_TILES if _has_tiles(plan.method, plan.distribution, plan.batch) else REGISTERS
 
 
@@ -194,6 +245,9 @@ def values_of(plan, code):
         "LANES": lanes,
         "PARTS": plan.threads // lanes,
         **_exchange(plan.threads),
+        "GROUPS": plan.groups,
+        "NUMBERS": max(1, 4 * plan.groups),
+        "RAGGED": plan.ragged,
         "BATCH": plan.batch,
         "BACKWARD": plan.backward,
         "IN_SHARED": plan.in_shared,
@@ -216,6 +270,7 @@ def values_of(plan, code):
         "HAS_SLOPES": code.has_slopes,
         "PERIOD": code.period,
         "FLATS": code.flats,
+        "ENDS": max(1, 2 * code.flats),
     }
 
 

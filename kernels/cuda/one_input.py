@@ -12,13 +12,14 @@ from ..body.elementary import ONE, ZERO
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
 from ..body.scalars import float32, int32
 from ._compile import cuda
-from .bodies import normal_pair, square_root
-from .fill import fill_normals, stream_of, words_at
+from .bodies import square_root
+from .direction import direction_of, input_of, normal_of_biases
+from .fill import fill_normals, stream_of
 from .layer import finish_backward, finish_forward, start_backward, start_forward
 from .memory import begin, tape_of_network
 from .placeholders import BACKWARD, IN_SHARED, ROOM, THREADS, meet, sum_four
-from .sums import binary_exponent, factors, rescale
-from .tuples import SQUARES_CARRIED, X_CARRIED
+from .sums import rescale
+from .tuples import SQUARES_CARRIED
 
 
 class Tape(NamedTuple):
@@ -32,57 +33,6 @@ class Tape(NamedTuple):
     h: object
     delta: object
     stride: int
-
-
-class Given(NamedTuple):
-    """The input of a layer: |x|^2 is ``square`` 4^exponent, and x carries ``exponent``."""
-
-    square: object
-    exponent: object
-
-
-class Direction(NamedTuple):
-    """That of a layer's input with its entry for the biases; h is ``norm`` z 2^exponent.
-
-    u is ``factor`` times x as it is carried, and then ``last``; both are 0 where the input is zero.
-    """
-
-    exponent: object
-    norm: object
-    factor: object
-    last: object
-
-
-def direction_of(architecture, layer, given):
-    """The direction of a layer's input."""
-    std, bias = architecture.weight_std[layer], architecture.bias_std[layer]
-    exponent = int32(given.exponent + architecture.weight_exponent[layer])
-    length = std * square_root(given.square)
-    shift = binary_exponent(length) if length > ZERO else int32(0)
-    if bias > ZERO:
-        of_bias = int32(binary_exponent(bias) - exponent)
-        shift = of_bias if length == ZERO or of_bias > shift else shift
-    low, high = factors(-shift)
-    bias_low, bias_high = factors(-exponent - shift)
-    length, below = length * low * high, bias * bias_low * bias_high
-    norm = square_root(length * length + below * below)
-    inverse = ZERO if norm == ZERO else ONE / norm
-    return Direction(int32(exponent + shift), norm, std * inverse * low * high, below * inverse)
-
-
-def input_of(network, layer):
-    """The input of a layer."""
-    carried = network.carried
-    return Given(network.squares[layer], int32(carried[X_CARRIED, layer] + carried[SQUARES_CARRIED, layer]))
-
-
-def normal_of_biases(network, architecture, layer):
-    """g of the entry for a layer's biases."""
-    if not architecture.bias_std[layer] > ZERO:
-        return ZERO
-    a, b, _, _ = words_at(0, 1, stream_of(network, layer, COLLAPSED_BACKWARD))
-    g, _ = normal_pair(a, b)
-    return g
 
 
 def _forward(network, tape, architecture, inputs, nonlinearity):
@@ -145,9 +95,9 @@ def _make_tape(memory, own, start, depth, longest):
 
 
 def walk(address, architecture, inputs, nonlinearity, results, scratch):
-    """Networks blockIdx, blockIdx + gridDim, ... of a launch; ``scratch.floats`` has a row for each block.
+    """Networks blockIdx, blockIdx + gridDim, ... of a launch that have a 1 in ``results.left``.
 
-    One input and normal weights only.
+    ``scratch.floats`` has a row for each block. One input and normal weights only.
     """
     room = cuda.shared.array(ROOM, float32)
     own, depth = scratch.floats[cuda.blockIdx.x], architecture.width.size
@@ -156,7 +106,8 @@ def walk(address, architecture, inputs, nonlinearity, results, scratch):
     start = scratch.tape + tape_of_network(depth, scratch.longest)
     tape = _make_tape(memory, own, start, depth, scratch.longest)
     for i in range(cuda.blockIdx.x, address.networks, cuda.gridDim.x):
-        network = begin(i, address, architecture, inputs, results, scratch, room)
-        _forward(network, tape, architecture, inputs, nonlinearity)
-        if BACKWARD:
-            _backward(network, tape, architecture)
+        if results.left[i] != 0:
+            network = begin(i, address, architecture, inputs, results, scratch, room)
+            _forward(network, tape, architecture, inputs, nonlinearity)
+            if BACKWARD:
+                _backward(network, tape, architecture)

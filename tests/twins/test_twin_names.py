@@ -17,6 +17,8 @@ ALONE = {
     },
     "cuda": {
         "build",  # a kernel is put together for a case; the processor's call each other by address
+        "direction",  # of one input, for its two kernels,
+        "in_registers",  # of which one has a layer in the registers of a warp, and leaves what needs range to the other
         "disk_cache",  # Numba keeps the processor's code; numba-cuda's own way would take one kernel for another
         "fingerprint",  # of what a kernel was put together from
         "kernel_files",  # its code as files
@@ -70,7 +72,6 @@ NAMES_ALONE = {
         "cpu": "active_and_saturated",
         "cuda": "FAR_OUT HOMOGENEOUS NEAR Scale TRUE has_far_units side_of",
     },
-    "one_input": {"cuda": "Given direction_of input_of normal_of_biases"},  # shared by its two kernels, in float32
     "products": {"cpu": "Panel"},  # of weights, which a GPU makes in registers
     "reflectors": {
         "cpu": "Columns",  # contiguous ones; a GPU's matrices are rows major, BATCH numbers apart

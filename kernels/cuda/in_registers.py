@@ -1,0 +1,389 @@
+"""One collapsed input with every layer in the registers of a warp: the networks that stay where float32 is at ease.
+
+The law and the numbers are those of ``one_input.py``. Up to 1024 units a block is one warp, which exchanges registers
+and waits for nobody. A thread has the same column groups (see ``fill.py``) of every layer, so that nothing but sums
+crosses threads. What the forward pass leaves are the normals z; phi and phi' are made of them again.
+
+A network that comes where range asks for more (far out, nearly zero, saturated altogether) is left to ``one_input.py``:
+its number is in ``scratch.left`` then. Whether it comes there is a matter of the network alone.
+"""
+
+from typing import NamedTuple
+
+from ..body.elementary import ONE, ZERO
+from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD, OUTPUT_GRADIENT
+from ..body.scalars import float32, int32
+from ..recorded import (
+    ACTIVE,
+    D_COSINES,
+    D_EXPONENT,
+    D_PRODUCT,
+    D_TWO,
+    H_COSINES,
+    H_EXPONENT,
+    H_FOUR,
+    H_ONE,
+    H_TWO,
+    IN_EXPONENT,
+    SATURATED,
+    X_EXPONENT,
+    X_FOUR,
+    X_ONE,
+    X_SIZE,
+    X_TWO,
+)
+from ._compile import cuda
+from .bodies import absolute, first_four, normal_pair, power_of_two, square_root
+from .direction import Given, direction_of, input_of, normal_of_biases
+from .fill import groups_of, stream_of, words_at
+from .layer import GRADIENT_EXPONENT
+from .memory import begin, tape_of_network
+from .nonlinearity import FAR_EXPONENT, PERIODIC_EXPONENT
+from .placeholders import (
+    BACKWARD,
+    ENDS,
+    FLATS,
+    GROUPS,
+    HAS_SLOPES,
+    NUMBERS,
+    PERIOD,
+    RAGGED,
+    ROOM,
+    THREADS,
+    meet,
+    phi_and_slope,
+    sum_four,
+    sum_one,
+)
+from .sums import LAST_EXPONENT, LEAST, MOST, count, exponent_of, factors
+from .tuples import SLOPE_CARRIED, SQUARES_CARRIED, X_CARRIED
+
+# Root mean squares that phi is shown lie between 2^-100, above which their smallest units are normal float32, and 2^120.
+_NEAREST, _FARTHEST = -100, 120
+
+
+class Tape(NamedTuple):
+    """What the forward pass leaves for the backward pass: z, ``stride`` numbers a layer, and how it was shown to phi.
+
+    x is ``up`` phi(``shown`` z), (L,) each. ``h``: scratch of a layer.
+    """
+
+    z: object
+    shown: object
+    up: object
+    h: object
+    stride: int
+
+
+class Shown(NamedTuple):
+    """How phi is shown a layer: x = ``up`` phi(``by`` z) lacks 2^x_exponent, and phi' 2^slope_exponent."""
+
+    by: object
+    up: object
+    x_exponent: object
+    slope_exponent: object
+
+
+class Sums(NamedTuple):
+    """Of z, z^2, z^4, x, x^2, x^4, |x|, active and saturated units."""
+
+    z_one: object
+    z_two: object
+    z_four: object
+    x_one: object
+    x_two: object
+    x_four: object
+    x_size: object
+    active: object
+    saturated: object
+
+
+def _fill(values, n, stream):
+    """A thread's normals of row 0."""
+    groups = groups_of(n)
+    for q in range(GROUPS):
+        g = q * THREADS + cuda.threadIdx.x
+        if g < groups:
+            a, b, c, d = words_at(g, 0, stream)
+            values[4 * q], values[4 * q + 1] = normal_pair(a, b)
+            values[4 * q + 2], values[4 * q + 3] = normal_pair(c, d)
+
+
+def _store(values, factor, n, out):
+    """``factor`` values in the order of the units. No barrier."""
+    groups = groups_of(n)
+    for q in range(GROUPS):
+        g = q * THREADS + cuda.threadIdx.x
+        if g < groups:
+            for j in range(4):
+                if not RAGGED or j * groups + g < n:
+                    out[j * groups + g] = factor * values[4 * q + j]
+
+
+def _count(counts, values, factor, n, h, exponents):
+    """``factor`` values, which carry the first of ``exponents``, into bins whose unit has the second."""
+    meet()
+    _store(values, factor, n, h)
+    meet()
+    count(counts, h, n, exponents[0], exponents[1])
+
+
+def _scale(values, exponent):
+    """Times 2^exponent; numbers that are no unit's too."""
+    low, high = factors(exponent)
+    for m in range(NUMBERS):
+        values[m] = values[m] * low * high
+
+
+def _show(z, shown, n, nonlinearity, ends, room):
+    """The ``Sums`` of a layer."""
+    groups, saturation = groups_of(n), nonlinearity.saturation
+    z_one, z_two, z_four, x_one = ZERO, ZERO, ZERO, ZERO
+    x_two, x_four, x_size, active, saturated = ZERO, ZERO, ZERO, ZERO, ZERO
+    for q in range(GROUPS):
+        g = q * THREADS + cuda.threadIdx.x
+        if g < groups:
+            for j in range(4):
+                if not RAGGED or j * groups + g < n:
+                    first, square, fourth = first_four(z[4 * q + j])
+                    z_one += first
+                    z_two += square
+                    z_four += fourth
+                    v = shown.by * first
+                    y, slope = phi_and_slope(v, nonlinearity.parameter)
+                    first, square, fourth = first_four(shown.up * y)
+                    x_one += first
+                    x_two += square
+                    x_four += fourth
+                    x_size += absolute(first)
+                    is_flat = False
+                    for m in range(FLATS):
+                        is_flat = is_flat or (v >= ends[2 * m] and v <= ends[2 * m + 1])
+                    active += ZERO if is_flat else ONE
+                    saturated += ONE if absolute(slope) < saturation or (saturation == ZERO and is_flat) else ZERO
+    z_one, z_two, z_four, x_one = sum_four(z_one, z_two, z_four, x_one, room)
+    x_two, x_four, x_size, active = sum_four(x_two, x_four, x_size, active, room)
+    return Sums(z_one, z_two, z_four, x_one, x_two, x_four, x_size, active, sum_one(saturated, room))
+
+
+def _shown_by(direction, nonlinearity):
+    """How h of a ``Direction`` is shown: a homogeneous phi as it is carried, any other truly, and x at size one."""
+    row = 0 if direction.exponent < 0 else 1
+    degree = int32(nonlinearity.asymptotes[row, 2])
+    exponent = int32(direction.exponent * degree)
+    if nonlinearity.is_homogeneous:
+        return Shown(direction.norm, ONE, exponent, int32(exponent - direction.exponent))
+    low, high = factors(direction.exponent)
+    up_low, up_high = factors(-exponent)
+    return Shown(direction.norm * low * high, up_low * up_high, exponent, int32(0))
+
+
+def _is_at_ease(direction, sums, n, nonlinearity):
+    """Whether phi and the sums of a layer are what they are in float32, and phi' asks for no logarithms."""
+    two = direction.norm * direction.norm * sums.z_two
+    size = direction.exponent + exponent_of(two / float32(n))
+    least, most = -LAST_EXPONENT, LAST_EXPONENT
+    if not nonlinearity.is_homogeneous:
+        is_bounded = nonlinearity.asymptotes[1, 2] == ZERO
+        least = _NEAREST if nonlinearity.asymptotes[0, 2] <= ONE else _NEAREST // 2
+        most = PERIODIC_EXPONENT if PERIOD > 0.0 else _FARTHEST if is_bounded else FAR_EXPONENT
+    is_seen = two == ZERO or (size > least and size < most)
+    is_inside = (sums.x_two > LEAST and sums.x_two < MOST) or sums.x_size == ZERO
+    has_slopes = not (BACKWARD and HAS_SLOPES) or sums.saturated < float32(n) or sums.active == ZERO
+    return is_seen and is_inside and has_slopes
+
+
+def _record_forward(network, layer, direction, sums, exponent):
+    """What is recorded of a layer, x of which carries ``exponent``."""
+    two, into, exponents = direction.norm * direction.norm, network.sums[layer], network.exponents[layer]
+    into[H_ONE], into[H_TWO], into[H_FOUR] = direction.norm * sums.z_one, two * sums.z_two, two * two * sums.z_four
+    into[X_ONE], into[X_TWO], into[X_FOUR], into[X_SIZE] = sums.x_one, sums.x_two, sums.x_four, sums.x_size
+    into[ACTIVE], into[SATURATED], into[H_COSINES] = sums.active, sums.saturated, ZERO
+    exponents[H_EXPONENT], exponents[X_EXPONENT] = direction.exponent, exponent
+
+
+def _square_of_inputs(inputs, n, room):
+    """|x_0|^2, whose largest entry is near one."""
+    total = ZERO
+    for i in range(cuda.threadIdx.x, n, THREADS):
+        total += inputs.values[i] * inputs.values[i]
+    return sum_one(total, room)
+
+
+def _keep(network, layer, given):
+    """The input of a layer for the backward pass; by one thread."""
+    network.squares[layer] = given.square
+    network.carried[X_CARRIED, layer], network.carried[SQUARES_CARRIED, layer] = given.exponent, 0
+
+
+def _forward(network, tape, architecture, nonlinearity, given, z, ends, is_counted):
+    """Whether the forward pass stays at ease to its end, and what is recorded of it."""
+    if cuda.threadIdx.x == 0:
+        _keep(network, 0, given)
+    for layer in range(architecture.width.size):
+        n = architecture.width[layer]
+        direction = direction_of(architecture, layer, given)
+        _fill(z, n, stream_of(network, layer, COLLAPSED_FORWARD))
+        if BACKWARD:
+            _store(z, ONE, n, tape.z[layer * tape.stride :])
+        shown = _shown_by(direction, nonlinearity)
+        sums = _show(z, shown, n, nonlinearity, ends, network.room)
+        if not _is_at_ease(direction, sums, n, nonlinearity):
+            return False
+        if is_counted:
+            exponents = direction.exponent, architecture.units[0, layer]
+            _count(network.counts[0, layer], z, direction.norm, n, tape.h, exponents)
+        given = Given(sums.x_two, shown.x_exponent)
+        if cuda.threadIdx.x == 0:
+            _record_forward(network, layer, direction, sums, shown.x_exponent)
+            tape.shown[layer], tape.up[layer] = shown.by, shown.up
+            _keep(network, layer + 1, given)
+            network.carried[SLOPE_CARRIED, layer] = shown.slope_exponent
+    return True
+
+
+def _dot(a, b, n, room):
+    """a . b of a layer."""
+    groups, total = groups_of(n), ZERO
+    for q in range(GROUPS):
+        g = q * THREADS + cuda.threadIdx.x
+        if g < groups:
+            for j in range(4):
+                if not RAGGED or j * groups + g < n:
+                    total += a[4 * q + j] * b[4 * q + j]
+    return sum_one(total, room)
+
+
+def _dot_with_kept(kept, b, n, room):
+    """The same with numbers in memory, in the order of the units."""
+    groups, total = groups_of(n), ZERO
+    for q in range(GROUPS):
+        g = q * THREADS + cuda.threadIdx.x
+        if g < groups:
+            for j in range(4):
+                if not RAGGED or j * groups + g < n:
+                    total += kept[j * groups + g] * b[4 * q + j]
+    return sum_one(total, room)
+
+
+def _see_again(tape, layer, n, nonlinearity, x, slope):
+    """x and phi' of a layer."""
+    groups, by, up, z = groups_of(n), tape.shown[layer], tape.up[layer], tape.z[layer * tape.stride :]
+    for q in range(GROUPS):
+        g = q * THREADS + cuda.threadIdx.x
+        if g < groups:
+            for j in range(4):
+                if not RAGGED or j * groups + g < n:
+                    y, slope[4 * q + j] = phi_and_slope(by * z[j * groups + g], nonlinearity.parameter)
+                    x[4 * q + j] = up * y
+
+
+def _combine(delta, x, slope, n, of_both, room):
+    """(of_normals delta + of_x x) slope in the place of delta; returns its sum of squares."""
+    groups, total, (of_normals, of_x) = groups_of(n), ZERO, of_both
+    for q in range(GROUPS):
+        g = q * THREADS + cuda.threadIdx.x
+        if g < groups:
+            for j in range(4):
+                if not RAGGED or j * groups + g < n:
+                    m = 4 * q + j
+                    v = (of_normals * delta[m] + of_x * x[m]) * slope[m]
+                    delta[m] = v
+                    total += v * v
+    return sum_one(total, room)
+
+
+def _is_zero(values, n, room):
+    """Whether all of a layer is zero."""
+    groups, total = groups_of(n), ZERO
+    for q in range(GROUPS):
+        g = q * THREADS + cuda.threadIdx.x
+        if g < groups:
+            for j in range(4):
+                if not RAGGED or j * groups + g < n:
+                    total += ZERO if values[4 * q + j] == ZERO else ONE
+    return sum_one(total, room) == ZERO
+
+
+def _record_backward(network, layer, total, exponent):
+    """What is recorded of delta, which carries ``exponent``."""
+    carried, into, exponents = network.carried, network.sums[layer], network.exponents[layer]
+    into[D_TWO], into[D_PRODUCT], into[D_COSINES] = total, total * network.squares[layer], ZERO
+    exponents[D_EXPONENT] = exponent
+    exponents[IN_EXPONENT] = carried[X_CARRIED, layer] + carried[SQUARES_CARRIED, layer]
+
+
+def _backward(network, tape, architecture, nonlinearity, delta, x, slope, is_counted):
+    """Whether the backward pass stays at ease to its end, and what is recorded of it."""
+    last, room = architecture.width.size - 1, network.room
+    total, exponent = ZERO, int32(0)
+    for layer in range(last, -1, -1):
+        n, above, kind, along = architecture.width[layer], layer + 1, COLLAPSED_BACKWARD, ZERO
+        if layer == last:
+            above, kind = last, OUTPUT_GRADIENT
+        else:
+            along = _dot_with_kept(tape.z[above * tape.stride :], delta, architecture.width[above], room)
+        _fill(delta, n, stream_of(network, above, kind))
+        _see_again(tape, layer, n, nonlinearity, x, slope)
+        of_normals, of_x = ONE, ZERO
+        if layer < last:
+            direction = direction_of(architecture, above, input_of(network, above))
+            std, size = architecture.weight_std[above], square_root(total)
+            of_u = direction.factor * _dot(x, delta, n, room)
+            of_u += direction.last * normal_of_biases(network, architecture, above)
+            of_normals, of_x = std * size, std * direction.factor * (along - size * of_u)
+            exponent += architecture.weight_exponent[above]
+        total = _combine(delta, x, slope, n, (of_normals, of_x), room)
+        exponent = int32(exponent + network.carried[SLOPE_CARRIED, layer])
+        if not (total > LEAST and total < MOST) and not (total == ZERO and _is_zero(delta, n, room)):
+            return False
+        shift = exponent_of(total / float32(n))
+        if shift > GRADIENT_EXPONENT or shift < -GRADIENT_EXPONENT:
+            _scale(delta, -shift)
+            exponent, total = int32(exponent + shift), total * power_of_two(int32(-2 * shift))
+        if exponent > LAST_EXPONENT or exponent < -LAST_EXPONENT:
+            return False
+        if is_counted:
+            _count(network.counts[1, layer], delta, ONE, n, tape.h, (exponent, architecture.units[1, layer]))
+        if cuda.threadIdx.x == 0:
+            _record_backward(network, layer, total, exponent)
+    return True
+
+
+def _both_passes(network, tape, architecture, nonlinearity, given, registers, is_counted):
+    """Whether a network stays at ease."""
+    delta, x, slope, ends = registers
+    meet()
+    is_at_ease = _forward(network, tape, architecture, nonlinearity, given, delta, ends, is_counted)
+    if BACKWARD and is_at_ease:
+        meet()
+        is_at_ease = _backward(network, tape, architecture, nonlinearity, delta, x, slope, is_counted)
+    return is_at_ease
+
+
+def walk(address, architecture, inputs, nonlinearity, results, scratch):
+    """Networks blockIdx, blockIdx + gridDim, ... of a launch; ``scratch.floats`` has a row for each block.
+
+    One input and normal weights only. Those that are left have a 1 in ``results.left``.
+    """
+    room = cuda.shared.array(ROOM, float32)
+    delta = cuda.local.array(NUMBERS, float32)
+    x = cuda.local.array(NUMBERS, float32)
+    slope = cuda.local.array(NUMBERS, float32)
+    ends = cuda.local.array(ENDS, float32)
+    for m in range(FLATS):
+        ends[2 * m], ends[2 * m + 1] = nonlinearity.flat[m, 0], nonlinearity.flat[m, 1]
+    own, depth = scratch.floats[cuda.blockIdx.x], architecture.width.size
+    shown = scratch.tape + tape_of_network(depth, scratch.longest)
+    up = shown + depth
+    given = Given(_square_of_inputs(inputs, architecture.fan_in[0], room), int32(inputs.exponent))
+    for i in range(cuda.blockIdx.x, address.networks, cuda.gridDim.x):
+        network = begin(i, address, architecture, inputs, results, scratch, room)
+        tape = Tape(network.slopes, own[shown:up], own[up : up + depth], own[up + depth :], network.column)
+        # of a network that is left nothing is counted here: whether it is, is seen first
+        is_left, turns = False, 2 if network.is_counted else 1
+        for turn in range(turns):
+            if not is_left:
+                is_left = not _both_passes(network, tape, architecture, nonlinearity, given, (delta, x, slope, ends), turn == 1)
+        if cuda.threadIdx.x == 0:
+            results.left[i] = 1 if is_left else 0
