@@ -85,7 +85,7 @@ METHODS = {
         makes_weights=False,
         longest=lambda widest, fan_in, padding: widest,
         work=lambda column, batch: 0,
-        tape=lambda column, batch, depth, kept: 2 * depth + column,
+        tape=lambda column, batch, depth, kept: in_registers.KEPT * depth + column,  # z lies where others have phi'
     ),
 }
 

@@ -5,14 +5,14 @@ and waits for nobody. A thread has the same column groups (see ``fill.py``) of e
 crosses threads. What the forward pass leaves are the normals z; phi and phi' are made of them again.
 
 A network that comes where range asks for more (far out, nearly zero, saturated altogether) is left to ``one_input.py``:
-its number is in ``scratch.left`` then. Whether it comes there is a matter of the network alone.
+it has a 1 in ``results.left`` then. Whether it comes there is a matter of the network alone.
 """
 
 from typing import NamedTuple
 
 from ..body.elementary import ONE, ZERO
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD, OUTPUT_GRADIENT
-from ..body.scalars import float32, int32
+from ..body.scalars import float32, int32, int64, uint64
 from ..recorded import (
     ACTIVE,
     D_COSINES,
@@ -34,10 +34,10 @@ from ..recorded import (
 )
 from ._compile import cuda
 from .bodies import absolute, first_four, normal_pair, power_of_two, square_root
-from .direction import Given, direction_of, input_of, normal_of_biases
+from .direction import Given, direction_of, normal_of_biases
 from .fill import groups_of, stream_of, words_at
 from .layer import GRADIENT_EXPONENT
-from .memory import begin, tape_of_network
+from .memory import begin
 from .nonlinearity import FAR_EXPONENT, PERIODIC_EXPONENT
 from .placeholders import (
     BACKWARD,
@@ -55,24 +55,30 @@ from .placeholders import (
     sum_four,
     sum_one,
 )
-from .sums import LAST_EXPONENT, LEAST, MOST, count, exponent_of, factors
-from .tuples import SLOPE_CARRIED, SQUARES_CARRIED, X_CARRIED
+from .sums import LEAST, MOST, binary_exponent, count, exponent_of, factors
 
 # Root mean squares that phi is shown lie between 2^-100, above which their smallest units are normal float32, and 2^120.
 _NEAREST, _FARTHEST = -100, 120
+# Exponents end here: float32 holds them.
+_LAST_EXPONENT = 1 << 23
+# What is kept of a layer for the backward pass: x = _UP phi(_BY z) lacks 2^_X_LACKS and phi' 2^_SLOPE_LACKS; its input
+# has the square _SQUARE 4^_IN_LACKS and lacks 2^_IN_LACKS itself.
+_BY, _UP, _SLOPE_LACKS, _SQUARE, _IN_LACKS = range(5)
+KEPT = 5
 
 
 class Tape(NamedTuple):
-    """What the forward pass leaves for the backward pass: z, ``stride`` numbers a layer, and how it was shown to phi.
+    """The ``floats`` of a block's scratch, and where they begin (unsigned: a negative index would be looked for).
 
-    x is ``up`` phi(``shown`` z), (L,) each. ``h``: scratch of a layer.
+    ``z``: the normals of every layer, ``stride`` numbers a layer. ``kept``: KEPT numbers of every layer. ``h``: room
+    for one layer.
     """
 
+    floats: object
     z: object
-    shown: object
-    up: object
+    kept: object
     h: object
-    stride: int
+    stride: object
 
 
 class Shown(NamedTuple):
@@ -98,34 +104,40 @@ class Sums(NamedTuple):
     saturated: object
 
 
+def _group(q):
+    """The number of this thread's column group q."""
+    return uint64(q * THREADS) + uint64(cuda.threadIdx.x)
+
+
 def _fill(values, n, stream):
     """A thread's normals of row 0."""
-    groups = groups_of(n)
+    groups = uint64(groups_of(n))
     for q in range(GROUPS):
-        g = q * THREADS + cuda.threadIdx.x
+        g = _group(q)
         if g < groups:
             a, b, c, d = words_at(g, 0, stream)
             values[4 * q], values[4 * q + 1] = normal_pair(a, b)
             values[4 * q + 2], values[4 * q + 3] = normal_pair(c, d)
 
 
-def _store(values, factor, n, out):
-    """``factor`` values in the order of the units. No barrier."""
-    groups = groups_of(n)
+def _store(values, factor, n, out, at):
+    """``factor`` values into ``out[at :]`` in the order of the units. No barrier."""
+    groups = uint64(groups_of(n))
     for q in range(GROUPS):
-        g = q * THREADS + cuda.threadIdx.x
+        g = _group(q)
         if g < groups:
             for j in range(4):
-                if not RAGGED or j * groups + g < n:
-                    out[j * groups + g] = factor * values[4 * q + j]
+                i = uint64(j) * groups + g
+                if not RAGGED or i < uint64(n):
+                    out[at + i] = factor * values[4 * q + j]
 
 
-def _count(counts, values, factor, n, h, exponents):
+def _count(counts, values, factor, n, tape, exponents):
     """``factor`` values, which carry the first of ``exponents``, into bins whose unit has the second."""
     meet()
-    _store(values, factor, n, h)
+    _store(values, factor, n, tape.floats, tape.h)
     meet()
-    count(counts, h, n, exponents[0], exponents[1])
+    count(counts, tape.floats[int64(tape.h) :], n, exponents[0], exponents[1])
 
 
 def _scale(values, exponent):
@@ -137,14 +149,15 @@ def _scale(values, exponent):
 
 def _show(z, shown, n, nonlinearity, ends, room):
     """The ``Sums`` of a layer."""
-    groups, saturation = groups_of(n), nonlinearity.saturation
+    groups, saturation = uint64(groups_of(n)), nonlinearity.saturation
+    is_unbounded = saturation == ZERO
     z_one, z_two, z_four, x_one = ZERO, ZERO, ZERO, ZERO
     x_two, x_four, x_size, active, saturated = ZERO, ZERO, ZERO, ZERO, ZERO
     for q in range(GROUPS):
-        g = q * THREADS + cuda.threadIdx.x
+        g = _group(q)
         if g < groups:
             for j in range(4):
-                if not RAGGED or j * groups + g < n:
+                if not RAGGED or uint64(j) * groups + g < uint64(n):
                     first, square, fourth = first_four(z[4 * q + j])
                     z_one += first
                     z_two += square
@@ -158,9 +171,9 @@ def _show(z, shown, n, nonlinearity, ends, room):
                     x_size += absolute(first)
                     is_flat = False
                     for m in range(FLATS):
-                        is_flat = is_flat or (v >= ends[2 * m] and v <= ends[2 * m + 1])
+                        is_flat = is_flat | ((v >= ends[2 * m]) & (v <= ends[2 * m + 1]))
                     active += ZERO if is_flat else ONE
-                    saturated += ONE if absolute(slope) < saturation or (saturation == ZERO and is_flat) else ZERO
+                    saturated += ONE if (absolute(slope) < saturation) | (is_unbounded & is_flat) else ZERO
     z_one, z_two, z_four, x_one = sum_four(z_one, z_two, z_four, x_one, room)
     x_two, x_four, x_size, active = sum_four(x_two, x_four, x_size, active, room)
     return Sums(z_one, z_two, z_four, x_one, x_two, x_four, x_size, active, sum_one(saturated, room))
@@ -182,7 +195,7 @@ def _is_at_ease(direction, sums, n, nonlinearity):
     """Whether phi and the sums of a layer are what they are in float32, and phi' asks for no logarithms."""
     two = direction.norm * direction.norm * sums.z_two
     size = direction.exponent + exponent_of(two / float32(n))
-    least, most = -LAST_EXPONENT, LAST_EXPONENT
+    least, most = -_LAST_EXPONENT, _LAST_EXPONENT
     if not nonlinearity.is_homogeneous:
         is_bounded = nonlinearity.asymptotes[1, 2] == ZERO
         least = _NEAREST if nonlinearity.asymptotes[0, 2] <= ONE else _NEAREST // 2
@@ -210,82 +223,91 @@ def _square_of_inputs(inputs, n, room):
     return sum_one(total, room)
 
 
-def _keep(network, layer, given):
-    """The input of a layer for the backward pass; by one thread."""
-    network.squares[layer] = given.square
-    network.carried[X_CARRIED, layer], network.carried[SQUARES_CARRIED, layer] = given.exponent, 0
+def _keep(tape, layer, shown, given):
+    """What the backward pass takes of a layer and its input; by one thread."""
+    at = tape.kept + layer * uint64(KEPT)
+    floats = tape.floats
+    floats[at + uint64(_BY)], floats[at + uint64(_UP)] = shown.by, shown.up
+    floats[at + uint64(_SLOPE_LACKS)] = float32(shown.slope_exponent)
+    floats[at + uint64(_SQUARE)], floats[at + uint64(_IN_LACKS)] = given.square, float32(given.exponent)
+
+
+def _given_to(tape, layer):
+    """The input of a layer, as it was kept."""
+    at = tape.kept + layer * uint64(KEPT)
+    return Given(tape.floats[at + uint64(_SQUARE)], int32(tape.floats[at + uint64(_IN_LACKS)]))
 
 
 def _forward(network, tape, architecture, nonlinearity, given, z, ends, is_counted):
     """Whether the forward pass stays at ease to its end, and what is recorded of it."""
-    if cuda.threadIdx.x == 0:
-        _keep(network, 0, given)
-    for layer in range(architecture.width.size):
+    for number in range(architecture.width.size):
+        layer = uint64(number)
         n = architecture.width[layer]
         direction = direction_of(architecture, layer, given)
         _fill(z, n, stream_of(network, layer, COLLAPSED_FORWARD))
         if BACKWARD:
-            _store(z, ONE, n, tape.z[layer * tape.stride :])
+            _store(z, ONE, n, tape.floats, tape.z + layer * tape.stride)
         shown = _shown_by(direction, nonlinearity)
         sums = _show(z, shown, n, nonlinearity, ends, network.room)
         if not _is_at_ease(direction, sums, n, nonlinearity):
             return False
         if is_counted:
             exponents = direction.exponent, architecture.units[0, layer]
-            _count(network.counts[0, layer], z, direction.norm, n, tape.h, exponents)
-        given = Given(sums.x_two, shown.x_exponent)
+            _count(network.counts[0, layer], z, direction.norm, n, tape, exponents)
         if cuda.threadIdx.x == 0:
             _record_forward(network, layer, direction, sums, shown.x_exponent)
-            tape.shown[layer], tape.up[layer] = shown.by, shown.up
-            _keep(network, layer + 1, given)
-            network.carried[SLOPE_CARRIED, layer] = shown.slope_exponent
+            _keep(tape, layer, shown, given)
+        given = Given(sums.x_two, shown.x_exponent)
     return True
 
 
 def _dot(a, b, n, room):
     """a . b of a layer."""
-    groups, total = groups_of(n), ZERO
+    groups, total = uint64(groups_of(n)), ZERO
     for q in range(GROUPS):
-        g = q * THREADS + cuda.threadIdx.x
+        g = _group(q)
         if g < groups:
             for j in range(4):
-                if not RAGGED or j * groups + g < n:
+                if not RAGGED or uint64(j) * groups + g < uint64(n):
                     total += a[4 * q + j] * b[4 * q + j]
     return sum_one(total, room)
 
 
-def _dot_with_kept(kept, b, n, room):
-    """The same with numbers in memory, in the order of the units."""
-    groups, total = groups_of(n), ZERO
+def _dot_with_z(tape, layer, b, n, room):
+    """z . b of a layer."""
+    groups, total, at = uint64(groups_of(n)), ZERO, tape.z + layer * tape.stride
     for q in range(GROUPS):
-        g = q * THREADS + cuda.threadIdx.x
+        g = _group(q)
         if g < groups:
             for j in range(4):
-                if not RAGGED or j * groups + g < n:
-                    total += kept[j * groups + g] * b[4 * q + j]
+                i = uint64(j) * groups + g
+                if not RAGGED or i < uint64(n):
+                    total += tape.floats[at + i] * b[4 * q + j]
     return sum_one(total, room)
 
 
 def _see_again(tape, layer, n, nonlinearity, x, slope):
     """x and phi' of a layer."""
-    groups, by, up, z = groups_of(n), tape.shown[layer], tape.up[layer], tape.z[layer * tape.stride :]
+    groups, at, kept = uint64(groups_of(n)), tape.z + layer * tape.stride, tape.kept + layer * uint64(KEPT)
+    by, up = tape.floats[kept + uint64(_BY)], tape.floats[kept + uint64(_UP)]
     for q in range(GROUPS):
-        g = q * THREADS + cuda.threadIdx.x
+        g = _group(q)
         if g < groups:
             for j in range(4):
-                if not RAGGED or j * groups + g < n:
-                    y, slope[4 * q + j] = phi_and_slope(by * z[j * groups + g], nonlinearity.parameter)
+                i = uint64(j) * groups + g
+                if not RAGGED or i < uint64(n):
+                    y, slope[4 * q + j] = phi_and_slope(by * tape.floats[at + i], nonlinearity.parameter)
                     x[4 * q + j] = up * y
 
 
 def _combine(delta, x, slope, n, of_both, room):
     """(of_normals delta + of_x x) slope in the place of delta; returns its sum of squares."""
-    groups, total, (of_normals, of_x) = groups_of(n), ZERO, of_both
+    groups, total, (of_normals, of_x) = uint64(groups_of(n)), ZERO, of_both
     for q in range(GROUPS):
-        g = q * THREADS + cuda.threadIdx.x
+        g = _group(q)
         if g < groups:
             for j in range(4):
-                if not RAGGED or j * groups + g < n:
+                if not RAGGED or uint64(j) * groups + g < uint64(n):
                     m = 4 * q + j
                     v = (of_normals * delta[m] + of_x * x[m]) * slope[m]
                     delta[m] = v
@@ -295,58 +317,69 @@ def _combine(delta, x, slope, n, of_both, room):
 
 def _is_zero(values, n, room):
     """Whether all of a layer is zero."""
-    groups, total = groups_of(n), ZERO
+    groups, others = uint64(groups_of(n)), ZERO
     for q in range(GROUPS):
-        g = q * THREADS + cuda.threadIdx.x
+        g = _group(q)
         if g < groups:
             for j in range(4):
-                if not RAGGED or j * groups + g < n:
-                    total += ZERO if values[4 * q + j] == ZERO else ONE
-    return sum_one(total, room) == ZERO
+                if not RAGGED or uint64(j) * groups + g < uint64(n):
+                    others += ZERO if values[4 * q + j] == ZERO else ONE
+    return sum_one(others, room) == ZERO
 
 
-def _record_backward(network, layer, total, exponent):
-    """What is recorded of delta, which carries ``exponent``."""
-    carried, into, exponents = network.carried, network.sums[layer], network.exponents[layer]
-    into[D_TWO], into[D_PRODUCT], into[D_COSINES] = total, total * network.squares[layer], ZERO
-    exponents[D_EXPONENT] = exponent
-    exponents[IN_EXPONENT] = carried[X_CARRIED, layer] + carried[SQUARES_CARRIED, layer]
+def _record_backward(network, layer, given, total, exponent):
+    """What is recorded of delta, which carries ``exponent``, and of the layer's input."""
+    into, exponents = network.sums[layer], network.exponents[layer]
+    into[D_TWO], into[D_PRODUCT], into[D_COSINES] = total, total * given.square, ZERO
+    exponents[D_EXPONENT], exponents[IN_EXPONENT] = exponent, given.exponent
+
+
+def _back_through(network, tape, architecture, above, delta, x, total, along):
+    """By what normals delta and inputs x of a layer are multiplied in W^T delta, and the exponent of that.
+
+    Where ``total`` was |delta|^2 and ``along`` z . delta of the layer itself.
+    """
+    n = architecture.fan_in[above]
+    direction = direction_of(architecture, above, _given_to(tape, above))
+    of_u = direction.factor * _dot(x, delta, n, network.room)
+    of_u += direction.last * normal_of_biases(network, architecture, above)
+    std, size = architecture.weight_std[above], square_root(total)
+    shift = binary_exponent(std)
+    std = std * power_of_two(int32(-shift))
+    return std * size, std * direction.factor * (along - size * of_u), architecture.weight_exponent[above] + shift
 
 
 def _backward(network, tape, architecture, nonlinearity, delta, x, slope, is_counted):
     """Whether the backward pass stays at ease to its end, and what is recorded of it."""
     last, room = architecture.width.size - 1, network.room
     total, exponent = ZERO, int32(0)
-    for layer in range(last, -1, -1):
-        n, above, kind, along = architecture.width[layer], layer + 1, COLLAPSED_BACKWARD, ZERO
-        if layer == last:
-            above, kind = last, OUTPUT_GRADIENT
+    for number in range(last, -1, -1):
+        layer, above, kind, along = uint64(number), uint64(number + 1), COLLAPSED_BACKWARD, ZERO
+        n = architecture.width[layer]
+        if number == last:
+            above, kind = layer, OUTPUT_GRADIENT
         else:
-            along = _dot_with_kept(tape.z[above * tape.stride :], delta, architecture.width[above], room)
+            along = _dot_with_z(tape, above, delta, architecture.width[above], room)
         _fill(delta, n, stream_of(network, above, kind))
         _see_again(tape, layer, n, nonlinearity, x, slope)
         of_normals, of_x = ONE, ZERO
-        if layer < last:
-            direction = direction_of(architecture, above, input_of(network, above))
-            std, size = architecture.weight_std[above], square_root(total)
-            of_u = direction.factor * _dot(x, delta, n, room)
-            of_u += direction.last * normal_of_biases(network, architecture, above)
-            of_normals, of_x = std * size, std * direction.factor * (along - size * of_u)
-            exponent += architecture.weight_exponent[above]
+        if number < last:
+            of_normals, of_x, more = _back_through(network, tape, architecture, above, delta, x, total, along)
+            exponent = int32(exponent + more)
         total = _combine(delta, x, slope, n, (of_normals, of_x), room)
-        exponent = int32(exponent + network.carried[SLOPE_CARRIED, layer])
+        exponent = int32(exponent + int32(tape.floats[tape.kept + layer * uint64(KEPT) + uint64(_SLOPE_LACKS)]))
         if not (total > LEAST and total < MOST) and not (total == ZERO and _is_zero(delta, n, room)):
             return False
         shift = exponent_of(total / float32(n))
         if shift > GRADIENT_EXPONENT or shift < -GRADIENT_EXPONENT:
             _scale(delta, -shift)
             exponent, total = int32(exponent + shift), total * power_of_two(int32(-2 * shift))
-        if exponent > LAST_EXPONENT or exponent < -LAST_EXPONENT:
+        if exponent > _LAST_EXPONENT or exponent < -_LAST_EXPONENT:
             return False
         if is_counted:
-            _count(network.counts[1, layer], delta, ONE, n, tape.h, (exponent, architecture.units[1, layer]))
+            _count(network.counts[1, layer], delta, ONE, n, tape, (exponent, architecture.units[1, layer]))
         if cuda.threadIdx.x == 0:
-            _record_backward(network, layer, total, exponent)
+            _record_backward(network, layer, _given_to(tape, layer), total, exponent)
     return True
 
 
@@ -373,17 +406,20 @@ def walk(address, architecture, inputs, nonlinearity, results, scratch):
     ends = cuda.local.array(ENDS, float32)
     for m in range(FLATS):
         ends[2 * m], ends[2 * m + 1] = nonlinearity.flat[m, 0], nonlinearity.flat[m, 1]
-    own, depth = scratch.floats[cuda.blockIdx.x], architecture.width.size
-    shown = scratch.tape + tape_of_network(depth, scratch.longest)
-    up = shown + depth
+    depth = architecture.width.size
+    z = uint64(scratch.tape)
+    kept = z + uint64(depth * scratch.longest) if BACKWARD else z
+    h = kept + uint64(depth * KEPT)
+    tape = Tape(scratch.floats[cuda.blockIdx.x], z, kept, h, uint64(scratch.longest))
     given = Given(_square_of_inputs(inputs, architecture.fan_in[0], room), int32(inputs.exponent))
     for i in range(cuda.blockIdx.x, address.networks, cuda.gridDim.x):
         network = begin(i, address, architecture, inputs, results, scratch, room)
-        tape = Tape(network.slopes, own[shown:up], own[up : up + depth], own[up + depth :], network.column)
         # of a network that is left nothing is counted here: whether it is, is seen first
         is_left, turns = False, 2 if network.is_counted else 1
         for turn in range(turns):
             if not is_left:
-                is_left = not _both_passes(network, tape, architecture, nonlinearity, given, (delta, x, slope, ends), turn == 1)
+                is_left = not _both_passes(
+                    network, tape, architecture, nonlinearity, given, (delta, x, slope, ends), turn == 1
+                )
         if cuda.threadIdx.x == 0:
-            results.left[i] = 1 if is_left else 0
+            results.left[uint64(i)] = 1 if is_left else 0
