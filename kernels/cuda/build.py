@@ -197,7 +197,7 @@ def dynamic_bytes(plan):
 def registers_of(plan):
     """How many registers a thread may have."""
     if plan.groups:
-        return min(REGISTERS_OF_MULTIPROCESSOR // plan.threads, REGISTERS if plan.groups < 4 else 16 * plan.groups)
+        return min(REGISTERS_OF_MULTIPROCESSOR // plan.threads, 64 + 16 * plan.groups)
     return REGISTERS_FOR_TILES if _has_tiles(plan.method, plan.distribution, plan.batch) else REGISTERS
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..body.elementary import ONE, ZERO
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD, OUTPUT_GRADIENT
-from ..body.scalars import float32, int32, int64, uint64
+from ..body.scalars import float32, int32, int64, uint32, uint64
 from ..recorded import (
     ACTIVE,
     D_COSINES,
@@ -35,7 +35,7 @@ from ..recorded import (
 from ._compile import cuda
 from .bodies import absolute, first_four, normal_pair, power_of_two, square_root
 from .direction import Given, direction_of, normal_of_biases
-from .fill import groups_of, stream_of, words_at
+from .fill import stream_of, words_at
 from .layer import GRADIENT_EXPONENT
 from .memory import begin
 from .nonlinearity import FAR_EXPONENT, PERIODIC_EXPONENT
@@ -55,7 +55,7 @@ from .placeholders import (
     sum_four,
     sum_one,
 )
-from .sums import LEAST, MOST, binary_exponent, count, exponent_of, factors
+from .sums import LEAST, MOST, binary_exponent, count, factors
 
 # Root mean squares that phi is shown lie between 2^-100, above which their smallest units are normal float32, and 2^120.
 _NEAREST, _FARTHEST = -100, 120
@@ -104,6 +104,11 @@ class Sums(NamedTuple):
     saturated: object
 
 
+def _groups_of(n):
+    """Column groups of a layer."""
+    return uint64((n + 3) >> 2)
+
+
 def _group(q):
     """The number of this thread's column group q."""
     return uint64(q * THREADS) + uint64(cuda.threadIdx.x)
@@ -111,10 +116,10 @@ def _group(q):
 
 def _fill(values, n, stream):
     """A thread's normals of row 0."""
-    groups = uint64(groups_of(n))
+    groups = _groups_of(n)
     for q in range(GROUPS):
         g = _group(q)
-        if g < groups:
+        if uint32(g) < uint32(groups):
             a, b, c, d = words_at(g, 0, stream)
             values[4 * q], values[4 * q + 1] = normal_pair(a, b)
             values[4 * q + 2], values[4 * q + 3] = normal_pair(c, d)
@@ -122,10 +127,10 @@ def _fill(values, n, stream):
 
 def _store(values, factor, n, out, at):
     """``factor`` values into ``out[at :]`` in the order of the units. No barrier."""
-    groups = uint64(groups_of(n))
+    groups = _groups_of(n)
     for q in range(GROUPS):
         g = _group(q)
-        if g < groups:
+        if uint32(g) < uint32(groups):
             for j in range(4):
                 i = uint64(j) * groups + g
                 if not RAGGED or i < uint64(n):
@@ -140,22 +145,20 @@ def _count(counts, values, factor, n, tape, exponents):
     count(counts, tape.floats[int64(tape.h) :], n, exponents[0], exponents[1])
 
 
-def _scale(values, exponent):
-    """Times 2^exponent; numbers that are no unit's too."""
-    low, high = factors(exponent)
-    for m in range(NUMBERS):
-        values[m] = values[m] * low * high
+def _size_of(square, n):
+    """The power of two below the root of the mean of n squares, or below that."""
+    return int32(int32(binary_exponent(square) - binary_exponent(float32(n))) >> int32(1))
 
 
 def _show(z, shown, n, nonlinearity, ends, room):
     """The ``Sums`` of a layer."""
-    groups, saturation = uint64(groups_of(n)), nonlinearity.saturation
+    groups, saturation = _groups_of(n), nonlinearity.saturation
     is_unbounded = saturation == ZERO
     z_one, z_two, z_four, x_one = ZERO, ZERO, ZERO, ZERO
     x_two, x_four, x_size, active, saturated = ZERO, ZERO, ZERO, ZERO, ZERO
     for q in range(GROUPS):
         g = _group(q)
-        if g < groups:
+        if uint32(g) < uint32(groups):
             for j in range(4):
                 if not RAGGED or uint64(j) * groups + g < uint64(n):
                     first, square, fourth = first_four(z[4 * q + j])
@@ -194,7 +197,7 @@ def _shown_by(direction, nonlinearity):
 def _is_at_ease(direction, sums, n, nonlinearity):
     """Whether phi and the sums of a layer are what they are in float32, and phi' asks for no logarithms."""
     two = direction.norm * direction.norm * sums.z_two
-    size = direction.exponent + exponent_of(two / float32(n))
+    size = direction.exponent + _size_of(two, n)
     least, most = -_LAST_EXPONENT, _LAST_EXPONENT
     if not nonlinearity.is_homogeneous:
         is_bounded = nonlinearity.asymptotes[1, 2] == ZERO
@@ -263,10 +266,10 @@ def _forward(network, tape, architecture, nonlinearity, given, z, ends, is_count
 
 def _dot(a, b, n, room):
     """a . b of a layer."""
-    groups, total = uint64(groups_of(n)), ZERO
+    groups, total = _groups_of(n), ZERO
     for q in range(GROUPS):
         g = _group(q)
-        if g < groups:
+        if uint32(g) < uint32(groups):
             for j in range(4):
                 if not RAGGED or uint64(j) * groups + g < uint64(n):
                     total += a[4 * q + j] * b[4 * q + j]
@@ -275,10 +278,10 @@ def _dot(a, b, n, room):
 
 def _dot_with_z(tape, layer, b, n, room):
     """z . b of a layer."""
-    groups, total, at = uint64(groups_of(n)), ZERO, tape.z + layer * tape.stride
+    groups, total, at = _groups_of(n), ZERO, tape.z + layer * tape.stride
     for q in range(GROUPS):
         g = _group(q)
-        if g < groups:
+        if uint32(g) < uint32(groups):
             for j in range(4):
                 i = uint64(j) * groups + g
                 if not RAGGED or i < uint64(n):
@@ -288,11 +291,11 @@ def _dot_with_z(tape, layer, b, n, room):
 
 def _see_again(tape, layer, n, nonlinearity, x, slope):
     """x and phi' of a layer."""
-    groups, at, kept = uint64(groups_of(n)), tape.z + layer * tape.stride, tape.kept + layer * uint64(KEPT)
+    groups, at, kept = _groups_of(n), tape.z + layer * tape.stride, tape.kept + layer * uint64(KEPT)
     by, up = tape.floats[kept + uint64(_BY)], tape.floats[kept + uint64(_UP)]
     for q in range(GROUPS):
         g = _group(q)
-        if g < groups:
+        if uint32(g) < uint32(groups):
             for j in range(4):
                 i = uint64(j) * groups + g
                 if not RAGGED or i < uint64(n):
@@ -302,10 +305,10 @@ def _see_again(tape, layer, n, nonlinearity, x, slope):
 
 def _combine(delta, x, slope, n, of_both, room):
     """(of_normals delta + of_x x) slope in the place of delta; returns its sum of squares."""
-    groups, total, (of_normals, of_x) = uint64(groups_of(n)), ZERO, of_both
+    groups, total, (of_normals, of_x) = _groups_of(n), ZERO, of_both
     for q in range(GROUPS):
         g = _group(q)
-        if g < groups:
+        if uint32(g) < uint32(groups):
             for j in range(4):
                 if not RAGGED or uint64(j) * groups + g < uint64(n):
                     m = 4 * q + j
@@ -317,10 +320,10 @@ def _combine(delta, x, slope, n, of_both, room):
 
 def _is_zero(values, n, room):
     """Whether all of a layer is zero."""
-    groups, others = uint64(groups_of(n)), ZERO
+    groups, others = _groups_of(n), ZERO
     for q in range(GROUPS):
         g = _group(q)
-        if g < groups:
+        if uint32(g) < uint32(groups):
             for j in range(4):
                 if not RAGGED or uint64(j) * groups + g < uint64(n):
                     others += ZERO if values[4 * q + j] == ZERO else ONE
@@ -370,10 +373,12 @@ def _backward(network, tape, architecture, nonlinearity, delta, x, slope, is_cou
         exponent = int32(exponent + int32(tape.floats[tape.kept + layer * uint64(KEPT) + uint64(_SLOPE_LACKS)]))
         if not (total > LEAST and total < MOST) and not (total == ZERO and _is_zero(delta, n, room)):
             return False
-        shift = exponent_of(total / float32(n))
-        if shift > GRADIENT_EXPONENT or shift < -GRADIENT_EXPONENT:
-            _scale(delta, -shift)
-            exponent, total = int32(exponent + shift), total * power_of_two(int32(-2 * shift))
+        shift = _size_of(total, n)
+        if total > ZERO and (shift > GRADIENT_EXPONENT or shift < -GRADIENT_EXPONENT):
+            down = power_of_two(int32(-shift))
+            for m in range(NUMBERS):
+                delta[m] = delta[m] * down
+            exponent, total = int32(exponent + shift), total * down * down
         if exponent > _LAST_EXPONENT or exponent < -_LAST_EXPONENT:
             return False
         if is_counted:
