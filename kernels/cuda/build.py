@@ -38,7 +38,7 @@ class Method(NamedTuple):
     ``longest(widest, fan_in, padding)``: the units of a column, where rows of weights are padded to ``padding``.
     ``work(column, batch)``: floats of the arrays of a layer, of which ``column`` hold one column of every input.
     ``tape(column, batch, depth, kept)``: floats of what ``kept`` layers leave for the backward pass beside phi' and
-    sums of squares.
+    sums of squares. ``keeps_slopes``: whether phi' of every layer is left too.
     """
 
     walk: Callable
@@ -47,6 +47,7 @@ class Method(NamedTuple):
     longest: Callable
     work: Callable
     tape: Callable
+    keeps_slopes: bool = True
 
 
 def _longest_of_direct(widest, fan_in, padding):
@@ -85,7 +86,8 @@ METHODS = {
         makes_weights=False,
         longest=lambda widest, fan_in, padding: widest,
         work=lambda column, batch: 0,
-        tape=lambda column, batch, depth, kept: in_registers.KEPT * depth + column,  # z lies where others have phi'
+        tape=lambda column, batch, depth, kept: (column + in_registers.KEPT) * depth,
+        keeps_slopes=False,
     ),
 }
 
@@ -183,8 +185,9 @@ def scratch_floats(plan, depth):
     """Floats of global memory for each block, and where in them the tape begins."""
     column = plan.longest * plan.batch
     kept = depth if plan.backward else 1
-    tape = (depth * column if plan.backward else 0) + (depth + 2) * plan.batch
-    tape += METHODS[plan.method].tape(column, plan.batch, depth, kept)
+    how = METHODS[plan.method]
+    tape = (depth * column if plan.backward and how.keeps_slopes else 0) + (depth + 2) * plan.batch
+    tape += how.tape(column, plan.batch, depth, kept)
     start = 0 if plan.in_shared else plan.work
     return start + tape + plan.matrix, start
 
@@ -197,7 +200,7 @@ def dynamic_bytes(plan):
 def registers_of(plan):
     """How many registers a thread may have."""
     if plan.groups:
-        return min(REGISTERS_OF_MULTIPROCESSOR // plan.threads, 64 + 16 * plan.groups)
+        return min(REGISTERS_OF_MULTIPROCESSOR // plan.threads, 80 + 16 * plan.groups)
     return REGISTERS_FOR_TILES if _has_tiles(plan.method, plan.distribution, plan.batch) else REGISTERS
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..body.elementary import ONE, ZERO
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD, OUTPUT_GRADIENT
-from ..body.scalars import float32, int32, int64, uint32, uint64
+from ..body.scalars import float32, int32, uint32, uint64
 from ..recorded import (
     ACTIVE,
     D_COSINES,
@@ -55,7 +55,7 @@ from .placeholders import (
     sum_four,
     sum_one,
 )
-from .sums import LEAST, MOST, binary_exponent, count, factors
+from .sums import LEAST, MOST, binary_exponent, bins_per_unit, count_one, factors
 
 # Root mean squares that phi is shown lie between 2^-100, above which their smallest units are normal float32, and 2^120.
 _NEAREST, _FARTHEST = -100, 120
@@ -70,14 +70,13 @@ KEPT = 5
 class Tape(NamedTuple):
     """The ``floats`` of a block's scratch, and where they begin (unsigned: a negative index would be looked for).
 
-    ``z``: the normals of every layer, ``stride`` numbers a layer. ``kept``: KEPT numbers of every layer. ``h``: room
-    for one layer.
+    ``z``: the normals of every layer, ``stride`` numbers a layer, and of networks that are counted their gradients, once
+    the normals are done with. ``kept``: KEPT numbers of every layer.
     """
 
     floats: object
     z: object
     kept: object
-    h: object
     stride: object
 
 
@@ -125,24 +124,16 @@ def _fill(values, n, stream):
             values[4 * q + 2], values[4 * q + 3] = normal_pair(c, d)
 
 
-def _store(values, factor, n, out, at):
-    """``factor`` values into ``out[at :]`` in the order of the units. No barrier."""
-    groups = _groups_of(n)
+def _store(values, n, tape, layer):
+    """A layer's numbers into the tape, in the order of the units. No barrier."""
+    groups, at = _groups_of(n), tape.z + layer * tape.stride
     for q in range(GROUPS):
         g = _group(q)
         if uint32(g) < uint32(groups):
             for j in range(4):
                 i = uint64(j) * groups + g
                 if not RAGGED or i < uint64(n):
-                    out[at + i] = factor * values[4 * q + j]
-
-
-def _count(counts, values, factor, n, tape, exponents):
-    """``factor`` values, which carry the first of ``exponents``, into bins whose unit has the second."""
-    meet()
-    _store(values, factor, n, tape.floats, tape.h)
-    meet()
-    count(counts, tape.floats[int64(tape.h) :], n, exponents[0], exponents[1])
+                    tape.floats[at + i] = values[4 * q + j]
 
 
 def _size_of(square, n):
@@ -248,15 +239,12 @@ def _forward(network, tape, architecture, nonlinearity, given, z, ends, is_count
         n = architecture.width[layer]
         direction = direction_of(architecture, layer, given)
         _fill(z, n, stream_of(network, layer, COLLAPSED_FORWARD))
-        if BACKWARD:
-            _store(z, ONE, n, tape.floats, tape.z + layer * tape.stride)
+        if BACKWARD or is_counted:
+            _store(z, n, tape, layer)
         shown = _shown_by(direction, nonlinearity)
         sums = _show(z, shown, n, nonlinearity, ends, network.room)
         if not _is_at_ease(direction, sums, n, nonlinearity):
             return False
-        if is_counted:
-            exponents = direction.exponent, architecture.units[0, layer]
-            _count(network.counts[0, layer], z, direction.norm, n, tape, exponents)
         if cuda.threadIdx.x == 0:
             _record_forward(network, layer, direction, sums, shown.x_exponent)
             _keep(tape, layer, shown, given)
@@ -363,6 +351,8 @@ def _backward(network, tape, architecture, nonlinearity, delta, x, slope, is_cou
             above, kind = layer, OUTPUT_GRADIENT
         else:
             along = _dot_with_z(tape, above, delta, architecture.width[above], room)
+            if is_counted:
+                _store(delta, architecture.width[above], tape, above)
         _fill(delta, n, stream_of(network, above, kind))
         _see_again(tape, layer, n, nonlinearity, x, slope)
         of_normals, of_x = ONE, ZERO
@@ -381,11 +371,28 @@ def _backward(network, tape, architecture, nonlinearity, delta, x, slope, is_cou
             exponent, total = int32(exponent + shift), total * down * down
         if exponent > _LAST_EXPONENT or exponent < -_LAST_EXPONENT:
             return False
-        if is_counted:
-            _count(network.counts[1, layer], delta, ONE, n, tape, (exponent, architecture.units[1, layer]))
         if cuda.threadIdx.x == 0:
             _record_backward(network, layer, _given_to(tape, layer), total, exponent)
+    if is_counted:
+        _store(delta, architecture.width[0], tape, uint64(0))
     return True
+
+
+def _count(network, tape, architecture, nonlinearity, which):
+    """The numbers on the tape into the histograms of a pass: preactivations, 0, or gradients, 1."""
+    meet()
+    for number in range(architecture.width.size):
+        layer = uint64(number)
+        n, at = architecture.width[layer], tape.z + layer * tape.stride
+        by, exponent = ONE, network.exponents[layer, D_EXPONENT]
+        if which == 0:
+            by = tape.floats[tape.kept + layer * uint64(KEPT) + uint64(_BY)]
+            exponent = network.exponents[layer, H_EXPONENT] if nonlinearity.is_homogeneous else int32(0)
+        scale = by * bins_per_unit(exponent, architecture.units[which, layer])
+        counts = network.counts[which, layer]
+        for i in range(cuda.threadIdx.x, n, THREADS):
+            count_one(counts, tape.floats[at + uint64(i)] * scale)
+    meet()
 
 
 def _both_passes(network, tape, architecture, nonlinearity, given, registers, is_counted):
@@ -393,9 +400,13 @@ def _both_passes(network, tape, architecture, nonlinearity, given, registers, is
     delta, x, slope, ends = registers
     meet()
     is_at_ease = _forward(network, tape, architecture, nonlinearity, given, delta, ends, is_counted)
+    if is_counted and is_at_ease:
+        _count(network, tape, architecture, nonlinearity, 0)
     if BACKWARD and is_at_ease:
         meet()
         is_at_ease = _backward(network, tape, architecture, nonlinearity, delta, x, slope, is_counted)
+        if is_counted and is_at_ease:
+            _count(network, tape, architecture, nonlinearity, 1)
     return is_at_ease
 
 
@@ -413,9 +424,8 @@ def walk(address, architecture, inputs, nonlinearity, results, scratch):
         ends[2 * m], ends[2 * m + 1] = nonlinearity.flat[m, 0], nonlinearity.flat[m, 1]
     depth = architecture.width.size
     z = uint64(scratch.tape)
-    kept = z + uint64(depth * scratch.longest) if BACKWARD else z
-    h = kept + uint64(depth * KEPT)
-    tape = Tape(scratch.floats[cuda.blockIdx.x], z, kept, h, uint64(scratch.longest))
+    kept = z + uint64(depth * scratch.longest)
+    tape = Tape(scratch.floats[cuda.blockIdx.x], z, kept, uint64(scratch.longest))
     given = Given(_square_of_inputs(inputs, architecture.fan_in[0], room), int32(inputs.exponent))
     for i in range(cuda.blockIdx.x, address.networks, cuda.gridDim.x):
         network = begin(i, address, architecture, inputs, results, scratch, room)

@@ -286,14 +286,21 @@ def squared_directions(h, squares, n, group, scale, room):
     return sum_one(total, room)
 
 
-def count(counts, values, length, exponent, unit_exponent):
-    """Add ``values * 2**exponent`` to the bins of a layer whose unit is 2**unit_exponent; NaN goes to the first bin.
+def bins_per_unit(exponent, unit_exponent):
+    """What numbers that carry ``exponent`` are multiplied by for bins whose unit is 2**unit_exponent."""
+    return power_of_two(clipped(exponent - unit_exponent, _MOST_SHIFT)) * BINS_PER_UNIT
 
-    No barrier.
-    """
-    scale = power_of_two(clipped(exponent - unit_exponent, _MOST_SHIFT)) * BINS_PER_UNIT
+
+def count_one(counts, v):
+    """Add a number of bins from the middle to a layer's counts; NaN goes to the first bin."""
+    place = v + _MIDDLE_BIN
+    place = place if place > _LOWEST_BIN else _LOWEST_BIN
+    place = place if place < _HIGHEST_BIN else _HIGHEST_BIN
+    cuda.atomic.add(counts, int32(place), int32(1))
+
+
+def count(counts, values, length, exponent, unit_exponent):
+    """Add ``values * 2**exponent`` to the bins of a layer whose unit is 2**unit_exponent. No barrier."""
+    scale = bins_per_unit(exponent, unit_exponent)
     for e in range(cuda.threadIdx.x, length, THREADS):
-        place = values[e] * scale + _MIDDLE_BIN
-        place = place if place > _LOWEST_BIN else _LOWEST_BIN
-        place = place if place < _HIGHEST_BIN else _HIGHEST_BIN
-        cuda.atomic.add(counts, int32(place), int32(1))
+        count_one(counts, values[e] * scale)
