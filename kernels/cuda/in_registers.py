@@ -57,7 +57,7 @@ from .placeholders import (
 )
 from .sums import LEAST, MOST, binary_exponent, bins_per_unit, count_one, factors
 
-# Root mean squares that phi is shown lie between 2^-100, above which their smallest units are normal float32, and 2^120.
+# Root mean squares that phi is shown lie between 2^-100, so that small units are normal float32 too, and 2^120.
 _NEAREST, _FARTHEST = -100, 120
 # Exponents end here: float32 holds them.
 _LAST_EXPONENT = 1 << 23
@@ -70,7 +70,7 @@ KEPT = 5
 class Tape(NamedTuple):
     """The ``floats`` of a block's scratch, and where they begin (unsigned: a negative index would be looked for).
 
-    ``z``: the normals of every layer, ``stride`` numbers a layer, and of networks that are counted their gradients, once
+    ``z``: the normals of every layer, ``stride`` numbers a layer; where networks are counted also their gradients, once
     the normals are done with. ``kept``: KEPT numbers of every layer.
     """
 

@@ -71,6 +71,7 @@ NAMES_ALONE = {
         "cpu": "active_and_saturated",
         "cuda": "FAR_OUT HOMOGENEOUS NEAR Scale TRUE has_far_units side_of",
     },
+    "one_input": {"cpu": "Direction"},  # in float64; the GPU's is ``direction``'s
     "products": {"cpu": "Panel"},  # of weights, which a GPU makes in registers
     "reflectors": {
         "cpu": "Columns",  # contiguous ones; a GPU's matrices are rows major, BATCH numbers apart
@@ -79,8 +80,8 @@ NAMES_ALONE = {
     "sums": {  # one thread in float64 and one row for sums and exponents; a block of threads in float32, two tables
         "cpu": "D_EXPONENT H_EXPONENT IN_EXPONENT RECORDED X_EXPONENT activation_statistics preactivation_statistics "
         "sum_of_squares",
-        "cuda": "LARGEST_EXPONENT LEAST MOST binary_exponent clipped column_dots column_squares factors fold "
-        "largest_of largest_size meet_as_block meet_as_warp sum_four_by_tree sum_four_by_warps "
+        "cuda": "LARGEST_EXPONENT LEAST MOST bins_per_unit binary_exponent clipped count_one column_dots "
+        "column_squares factors fold largest_of largest_size meet_as_block meet_as_warp sum_four_by_tree sum_four_by_warps "
         "sum_four_in_warp sum_one_by_tree sum_one_by_warps sum_one_in_warp sums_of_powers",
     },
     "tuples": {  # a thread has its walk, a block of threads its network, in the memory and arguments of a launch
