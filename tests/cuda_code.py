@@ -33,7 +33,7 @@ def signature():
         types.NamedTuple([line, line, _array(f32, 1), line, _array(f32, 1), _array(i32, 2)], Architecture),
         types.NamedTuple([_array(f32, 1), i64, i64], Inputs),
         types.NamedTuple([f32, f32, _array(f32, 2), types.boolean, _array(f32, 2)], Nonlinearity),
-        types.NamedTuple([_array(f32, 3), _array(i32, 3), _array(i32, 3)], Results),
+        types.NamedTuple([_array(f32, 3), _array(i32, 3), _array(i32, 3), line], Results),
         types.NamedTuple([_array(f32, 2), _array(i32, 3), i64, i64], Scratch),
     )
 

@@ -8,7 +8,13 @@ THREADS = None
 ROOM = None  # shared numbers that sums take: four for each thread
 LANES = None  # as many columns are summed at a time: BATCH, or THREADS where these are fewer,
 PARTS = None  # by as many threads each
-sum_four = None  # by warps, or by a tree in the simulator
+meet = None  # the barrier: of a block, or of one warp
+sum_one, sum_four = None, None  # in a warp, by warps, or by a tree in the simulator
+
+# units in registers
+GROUPS = None  # column groups that a thread has of a layer, of four numbers each,
+NUMBERS = None  # and how many these are
+RAGGED = None  # whether some layer's width is no multiple of four
 
 # the case
 BATCH = None  # inputs
@@ -45,3 +51,4 @@ log_slope = None
 HAS_SLOPES = None
 PERIOD = None
 FLATS = None
+ENDS = None  # numbers that the ends of FLATS intervals take, at least one

@@ -53,7 +53,8 @@ class Address(NamedTuple):
 class Work(NamedTuple):
     """What all launches of a case share: the kernel and its plan (see ``build``), and the kernel's constant arguments.
 
-    ``counted``: networks below it go into histograms.
+    ``counted``: networks below it go into histograms. ``rest`` is the work that takes the networks which this one's
+    kernel leaves, None where it leaves none.
     """
 
     plan: object
@@ -63,14 +64,19 @@ class Work(NamedTuple):
     nonlinearity: object
     keys: tuple
     counted: int
+    rest: object = None
 
 
 class Results(NamedTuple):
-    """float32 (networks, L, SUMS), int32 (networks, L, EXPONENTS), int32 (2, L, BINS): see ``recorded.py``."""
+    """float32 (networks, L, SUMS), int32 (networks, L, EXPONENTS), int32 (2, L, BINS): see ``recorded.py``.
+
+    ``left`` int32 (networks,): where a kernel leaves networks to another (see ``Work``), 1 for those.
+    """
 
     sums: object
     exponents: object
     counts: object
+    left: object
 
 
 class Scratch(NamedTuple):

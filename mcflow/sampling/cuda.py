@@ -177,21 +177,9 @@ def work_of(
     units = np.stack([plan.preactivation_exponent, plan.gradient_exponent])
     batch = len(values)
     shift = exponent_of(float(np.abs(values).max()))
-    kernel_plan = build.plan_for(
-        method,
-        case.rule.distribution.name,
-        program.biases_are_uniform,
-        batch,
-        backward,
-        program.width.tolist(),
-        program.fan_in.tolist(),
-        build.Machine(tuple(capability), threads),
-    )
     key, code, nonlinearity = _nonlinearity(case.nonlinearity)
-    return Work(
-        kernel_plan,
-        build.kernel_for(kernel_plan, key, code),
-        Architecture(
+    shared = {
+        "architecture": Architecture(
             cuda.to_device(program.fan_in.astype(np.int32)),
             cuda.to_device(program.width.astype(np.int32)),
             cuda.to_device(mantissa.astype(np.float32)),
@@ -199,11 +187,18 @@ def work_of(
             cuda.to_device(program.bias_std.astype(np.float32)),
             cuda.to_device(units.astype(np.int32)),
         ),
-        Inputs(cuda.to_device(np.ldexp(values, -shift).T.astype(np.float32).ravel()), shift, group_of(case)),
-        nonlinearity,
-        round_keys(seed),
-        plan.networks,
-    )
+        "inputs": Inputs(cuda.to_device(np.ldexp(values, -shift).T.astype(np.float32).ravel()), shift, group_of(case)),
+        "nonlinearity": nonlinearity,
+        "keys": round_keys(seed),
+        "counted": plan.networks,
+    }
+    machine = build.Machine(tuple(capability), threads)
+    law, sizes = case.rule.distribution.name, (program.width.tolist(), program.fan_in.tolist(), machine)
+    rest = None
+    for name in build.kernels_of(method, law, batch):  # the last is the first that is launched
+        of_kernel = build.plan_for(name, law, program.biases_are_uniform, batch, backward, *sizes)
+        rest = Work(of_kernel, build.kernel_for(of_kernel, key, code), **shared, rest=rest)
+    return rest
 
 
 def _nonlinearity(activation: Activation) -> tuple[str, Any, Any]:

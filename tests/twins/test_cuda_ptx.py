@@ -15,14 +15,15 @@ pytestmark = [
 GENERATIONS = [pytest.param((7, 5), marks=pytest.mark.slow), pytest.param((8, 0), marks=pytest.mark.slow), (9, 0)]
 # Bytes a thread may keep in local memory: what lives through the whole kernel and is not needed in the loops.
 MOST_STACK = 1024
-# What a kernel is made for: method, distribution, activation, inputs.
+# What a kernel is made for: which of ``build.METHODS``, distribution, activation, inputs.
 KERNELS = [
     ("direct", "normal", "relu", 1),
     ("direct", "rademacher", "gelu", 3),
     ("direct", "uniform", "tanh", 128),
     ("direct", "orthogonal", "relu", 1),
     ("direct", "orthogonal", "tanh", 20),
-    ("collapsed", "normal", "selu", 1),
+    ("one_input", "normal", "selu", 1),
+    ("in_registers", "normal", "selu", 1),
     ("collapsed", "orthogonal", "tanh", 4),
 ]
 
@@ -39,6 +40,23 @@ def test_kernel_is_float32_throughout_and_fits_the_machine(method, distribution,
     said = cuda_code.assembled(ptx, cc, build.registers_of(plan))
     assert said["stack"] <= MOST_STACK, said
     assert said["shared"] + build.dynamic_bytes(plan) <= 48 << 10, said
+
+
+@pytest.mark.parametrize("cc", GENERATIONS)
+@pytest.mark.parametrize(("width", "threads", "bars"), [(512, 32, False), (1000, 32, False), (1400, 64, True)])
+def test_one_input_stays_in_the_registers_of_a_warp_that_waits_for_nobody(width, threads, bars, cc):
+    import cuda_code
+    from mcflow.kernels.cuda import activations, build
+
+    plan = build.plan_for("in_registers", "normal", False, 1, True, [width, width], [width, width])
+    assert plan.threads == threads
+    ptx = cuda_code.kernel_ptx(plan, activations.code_of("relu", flats=1), cc)
+    assert ("bar.sync" in ptx) == bars
+    assert "shfl.sync.bfly" in ptx
+    said = cuda_code.assembled(ptx, cc, build.registers_of(plan))
+    # what lives through the whole kernel: three arrays of a thread alone are 192 and 384 bytes
+    assert said["stack"] <= 64, said
+    assert said["shared"] <= 32 * threads * bars, said
 
 
 @pytest.mark.parametrize("cc", GENERATIONS)
