@@ -100,6 +100,7 @@ def save(figure: Figure, path: Path, dpi: float | None = None) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with style.applied():
-            figure.savefig(path, **({} if dpi is None else {"dpi": dpi}))
+            options: Any = {} if dpi is None else {"dpi": dpi}
+            figure.savefig(path, **options)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from None

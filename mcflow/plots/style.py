@@ -43,7 +43,7 @@ SETTINGS: Any = {  # matplotlib types its keys one by one
 }
 
 
-LOOKS: dict[str, dict[str, Any]] = {
+LOOKS: dict[str, Any] = {
     "paper": {},
     "slides": {
         "font.size": 12.0,
