@@ -81,8 +81,8 @@ NAMES_ALONE = {
         "cpu": "D_EXPONENT H_EXPONENT IN_EXPONENT RECORDED X_EXPONENT activation_statistics preactivation_statistics "
         "sum_of_squares",
         "cuda": "LARGEST_EXPONENT LEAST MOST bins_per_unit binary_exponent clipped count_one column_dots "
-        "column_squares factors fold largest_of largest_size meet_as_block meet_as_warp sum_four_by_tree sum_four_by_warps "
-        "sum_four_in_warp sum_one_by_tree sum_one_by_warps sum_one_in_warp sums_of_powers",
+        "column_squares factors fold largest_of largest_size meet_as_block meet_as_warp sum_four_by_tree "
+        "sum_four_by_warps sum_four_in_warp sum_one_by_tree sum_one_by_warps sum_one_in_warp sums_of_powers",
     },
     "tuples": {  # a thread has its walk, a block of threads its network, in the memory and arguments of a launch
         "cpu": "Block Counting Memory Setting Space Steps Turns Walk",
