@@ -33,6 +33,8 @@ TILE_UNITS, TILE_ROWS, MINE_ROWS = 8, 16, 4
 # Three blocks of 256 threads a multiprocessor; what lives through the whole kernel spills, the loops over weights do
 # not. Two blocks where each thread keeps many sums of a product.
 REGISTERS, REGISTERS_FOR_TILES = 80, 128
+# A layer in registers: three numbers a unit, and what the loops over units live by.
+REGISTERS_OF_LAYER, LEAST_REGISTERS_OF_LAYER = 80, 112
 
 
 class Method(NamedTuple):
@@ -234,7 +236,8 @@ def dynamic_bytes(plan):
 def registers_of(plan):
     """How many registers a thread may have."""
     if plan.groups:
-        return min(REGISTERS_OF_MULTIPROCESSOR // plan.threads, 80 + 16 * plan.groups)
+        wanted = max(LEAST_REGISTERS_OF_LAYER, REGISTERS_OF_LAYER + 16 * plan.groups)
+        return min(REGISTERS_OF_MULTIPROCESSOR // plan.threads, wanted)
     many = tensor.has_many_sums(plan.batch) if plan.on_cores else _has_tiles(plan)
     return REGISTERS_FOR_TILES if many else REGISTERS
 

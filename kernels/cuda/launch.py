@@ -104,35 +104,35 @@ def _in_turn(work, first, count, step, counts, lanes):
 
 
 class _Walk:
-    """A kernel of a ``Work`` on a stream, and the scratch of its blocks."""
+    """A kernel of a ``Work``, and the scratch of its blocks."""
 
-    def __init__(self, work, blocks, stream):
-        self.work, self.blocks, self.stream = work, blocks, stream
+    def __init__(self, work, blocks):
+        self.work, self.blocks = work, blocks
         layers = work.architecture.width.size
         size, self.tape = build.scratch_floats(work.plan, layers)
         self.floats = cuda.device_array((blocks, size), np.float32)
         self.carried = cuda.device_array((blocks, 3, layers + 1), np.int32)
 
-    def launch(self, address, results):
-        """Queue the networks of an address."""
+    def launch(self, address, results, stream):
+        """Queue the networks of an address on a stream."""
         work = self.work
         scratch = Scratch(self.floats, self.carried, work.plan.longest, self.tape)
         grid = min(self.blocks, address.networks)
-        kernel = work.kernel[grid, work.plan.threads, self.stream, build.dynamic_bytes(work.plan)]
+        kernel = work.kernel[grid, work.plan.threads, stream, build.dynamic_bytes(work.plan)]
         kernel(address, work.architecture, work.inputs, work.nonlinearity, results, scratch)
 
 
 class _Lane:
     """A stream with its own scratch, sums and exponents on the device.
 
-    What becomes of a launch is ``_pass_on``'s, which queues it, and ``_read``'s, once it is there.
+    What becomes of a launch is ``_pass_on``'s, which queues it, and ``_read``'s, once it is there: nothing, here.
     """
 
     def __init__(self, work, networks, blocks):
         layers = work.architecture.width.size
         self.stream = cuda.stream()
         self.start, self.networks = 0, 0  # of the launch that has not been taken
-        self.walk, self.rest = _Walk(work, blocks, self.stream), None
+        self.walk, self.rest = _Walk(work, blocks), None
         self.sums = cuda.device_array((networks, layers, SUMS), np.float32)
         self.exponents = cuda.device_array((networks, layers, EXPONENTS), np.int32)
         self.left = cuda.device_array(networks, np.int32)
@@ -144,7 +144,7 @@ class _Lane:
         self.networks = networks
         self.address = Address(work.keys, first, networks, work.counted)
         self.results = Results(self.sums, self.exponents, counts, self.left)
-        self.walk.launch(self.address, self.results)
+        self.walk.launch(self.address, self.results, self.stream)
         if work.rest is not None:
             self.left.copy_to_host(self.held_left, stream=self.stream)
         self._pass_on()
@@ -160,12 +160,18 @@ class _Lane:
             self._read()
         self.networks = 0
 
+    def _pass_on(self):
+        pass
+
+    def _read(self):
+        pass
+
     def _walk_the_rest(self):
         if self.rest is None:
             rest = self.walk.work.rest
             most = blocks_at_a_time(rest.plan, rest.architecture.width.size)
-            self.rest = _Walk(rest, min(self.walk.blocks, most), self.stream)
-        self.rest.launch(self.address, self.results)
+            self.rest = _Walk(rest, min(self.walk.blocks, most))
+        self.rest.launch(self.address, self.results, self.stream)
 
 
 class _RowLane(_Lane):
