@@ -8,7 +8,9 @@ from pathlib import Path
 
 
 def folder_for(version):
-    """A writable folder named by the hash of every file of the kernels and the compiler's ``version``, or None.
+    """A folder named by the hash of every file of the kernels and the compiler's ``version``.
+
+    None where it cannot be written, or something in it not be read: kernels are then compiled by every process.
 
     The compilers' own caches look only at the file a function stands in and would return stale code after an edit
     elsewhere.
@@ -20,6 +22,8 @@ def folder_for(version):
         trial.touch()
         with contextlib.suppress(FileNotFoundError):  # the trial of another thread is the same file
             trial.unlink()
+        if not all(os.access(path, os.R_OK) for path in folder.iterdir()):  # another user's: compilers would stumble
+            return None
     except (OSError, RuntimeError):  # RuntimeError: the user has no home
         return None
     return folder

@@ -9,6 +9,7 @@ COUNT, MEAN, SPREAD, LOG_COUNT, LOG_MEAN, LOG_SPREAD, ZEROS = range(7)
 RESULTS = 7
 # A key is the exponent and the first six bits of the fraction of a float64: a bin of 64 to an octave.
 KEY_SHIFT = 46
+NOTHING = -1  # the keys of a group without a number that is not 0
 SIZE_BITS = (1 << 63) - 1
 # Numbers beyond 2^+-400 are left to others: squares of what lies within stay inside float64.
 FARTHEST = 400

@@ -25,10 +25,9 @@ def run(module: str, arguments: Sequence[str], about: str) -> bytes:
 
     Raises InputError with the child's own sentence, or where it crashed or did not end.
     """
-    environment = dict(os.environ, PYTHONPATH=_search_path())
     command = [sys.executable, "-P", "-m", module, *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, env=environment, timeout=_PATIENCE, check=False)
+        done = subprocess.run(command, capture_output=True, env=environment(), timeout=_PATIENCE, check=False)
     except subprocess.TimeoutExpired:
         raise InputError(f"reading {about} did not end within {_PATIENCE:.0f} s; the file is damaged") from None
     if done.returncode == 0:
@@ -76,6 +75,7 @@ def received(image: bytes) -> tuple[NDArray[Any], str]:
     return np.load(io.BytesIO(values), allow_pickle=False), note.decode()
 
 
-def _search_path() -> str:
+def environment() -> dict[str, str]:
+    """The environment of a child that finds this package where this process has it."""
     package = str(Path(__file__).parents[1])
-    return os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])
+    return dict(os.environ, PYTHONPATH=os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])]))

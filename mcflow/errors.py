@@ -27,10 +27,15 @@ _SHORT = {"path": "-o"}  # options whose name on the command line is another
 _at_command_line = [False]  # whether this process's user typed a command
 
 
+def is_at_the_command_line() -> bool:
+    """Whether sentences name options as a command has them."""
+    return _at_command_line[0]
+
+
 @contextlib.contextmanager
-def at_the_command_line() -> Iterator[None]:
+def at_the_command_line(typed: bool = True) -> Iterator[None]:
     """Within the block sentences name options as a command has them, elsewhere as the arguments of Python."""
-    before, _at_command_line[0] = _at_command_line[0], True
+    before, _at_command_line[0] = _at_command_line[0], typed
     try:
         yield
     finally:

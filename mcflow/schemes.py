@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mcflow import distributions
 from mcflow.activations import registry
@@ -25,6 +25,7 @@ class Scheme:
     ``variance(fan_in, fan_out)`` is the variance of one weight at gain 1; ``textbook_gain(activation)`` is the factor
     on the standard deviation that ``gain="scheme"`` stands for. ``takes_mode`` marks the schemes whose fan is chosen
     by ``mode``. ``uniform_bias`` marks the frameworks' default that draws biases U(+-1/sqrt(fan_in)) too.
+    ``formula`` is the variance with the textbook gain, ``meaning`` a line on the scheme; empty where it was registered.
     """
 
     name: str
@@ -33,6 +34,14 @@ class Scheme:
     textbook_gain: Callable[[Activation], float]
     takes_mode: bool = False
     uniform_bias: bool = False
+    formula: str = field(default="", compare=False)
+    meaning: str = field(default="", compare=False)
+
+    def is_by_fan_in(self, mode: str = "fan_in") -> bool:
+        """Whether the variance of a weight at gain 1 is 1/fan_in (where fan_in is not below fan_out)."""
+        if self.takes_mode:
+            return mode == "fan_in"
+        return self.variance(64, 64) == self.variance(64, 32) == 1.0 / 64
 
     def weight_variance(self, fan_in: int, fan_out: int, gain: float, mode: str = "fan_in") -> float:
         """Variance of one weight of a (fan_out, fan_in) layer, dimensionless."""
@@ -71,19 +80,31 @@ def _fan_in(fan_in: int, fan_out: int) -> float:
 def _builtin() -> dict[str, Scheme]:
     table: dict[str, Scheme] = {}
     for law in (NORMAL, UNIFORM, TRUNCATED_NORMAL):
-        for family, variance, gain in (
-            ("xavier", _fan_avg, _one),
-            ("kaiming", _fan_in, kaiming_gain),
-            ("lecun", _fan_in, _one),
+        for family, variance, gain, formula, meaning in (
+            ("xavier", _fan_avg, _one, "2 / (fan_in + fan_out)", "Glorot & Bengio 2010, for tanh"),
+            ("kaiming", _fan_in, kaiming_gain, "2 / ((1 + a^2) fan_in)", "He et al. 2015, for (leaky) ReLU of slope a"),
+            ("lecun", _fan_in, _one, "1 / fan_in", "LeCun et al. 1998; for SELU"),
         ):
             name = f"{family}_{law}"
-            table[name] = Scheme(name, law, variance, gain, takes_mode=family == "kaiming")
-    table["orthogonal"] = Scheme("orthogonal", ORTHOGONAL, lambda i, o: 1.0 / max(i, o), _one)
-    table["rademacher"] = Scheme("rademacher", RADEMACHER, _fan_in, _one)
-    table["torch_default"] = Scheme(
-        "torch_default", UNIFORM, lambda i, o: 1.0 / (3.0 * i), _one, uniform_bias=True
-    )  # kaiming_uniform_ with a = sqrt(5)
-    table["keras_default"] = Scheme("keras_default", UNIFORM, _fan_avg, _one)  # glorot_uniform, zero biases
+            words = f"{meaning}; {law.name.replace('_', ' ')}"
+            takes_mode = family == "kaiming"
+            table[name] = Scheme(name, law, variance, gain, takes_mode, formula=formula, meaning=words)
+    for scheme in (
+        Scheme(
+            "orthogonal", ORTHOGONAL, lambda i, o: 1.0 / max(i, o), _one, formula="1 / max(fan_in, fan_out)",
+            meaning="Saxe et al. 2014: orthonormal rows or columns",
+        ),
+        Scheme("rademacher", RADEMACHER, _fan_in, _one, formula="1 / fan_in", meaning="signs: +-1 / sqrt(fan_in)"),
+        Scheme(
+            "torch_default", UNIFORM, lambda i, o: 1.0 / (3.0 * i), _one, uniform_bias=True, formula="1 / (3 fan_in)",
+            meaning="torch.nn.Linear: kaiming_uniform_ with a = sqrt(5), and biases",
+        ),
+        Scheme(
+            "keras_default", UNIFORM, _fan_avg, _one, formula="2 / (fan_in + fan_out)",
+            meaning="keras.layers.Dense: glorot_uniform, no biases",
+        ),
+    ):  # fmt: skip
+        table[scheme.name] = scheme
     return table
 
 
@@ -106,13 +127,16 @@ def get(name: str) -> Scheme:
     """The scheme called ``name``; InputError with the nearest names where there is none."""
     if name in _registered:
         return _registered[name]
-    family, underscore, rest = name.partition("_")
-    name = ALIASES.get(family, family) + underscore + rest
-    if name in BUILTIN:
-        return BUILTIN[name]
-    kind, colon, text = name.partition(":")
+    family, underscore, rest = name.lower().partition("_")
+    translated = ALIASES.get(family, family) + underscore + rest
+    if translated in BUILTIN:
+        return BUILTIN[translated]
+    kind, colon, text = translated.partition(":")
     if kind in ("normal", "uniform"):
         return _plain(kind, text if colon else "")
+    members = [known for known in BUILTIN if known.startswith(f"{translated}_")]
+    if members:
+        raise InputError(f"{name!r} is a family of schemes; name one: {', '.join(members)}")
     raise InputError(f"unknown scheme {name!r}; {nearest(name, [*names(), 'normal:STD', 'uniform:STD'])}")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import threading
 import types
 
 import numba
@@ -35,17 +37,39 @@ JIT_IS_OFF = bool(numba.config.DISABLE_JIT)
 
 
 CACHE_FOLDER = None if JIT_IS_OFF else folder_for(numba.__version__)
+_pointing = threading.RLock()
 
 
 @contextlib.contextmanager
 def _cached():
-    """Point Numba's cache at our folder while a function is decorated: the place is chosen then."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(CACHE_FOLDER or before)
-    try:
-        yield CACHE_FOLDER is not None
-    finally:
-        numba.config.CACHE_DIR = before
+    """Point Numba's cache at our folder while a function is decorated: the place is chosen then.
+
+    By one thread at a time: the setting is the whole process's, and Numba reads it twice. Another thread that put it
+    back in between would have the cache made in the working directory.
+    """
+    with _pointing:
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = str(CACHE_FOLDER or before)
+        try:
+            yield CACHE_FOLDER is not None
+        finally:
+            numba.config.CACHE_DIR = before
+
+
+_OBJECTS = 50_000  # made between two looks for garbage while something is compiled
+_one_at_a_time = threading.RLock()
+
+
+@contextlib.contextmanager
+def _compiling():
+    """While Numba makes its millions of objects, look through them less often: a tenth of its time goes there else."""
+    with _one_at_a_time:
+        before = gc.get_threshold()
+        gc.set_threshold(max(before[0], _OBJECTS) if before[0] else 0, *before[1:])  # 0: never, and it stays so
+        try:
+            yield
+        finally:
+            gc.set_threshold(*before)
 
 
 def kernel(*, sums: bool = False, plain: bool = False):
@@ -85,7 +109,7 @@ def loop(*argument_types, cache: bool = True, sums: bool = False):
     """
 
     def decorate(function):
-        with _cached() as can_cache:
+        with _cached() as can_cache, _compiling():
             flags = _without_nogil(SUMS if sums else EXACT)
             return numba.cfunc(numba_types.void(*argument_types), cache=cache and can_cache, **flags)(function)
 
@@ -103,7 +127,7 @@ def unit_for(function, *examples, lean: bool = False) -> int:
     """
     kinds = tuple(numba.typeof(example) for example in examples)
     if (function, kinds) not in _units:
-        with _cached() as cache:
+        with _cached() as cache, _compiling():
             flags = _without_nogil({**EXACT, **(WITHOUT_COUNTS if lean else {})})
             decorate = numba.cfunc(numba_types.void(*kinds), cache=cache, **flags)
             _units[function, kinds] = decorate(function)
@@ -155,6 +179,26 @@ def float_of(typing_context, i):
         return builder.bitcast(arguments[0], ir.FloatType())
 
     return numba_types.float32(numba_types.int32), generate
+
+
+@intrinsic
+def bits_of_double(typing_context, x):
+    """The 64 bits of a float64 as int64."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.IntType(64))
+
+    return numba_types.int64(numba_types.float64), generate
+
+
+@intrinsic
+def double_of_bits(typing_context, i):
+    """The float64 that has the 64 bits of an int64."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return numba_types.float64(numba_types.int64), generate
 
 
 @intrinsic

@@ -1,18 +1,16 @@
-"""Networks folded in groups: counts, means, spreads and histograms of each layer of one quantity, from sums or rows.
+"""Networks folded in groups: counts, means and spreads of each layer of one quantity, and histograms of its numbers.
 
-A group's numbers of one layer are made, taken the logarithm of and summed while they are in the first cache. Sums are
+A group's numbers of one layer are taken the logarithm of and summed while they are in the first cache. Sums are
 reassociated: their order is fixed by the vector width, as in the other kernels. Nothing crosses a group but counts,
 which are whole numbers, so that neither threads nor blocks change a bit.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from ..folded import (
     COUNT,
-    FARTHEST_POWER,
     KEY_SHIFT,
     LEAST,
     LOG_COUNT,
@@ -20,11 +18,12 @@ from ..folded import (
     LOG_SPREAD,
     MEAN,
     MOST,
+    NOTHING,
     SIZE_BITS,
     SPREAD,
     ZEROS,
 )
-from ._compile import inner, kernel
+from ._compile import bits_of_double, double_of_bits, inner, kernel
 
 # Logarithms: of 2 in two parts, and the minimax polynomial of FreeBSD's e_log.c (Sun Microsystems 1993), within 1 ulp.
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
@@ -39,154 +38,28 @@ ONE, HALF_ROOT = (
     0x3FF0000000000000,
     0x3FE6A09E00000000,
 )  # bits of 1 and of about sqrt(1/2): fractions are taken between it and twice it
-FRACTION = (1 << 52) - 1
-TILE = 8  # layers whose networks are turned together
-SMALLEST = 2.0**-1022  # below it a float64 loses digits
+FRACTION_BITS = 52
+FRACTION = (1 << FRACTION_BITS) - 1
 TWO_52_BITS, TWO_52 = 0x4330000000000000, 4503599627370496.0  # a whole number in its last bits is added to it
-
-
-class Recipe(NamedTuple):
-    """How a quantity is made of ``sums`` (column, network, layer) and ``exponents`` (4, network, layer).
-
-    The product of the columns ``numerator`` over those of ``denominator``, less ``minus``, over ``divisor`` (layer,),
-    times 2**(the sum of ``powers`` (4,) times the exponents).
-    """
-
-    numerator: np.ndarray
-    denominator: np.ndarray
-    minus: float
-    divisor: np.ndarray
-    powers: np.ndarray
-
-
-class Table(NamedTuple):
-    """Histograms by key: ``counts`` int32 (layer, 2, key) of positive and of negative numbers.
-
-    A layer's first key is ``low`` (layer,), which is -1 where none was counted yet. ``wanted`` int64 (2, layer): the
-    least and the largest key of what did not fit in, and ``waiting`` bool (group, layer) where that was.
-    """
-
-    counts: np.ndarray
-    low: np.ndarray
-    wanted: np.ndarray
-    waiting: np.ndarray
-
-
-class Scratch(NamedTuple):
-    """Room for a group: float64 of TILE layers (TILE, network), of one layer (network,), and the bits of some."""
-
-    tile: np.ndarray
-    other: np.ndarray
-    powers: np.ndarray
-    logs: np.ndarray
-    octaves: np.ndarray
-    tile_bits: np.ndarray
-    log_bits: np.ndarray
-    octave_bits: np.ndarray
-
-
-@inner(allocates=True)
-def _scratch(length):
-    tile, other, powers = np.empty((TILE, length)), np.empty((TILE, length)), np.empty((TILE, length))
-    logs, octaves = np.empty(length), np.empty(length)
-    bits = tile.view(np.int64), logs.view(np.int64), octaves.view(np.int64)
-    return Scratch(tile, other, powers, logs, octaves, bits[0], bits[1], bits[2])
+INFINITE = 2047 << FRACTION_BITS
 
 
 @inner
-def _turn(tile, column, start, length, layer):
-    """Networks of TILE layers of ``column`` (network, layer), or of those left, into ``tile``: by whole cache lines."""
-    left = column.shape[1] - layer
-    if left >= TILE:
-        for i in range(np.uint64(length)):
-            for c in range(np.uint64(TILE)):
-                tile[c, i] = column[np.uint64(start) + i, np.uint64(layer) + c]
-    else:
-        for i in range(np.uint64(length)):
-            for c in range(np.uint64(left)):
-                tile[c, i] = column[np.uint64(start) + i, np.uint64(layer) + c]
-
-
-@inner
-def _make_values(scratch, recipe, sums, exponents, start, length, layer):
-    """The tile of the layers from ``layer`` on: the numbers of the networks from ``start`` on."""
-    tile, other = scratch.tile, scratch.other
-    layers = min(TILE, sums.shape[2] - layer)
-    _turn(tile, sums[recipe.numerator[0]], start, length, layer)
-    for k in range(1, len(recipe.numerator)):
-        _turn(other, sums[recipe.numerator[k]], start, length, layer)
-        for c in range(layers):
-            for i in range(np.uint64(length)):
-                tile[c, i] *= other[c, i]
-    for k in range(len(recipe.denominator)):
-        _turn(other, sums[recipe.denominator[k]], start, length, layer)
-        for c in range(layers):
-            for i in range(np.uint64(length)):
-                tile[c, i] /= other[c, i]
-    for c in range(layers):
-        minus, divisor = recipe.minus, recipe.divisor[layer + c]
-        if math.frexp(divisor)[0] == 0.5:  # the same number, sooner
-            factor = 1.0 / divisor
-            for i in range(np.uint64(length)):
-                tile[c, i] = (tile[c, i] - minus) * factor
-        else:
-            for i in range(np.uint64(length)):
-                tile[c, i] = (tile[c, i] - minus) / divisor
-    for c in range(layers):
-        for i in range(np.uint64(length)):
-            scratch.powers[c, i] = 0.0
-    _add_powers(scratch, recipe.powers, exponents, start, length, layer)
-
-
-@inner
-def _add_powers(scratch, powers, exponents, start, length, layer):
-    """Add the exponents of the tile's powers of two to ``scratch.powers``."""
-    layers = min(TILE, exponents.shape[2] - layer)
-    for k in range(len(powers)):
-        if powers[k] != 0.0:
-            _turn(scratch.other, exponents[k], start, length, layer)
-            for c in range(layers):
-                for i in range(np.uint64(length)):
-                    scratch.powers[c, i] += powers[k] * scratch.other[c, i]
-
-
-@inner
-def _scale(scratch, c, length):
-    """Multiply a layer of the tile by its powers of two; False where one of these is beyond 2^+-1000."""
-    values, powers, factors, bits = scratch.tile[c], scratch.powers[c], scratch.octaves, scratch.octave_bits
-    some, far = np.int64(0), np.int64(0)
-    for i in range(np.uint64(length)):
-        some |= np.int64(1) if powers[i] != 0.0 else np.int64(0)
-        far |= np.int64(1) if abs(powers[i]) > FARTHEST_POWER else np.int64(0)
-    if far:
-        return False
-    if some:
-        for i in range(np.uint64(length)):
-            bits[i] = (np.int64(powers[i]) + 1023) << 52
-        for i in range(np.uint64(length)):
-            values[i] *= factors[i]
-    return True
-
-
-@inner
-def _range_of(bits, length):
+def _range_of(values):
     """The least bits of a size that is not 0, and the largest, of those that are numbers."""
     least, most = np.int64(SIZE_BITS), np.int64(0)
-    infinite = np.int64(2047 << 52)
-    for i in range(np.uint64(length)):
-        size = bits[i] & SIZE_BITS
-        low = size if size != 0 else np.int64(SIZE_BITS)
-        high = size if size <= infinite else np.int64(0)
-        least = min(least, low)
-        most = max(most, high)
+    for i in range(np.uint64(len(values))):
+        size = bits_of_double(values[i]) & SIZE_BITS
+        least = min(least, size if size != 0 else np.int64(SIZE_BITS))
+        most = max(most, size if size <= INFINITE else np.int64(0))
     return least, most
 
 
 @inner(sums=True)
-def _sums(values, length):
+def _sums(values):
     """How many are numbers, their sum, and how many are 0."""
     count, total, zeros = np.int64(0), 0.0, np.int64(0)
-    for i in range(np.uint64(length)):
+    for i in range(np.uint64(len(values))):
         v = values[i]
         count += np.int64(1) if v == v else np.int64(0)
         zeros += np.int64(1) if v == 0.0 else np.int64(0)
@@ -195,179 +68,76 @@ def _sums(values, length):
 
 
 @inner(sums=True)
-def _squares(values, length, mean):
+def _squares(values, mean):
     total = 0.0
-    for i in range(np.uint64(length)):
+    for i in range(np.uint64(len(values))):
         deviation = values[i] - mean
         total += deviation * deviation if values[i] == values[i] else 0.0
     return total
 
 
 @inner
-def _make_logarithms(bits, scratch, length):
-    """Natural logarithms into ``scratch.logs`` of values that are positive; the others' are not to be looked at."""
-    logs, fractions, octaves = scratch.logs, scratch.log_bits, scratch.octave_bits
-    for i in range(np.uint64(length)):
-        moved = np.uint64(bits[i]) + np.uint64(ONE - HALF_ROOT)
-        octaves[i] = np.int64((moved >> np.uint64(52)) + np.uint64(TWO_52_BITS))
-        fractions[i] = np.int64((moved & np.uint64(FRACTION)) + np.uint64(HALF_ROOT))
-    for i in range(np.uint64(length)):
-        octave = scratch.octaves[i] - (TWO_52 + 1023.0)
-        f = logs[i] - 1.0
+def _make_logarithms(values, logs):
+    """Natural logarithms of values that are positive, NaN for the others."""
+    for i in range(np.uint64(len(values))):
+        moved = bits_of_double(values[i]) + (ONE - HALF_ROOT)
+        octave = double_of_bits(((moved & SIZE_BITS) >> FRACTION_BITS) + TWO_52_BITS) - (TWO_52 + 1023.0)
+        f = double_of_bits((moved & FRACTION) + HALF_ROOT) - 1.0
         s = f / (2.0 + f)
         z = s * s
         w = z * z
         rest = z * (LG_1 + w * (LG_3 + w * (LG_5 + w * LG_7))) + w * (LG_2 + w * (LG_4 + w * LG_6))
         half = 0.5 * f * f
-        logs[i] = octave * LN2_HIGH - ((half - (s * (half + rest) + octave * LN2_LOW)) - f)
-
-
-@inner(sums=True)
-def _log_sums(values, logs, length):
-    count, total = np.int64(0), 0.0
-    for i in range(np.uint64(length)):
-        count += np.int64(1) if values[i] > 0.0 else np.int64(0)
-        total += logs[i] if values[i] > 0.0 else 0.0
-    return count, total
-
-
-@inner(sums=True)
-def _log_squares(values, logs, length, mean):
-    total = 0.0
-    for i in range(np.uint64(length)):
-        deviation = logs[i] - mean
-        total += deviation * deviation if values[i] > 0.0 else 0.0
-    return total
-
-
-@inner
-def _count(bits, length, counts, low):
-    """Add numbers to one layer's histogram (2, key), in which all of them have a place."""
-    for i in range(np.uint64(length)):
-        b = bits[i]
-        size = b & SIZE_BITS
-        if LEAST <= size < MOST:
-            counts[1 if b < 0 else 0, (size >> KEY_SHIFT) - low] += 1
-
-
-@inner
-def _has_place(table, group, layer, least, most):
-    """Whether keys ``least`` to ``most`` lie in a layer's histogram; where not, that it is wanted is written down."""
-    reach = table.counts.shape[2]
-    if table.low[layer] < 0 and most - least < reach:
-        table.low[layer] = max(0, least - (reach - 1 - (most - least)) // 2)
-    low = table.low[layer]
-    if low >= 0 and low <= least and most < low + reach:
-        return True
-    table.wanted[0, layer] = min(table.wanted[0, layer], least)
-    table.wanted[1, layer] = max(table.wanted[1, layer], most)
-    table.waiting[group, layer] = True
-    return False
+        log = octave * LN2_HIGH - ((half - (s * (half + rest) + octave * LN2_LOW)) - f)
+        logs[i] = log if values[i] > 0.0 else math.nan
 
 
 @kernel()
-def fold_groups(recipe, sums, exponents, size, table, results, odd):
-    """Fold a quantity of all networks in groups of ``size``, the last one shorter: ``results`` (RESULTS, group, layer).
+def fold_groups(values, logs, results, keys, odd):
+    """Fold the groups of ``values`` (layer, group, network): ``results`` (RESULTS, group, layer).
 
-    ``odd`` bool (group, layer) becomes True where some number lies beyond 2^+-400: others have to fold that one, as
-    where it is True already, and nothing of it is counted in ``table``. Where that has no keys nothing is counted.
+    ``keys`` int64 (2, group, layer): the least and the largest of the numbers that are not 0, NOTHING without one.
+    ``odd`` bool (group, layer): where a number lies beyond 2^+-400; others have to fold that one. ``logs`` (network,)
+    is room.
     """
-    _, networks, layers = sums.shape
-    scratch = _scratch(size)
-    counted = table.counts.shape[2] > 0
-    for group in range(odd.shape[0]):
-        start = group * size
-        length = min(size, networks - start)
-        for first in range(0, layers, TILE):
-            _make_values(scratch, recipe, sums, exponents, start, length, first)
-            for c in range(min(TILE, layers - first)):
-                layer, bits = first + c, scratch.tile_bits[c]
-                near = _scale(scratch, c, length)
-                least, most = _range_of(bits, length)
-                if odd[group, layer] or not near or most >= MOST or (most > 0 and least < LEAST):
-                    odd[group, layer] = True
-                    continue
-                _fold(scratch, c, length, results[:, group, layer])
-                if counted and most > 0 and _has_place(table, group, layer, least >> KEY_SHIFT, most >> KEY_SHIFT):
-                    _count(bits, length, table.counts[layer], table.low[layer])
-
-
-@inner
-def _fold(scratch, c, length, result):
-    values = scratch.tile[c]
-    count, total, zeros = _sums(values, length)
-    mean = total / count
-    result[COUNT], result[MEAN], result[ZEROS] = count, mean, zeros
-    result[SPREAD] = math.sqrt(_squares(values, length, mean))
-    _make_logarithms(scratch.tile_bits[c], scratch, length)
-    count, total = _log_sums(values, scratch.logs, length)
-    mean = total / count
-    result[LOG_COUNT], result[LOG_MEAN] = count, mean
-    result[LOG_SPREAD] = math.sqrt(_log_squares(values, scratch.logs, length, mean))
+    for layer in range(values.shape[0]):
+        for group in range(values.shape[1]):
+            these = values[layer, group]
+            least, most = _range_of(these)
+            odd[group, layer] = most >= MOST or (most > 0 and least < LEAST)
+            keys[0, group, layer] = least >> KEY_SHIFT if most > 0 else NOTHING
+            keys[1, group, layer] = most >> KEY_SHIFT if most > 0 else NOTHING
+            count, total, zeros = _sums(these)
+            mean = total / count
+            results[COUNT, group, layer], results[MEAN, group, layer] = count, mean
+            results[SPREAD, group, layer], results[ZEROS, group, layer] = math.sqrt(_squares(these, mean)), zeros
+            _make_logarithms(these, logs)
+            count, total, _ = _sums(logs)
+            mean = total / count
+            results[LOG_COUNT, group, layer], results[LOG_MEAN, group, layer] = count, mean
+            results[LOG_SPREAD, group, layer] = math.sqrt(_squares(logs, mean))
 
 
 @kernel()
-def count_waiting(recipe, sums, exponents, size, table):
-    """Count what found no place in ``table``, whose histograms reach further now."""
-    _, networks, layers = sums.shape
-    scratch = _scratch(size)
-    for group in range(table.waiting.shape[0]):
-        start = group * size
-        length = min(size, networks - start)
-        for first in range(0, layers, TILE):
-            if not table.waiting[group, first : first + TILE].any():
+def count_waiting(values, keys, counts, low, waiting):
+    """Count the numbers of groups that wait, where ``counts`` int32 (layer, 2, key) has a place for all of one.
+
+    Of positive and of negative numbers; a layer's first key is ``low`` (layer,), -1 where it has none. What is counted
+    waits no longer; returns how many of ``waiting`` bool (group, layer) still do.
+    """
+    left = 0
+    for layer in range(values.shape[0]):
+        first = low[layer]
+        for group in range(values.shape[1]):
+            if not waiting[group, layer]:
                 continue
-            _make_values(scratch, recipe, sums, exponents, start, length, first)
-            for c in range(min(TILE, layers - first)):
-                layer = first + c
-                if table.waiting[group, layer]:
-                    _scale(scratch, c, length)
-                    _count(scratch.tile_bits[c], length, table.counts[layer], table.low[layer])
-
-
-@kernel(plain=True)
-def make_rows(recipe, sums, exponents, rows):
-    """A quantity of all networks into ``rows`` (network, layer); False where a power of two takes one too far."""
-    _, networks, layers = sums.shape
-    numerator, denominator, divisor = recipe.numerator, recipe.denominator, recipe.divisor
-    within = True
-    for i in range(networks):
-        row = rows[i]
-        for c in range(layers):
-            row[c] = sums[numerator[0], i, c]
-        for k in range(1, len(numerator)):
-            for c in range(layers):
-                row[c] *= sums[numerator[k], i, c]
-        for k in range(len(denominator)):
-            for c in range(layers):
-                row[c] /= sums[denominator[k], i, c]
-        for c in range(layers):
-            row[c] = (row[c] - recipe.minus) / divisor[c]
-        within = _move(row, recipe.powers, exponents, i) and within
-    return within
-
-
-@inner
-def _move(row, powers, exponents, i):
-    """Multiply a row by its powers of two; False where a number leaves the normal range of float64 by it."""
-    far = 0.0
-    for k in range(len(powers)):
-        if powers[k] != 0.0:
-            for c in range(len(row)):
-                far += abs(exponents[k, i, c])
-    if far == 0.0:
-        return True
-    within = True
-    for c in range(len(row)):
-        total = 0.0
-        for k in range(len(powers)):
-            if powers[k] != 0.0:
-                total += powers[k] * exponents[k, i, c]
-        if total == 0.0 or row[c] == 0.0 or not abs(row[c]) < math.inf:
-            continue
-        if abs(total) > FARTHEST_POWER:
-            within = False
-            continue
-        row[c] *= math.ldexp(1.0, np.int64(total))
-        within = within and SMALLEST <= abs(row[c]) < math.inf
-    return within
+            if first < 0 or keys[0, group, layer] < first or keys[1, group, layer] >= first + counts.shape[2]:
+                left += 1
+                continue
+            for i in range(np.uint64(values.shape[2])):
+                bits = bits_of_double(values[layer, group, i])
+                size = bits & SIZE_BITS
+                if LEAST <= size < MOST:
+                    counts[layer, 1 if bits < 0 else 0, (size >> KEY_SHIFT) - first] += 1
+            waiting[group, layer] = False
+    return left

@@ -21,6 +21,7 @@ from ..folded import (
     LOG_SPREAD,
     MEAN,
     MOST,
+    NOTHING,
     SIZE_BITS,
     SPREAD,
     ZEROS,
@@ -28,7 +29,6 @@ from ..folded import (
 from ._compile import SIMULATED, cuda
 
 BIAS, FRACTION_BITS = 1023, 52  # of the exponent of a float64
-NOTHING = -1  # the keys of a column without a number that is not 0
 
 
 class Recipe(NamedTuple):

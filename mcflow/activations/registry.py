@@ -103,8 +103,8 @@ def get(name: str) -> Activation:
     """
     if name in _registered:
         return _registered[name]
-    kind, colon, rest = name.partition(":")
-    kind = ALIASES.get(kind, kind)
+    typed, colon, rest = name.partition(":")
+    kind = ALIASES.get(typed.lower(), typed.lower())
     if kind in PLAIN:
         if colon:
             raise InputError(f"activation {name!r}: {kind} takes no parameter; write {kind!r}")
@@ -112,7 +112,7 @@ def get(name: str) -> Activation:
     if kind in PARAMETRIC:
         return _with_parameter(kind, rest if colon else None)
     if colon:
-        activation = _load(name, kind, rest)
+        activation = _load(name, typed, rest)
         _registered[name] = activation
         return activation
     raise InputError(f"unknown activation {name!r}; {nearest(name, names())}")
@@ -120,7 +120,7 @@ def get(name: str) -> Activation:
 
 def builtin(name: str) -> Activation | None:
     """The built-in activation called ``name``, or None: nothing is loaded for a name that may be a user's."""
-    kind = name.partition(":")[0]
+    kind = name.partition(":")[0].lower()
     return get(name) if ALIASES.get(kind, kind) in builtin_names() else None
 
 

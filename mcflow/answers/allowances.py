@@ -64,8 +64,8 @@ class Expected:
 
 
 @dataclass
-class Prediction:
-    """All that theory says of one case, by quantity.
+class Sayings:
+    """What theory says of one case, by quantity, without the case: it can be sent to another process.
 
     ``relative_std`` is by quantity the standard deviation over networks as a share of the mean, (layer,), NaN where
     theory has none: of one input, the largest, and an upper bound for all. ``left_out`` says in clauses what the
@@ -73,9 +73,24 @@ class Prediction:
     """
 
     of: dict[str, Expected]
-    stack: Stack
     relative_std: dict[str, Floats]
     left_out: list[str]
+
+    def beside(self, layers: Stack) -> Prediction:
+        """The prediction of the case that has these layers."""
+        return Prediction(self.of, self.relative_std, self.left_out, layers)
+
+
+@dataclass
+class Prediction(Sayings):
+    """All that theory says of one case, and the layers it says it of."""
+
+    stack: Stack
+
+    @property
+    def sayings(self) -> Sayings:
+        """The same without the layers."""
+        return Sayings(self.of, self.relative_std, self.left_out)
 
 
 def predict(case: Case, inputs: Floats, tier: str | None = None) -> Prediction:
@@ -100,7 +115,7 @@ def _predict(case: Case, functions: object, data: bytes, shape: tuple[int, ...],
     plain = _at_infinite_width(layers)
     largest = np.argmax(layers.input_moment)  # the mean of several inputs scatters no more than one of them
     one = found if len(inputs) == 1 else theory.predict(case, inputs[[largest]], tier or "exact")
-    out = Prediction({}, layers, _relative_std(one), [text for text in [str(found.attrs["left_out"])] if text])
+    out = Prediction({}, _relative_std(one), [text for text in [str(found.attrs["left_out"])] if text], layers)
     for name in NAMES:
         if name in found:
             expected = _expected(name, found, layers, plain, tier)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mcflow import markup
 from mcflow.activations import registry
 from mcflow.answers.document import plain
-from mcflow.answers.signal import BACKWARD, FORWARD, KEPT
+from mcflow.answers.signal import BACKWARD, FORWARD, HELD
 from mcflow.answers.subject import Subject
 from mcflow.errors import InputError
 from mcflow.files import kept_rows
@@ -58,8 +58,8 @@ class Growth:
 
     @property
     def kept(self) -> bool:
-        """Whether the typical size changes, over all layers, by less than what counts as kept."""
-        return abs(self.overall_log10) <= math.log10(KEPT)
+        """Whether the typical size changes, over all layers, by less than what training repairs."""
+        return abs(self.overall_log10) <= math.log10(HELD)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,9 @@ class Comparison:
     def sentences(self, activation: str) -> list[str]:
         """The best case of an activation, and how the others stand to it."""
         first, *others = self.rankings[activation]
-        best = f"best: {first.label}, at most {100 * math.expm1(min(first.score, 50.0)):.3g} % a layer"
+        rate = f"{first.label}, at most {100 * math.expm1(min(first.score, 50.0)):.3g} % a layer"
+        keeps = first.activations.kept and (first.gradients is None or first.gradients.kept)
+        best = f"best: {rate}" if keeps else f"none keeps the signal; the least bad: {rate}"
         return [best, *(f"  {entry.label}: {entry.sentence}" for entry in others)]
 
     def _tables(self) -> Iterator[tuple[str, tuple[str, ...], list[list[str]]]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mcflow.answers import differences
 from mcflow.answers.document import plain
 from mcflow.statistics import magnitudes
 
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from mcflow.plan import Job
 
 FORWARD, BACKWARD = "activation_second_moment", "gradient_second_moment"
-KEPT = 10.0  # a second moment is kept where it changes by less over all layers: less than that, training repairs
-CRITERION = f"within a factor {KEPT:g} over the whole depth"
+DIFFERENCES = "input_differences"
+KEPT = 2.0  # a second moment is kept where it changes by less over all layers,
+HELD = 10.0  # drifts where it changes by less than this, which training repairs, and else vanishes or explodes
+CRITERION = f"within a factor {KEPT:g} over the whole depth; drift: within {HELD:g}"
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Flow:
     @property
     def sentence(self) -> str:
         """One line: what activations and gradients do."""
-        words = {FORWARD: "activations", BACKWARD: "gradients"}
+        words = {FORWARD: "activations", BACKWARD: "gradients", DIFFERENCES: "differences between inputs"}
         return "; ".join(f"{words[quantity]} {verdict}" for quantity, verdict in self.verdicts.items())
 
 
@@ -64,8 +67,8 @@ def depths(count: int) -> tuple[int, ...]:
     return tuple(sorted({1, *(max(1, round(count * share)) for share in (0.25, 0.5, 0.75)), count}))
 
 
-def verdict(start: float, end: float, layer: int) -> str:
-    """What became of a second moment from ``start`` to ``end``, decimal logarithms, the latter that of ``layer``."""
+def verdict(start: float, end: float, layer: int, steps: int) -> str:
+    """What became of a second moment from ``start`` to ``end``, decimal logarithms, within ``steps``, at ``layer``."""
     if math.isnan(start) or math.isnan(end) or start == -math.inf:
         return "dead" if start == -math.inf else "not a number"
     if end == -math.inf:
@@ -75,7 +78,10 @@ def verdict(start: float, end: float, layer: int) -> str:
     decades = end - start
     if abs(decades) <= math.log10(KEPT):
         return f"kept (x {10**decades:.2g} by layer {layer})"
-    return f"{'vanish' if decades < 0 else 'explode'} (10^{decades:+.1f} by layer {layer})"
+    rate = f"x {magnitudes.power_of_ten(decades / max(1, steps), 3)} a layer"
+    if abs(decades) <= math.log10(HELD):
+        return f"drift (x {10**decades:.2g} by layer {layer}, {rate})"
+    return f"{'vanish' if decades < 0 else 'explode'} (10^{decades:+.1f} by layer {layer}, {rate})"
 
 
 def of_case(summary: Mapping[str, NDArray[np.float64]], job: Job) -> Flow:
@@ -89,8 +95,22 @@ def of_case(summary: Mapping[str, NDArray[np.float64]], job: Job) -> Flow:
         logs = magnitudes.log10_of(summary, f"{quantity}_mean")
         measured[quantity] = _measured(summary, job, quantity, logs, layers)
         start, end, layer = (logs[0], logs[-1], len(logs)) if quantity == FORWARD else (logs[-1], logs[0], 1)
-        verdicts[quantity] = verdict(float(start), float(end), layer)
+        verdicts[quantity] = verdict(float(start), float(end), layer, len(logs) - 1)
+    if differences.have_a_common_part(job) and job.program.depth > 1:
+        verdicts |= _verdict_on_differences(summary, job)
     return Flow(job.name, layers, measured, verdicts)
+
+
+def _verdict_on_differences(summary: Mapping[str, NDArray[np.float64]], job: Job) -> dict[str, str]:
+    """A size that is kept may be the same for every input: whether they can still be told apart."""
+    depth = job.program.depth
+    ends = differences.measured(summary)
+    if ends is not None and ends[1] == -math.inf:
+        return {DIFFERENCES: f"vanish (under {differences.FINEST:g} of h^2 by layer {depth})"}
+    if ends is not None:
+        return {DIFFERENCES: verdict(*ends, depth, depth - 1)}
+    ends = differences.predicted(job)
+    return {} if ends is None else {DIFFERENCES: verdict(*ends, depth, depth - 1) + ", by theory"}
 
 
 def _measured(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mcflow.answers import allowances
 from mcflow.answers.allowances import Floats, Prediction
@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 
+class Sharing(Protocol):
+    """What shares work on a study: see ``crew.Crew``."""
+
+    def answers(
+        self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], own: Sequence[int] = ()
+    ) -> list[Any]:
+        """``function(subject, *task)`` of every task, in their order."""
+
+
 def _say_nothing(_: str) -> None:
     pass
 
@@ -33,6 +42,7 @@ class Subject:
 
     def __init__(self, result: Result, tell: Callable[[str], None] = _say_nothing) -> None:
         self.result, self.tell = result, tell
+        self.crew: Sharing | None = None  # who shares the work on it; see ``crew.hired``
         self._datasets: dict[str, xarray.Dataset] = {}
         self._cases: dict[str, Case] = {}
         self._inputs: dict[str, Floats] = {}
@@ -85,6 +95,10 @@ class Subject:
             self.tell(f"theory of {name}")
             self._predictions[name, tier] = allowances.predict(self.case(name), self.inputs(name), tier)
         return self._predictions[name, tier]
+
+    def learn(self, name: str, tier: str | None, prediction: Prediction) -> None:
+        """Take a prediction that was made elsewhere for what ``prediction`` gives."""
+        self._predictions[name, tier] = prediction
 
     def once(self, function: Callable[[Subject], Found]) -> Found:
         """What ``function`` makes of the study, made when it is first asked for."""

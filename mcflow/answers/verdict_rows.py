@@ -98,7 +98,7 @@ class Found:
         self.is_positive = quantities.get(quantity).kind == "moment"
 
     def __getitem__(self, statistic: str) -> Floats:
-        return np.asarray(self.dataset[f"{self.quantity}_{statistic}"].values, dtype=np.float64)
+        return np.asarray(self.dataset.variables[f"{self.quantity}_{statistic}"].values, dtype=np.float64)
 
     @property
     def has_rows(self) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mcflow import markup, quantities
-from mcflow.answers.allowances import Prediction
+from mcflow.answers import crew
+from mcflow.answers.allowances import Prediction, Sayings
 from mcflow.answers.judging import rows_of_case, rows_of_missing
 from mcflow.answers.subject import Subject
 from mcflow.answers.verdict_rows import COUNTED, NO_P, RULED, Row
@@ -23,6 +24,7 @@ from mcflow.files.schema import FORMAT_VERSION
 from mcflow.model.case import Case
 from mcflow.plural import counted
 from mcflow.statistics import hypotheses
+from mcflow.theory import stack
 
 if TYPE_CHECKING:
     from mcflow.files.result import Result
@@ -43,6 +45,13 @@ class Verdict:
     equal: str
     networks_for_gain: dict[float, float]
     warnings: tuple[str, ...]
+
+    @property
+    def word(self) -> str:
+        """The verdict in one word; ``not judged`` where no test could be made."""
+        if not self.consistent:
+            return "INCONSISTENT"
+        return "consistent" if self.sentence.startswith("consistent") else "not judged"
 
     @property
     def lines(self) -> list[str]:
@@ -102,9 +111,8 @@ class Verification:
         """Title, head and a row for each case."""
         rows = []
         for verdict in self.verdicts:
-            word = "consistent" if verdict.consistent else "INCONSISTENT"
             breaks = ", ".join(f"{quantity} in layer {layer}" for quantity, layer in verdict.breaks.items())
-            rows.append([verdict.case, word, verdict.sentence, breaks])
+            rows.append([verdict.case, verdict.word, verdict.sentence, breaks])
         return self.sentence, ("case", "verdict", "why", "first layer that disagrees"), rows
 
     def __repr__(self) -> str:
@@ -144,7 +152,9 @@ def verify(
     or a number out of range.
     """
     require_result(result, "verify")
-    return judge(Subject(result), alpha, tier, margin, note)
+    subject = Subject(result)
+    with crew.hired(subject):
+        return judge(subject, alpha, tier, margin, note)
 
 
 def judge(
@@ -152,27 +162,27 @@ def judge(
 ) -> Verification:
     """As ``verify``, of a study that others look at too."""
     alpha, margin = share("alpha", alpha), share("margin", margin)
-    rows: list[Row] = []
-    predictions: dict[str, Prediction] = {}
-    # shares of units had another definition in it, and values beyond float64 no logarithms
-    is_earlier = str(getattr(subject, "attrs", {}).get("format_version", FORMAT_VERSION)) == "1.0"
     empty = without_networks(subject)
     if empty:
         raise InputError(no_networks(empty))
     for name in subject.names:
-        dataset = subject[name]
-        done = int(dataset.attrs["networks_done"])
+        done = subject.networks_done[name]
         if done < 2:
             raise InputError(
                 f"{name} has {counted(done, 'network')}: there is no standard error to judge by; "
                 f"run at least 2, better 1000 ({option('resume', True)} and {option('networks', 1000)})"
             )
-        case, inputs = subject.case(name), subject.inputs(name)
-        predictions[name] = subject.prediction(name, tier)
-        subject.tell(f"judging {name}")
-        rows += list(rows_of_missing(name, dataset, has_every_cosine(case.nonlinearity, inputs)))
-        whole = tier in (None, "exact", "exact-law")
-        rows += list(rows_of_case(name, dataset, predictions[name], whole, whole and not is_earlier))
+    groups: dict[str, list[str]] = {}  # what cases of one activation need is computed once
+    for name in subject.names:
+        groups.setdefault(subject.case(name).activation, []).append(name)
+    rows_of: dict[str, list[Row]] = {}
+    predictions: dict[str, Prediction] = {}
+    for found in crew.answers(subject, judged, [(tuple(names), tier) for names in groups.values()]):
+        for name, (mine, without_stack) in found.items():
+            rows_of[name] = mine
+            predictions[name] = without_stack.beside(stack.of_case(subject.case(name), subject.inputs(name)))
+            subject.learn(name, tier, predictions[name])
+    rows = [row for name in subject.names for row in rows_of[name]]
     adjusted = hypotheses.holm(np.array([np.nan if row.p is None else row.p for row in rows]))
     rows = [
         replace(row, p_adjusted=None if math.isnan(p) else float(p), rejected=bool(p < alpha))
@@ -186,6 +196,22 @@ def judge(
         needed = _networks_for_gain(subject.case(name), subject.inputs(name), mine, level)
         verdicts.append(_verdict(name, mine, predictions[name], margin, needed))
     return Verification(tuple(rows), tuple(verdicts), alpha, margin, tier, (note,) if note else ())
+
+
+def judged(subject: Subject, names: Sequence[str], tier: str | None) -> dict[str, tuple[list[Row], Sayings]]:
+    """Name -> the tests of a case, each by itself, and what theory said of it."""
+    # shares of units had another definition in it, and values beyond float64 no logarithms
+    is_earlier = str(getattr(subject, "attrs", {}).get("format_version", FORMAT_VERSION)) == "1.0"
+    whole = tier in (None, "exact", "exact-law")
+    out = {}
+    for name in names:
+        dataset, prediction = subject[name], subject.prediction(name, tier)
+        subject.tell(f"judging {name}")
+        cosines = has_every_cosine(subject.case(name).nonlinearity, subject.inputs(name))
+        rows = list(rows_of_missing(name, dataset, cosines))
+        rows += rows_of_case(name, dataset, prediction, whole, whole and not is_earlier)
+        out[name] = rows, prediction.sayings
+    return out
 
 
 def _with_equivalence(row: Row, margin: float) -> Row:

@@ -27,8 +27,10 @@ VERBS = {  # in the order of the help; a verb is there when its file is
     "show": "What is in a file: cases, progress, configuration, provenance.",
     "merge": "Shards of one study into one file.",
     "export": "A tidy table of a file: CSV or Parquet.",
+    "list": "Names and formulas: schemes, activations, quantities, figures.",
     "doctor": "Versions, cores, threading, SIMD, CUDA devices, HDF5 locking.",
     "bench": "This machine's speed beside its ceilings.",
+    "help": "What a verb does, and its options.",
 }
 
 EXAMPLE = """\b
@@ -55,6 +57,13 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def require(self, context: click.Context, name: str) -> click.Command:
+        """The verb of that name; InputError with the nearest ones where there is none."""
+        found = self.get_command(context, name)
+        if found is None:
+            raise InputError(f"unknown command {name!r}; {nearest(name, self.list_commands(context))}")
+        return found
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(verb, VERBS[verb]) for verb in self.list_commands(context)])
@@ -62,9 +71,8 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, context: click.Context, arguments: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = arguments[0]
-        if self.get_command(context, name) is None and not name.startswith("-"):
-            raise InputError(f"unknown command {name!r}; {nearest(name, self.list_commands(context))}")
+        if not arguments[0].startswith("-"):
+            self.require(context, arguments[0])
         return super().resolve_command(context, arguments)
 
 

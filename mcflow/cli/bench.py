@@ -38,15 +38,14 @@ def command(width: int, depth: int, threads: int | None, as_json: bool) -> None:
 
 
 def _whole_runs(runs: list[dict[str, Any]]) -> Any:
-    from rich.table import Table
+    from mcflow.cli.sheet import Column, Sheet
 
-    table = Table(title="Whole runs into a file, beside their kernels")
-    for name in ("case", "keep", "device", "threads", "kernels/s", "whole run/s", "share"):
-        left = name in ("case", "keep", "device")
-        table.add_column(name, justify="left" if left else "right", no_wrap=True)
+    words = [Column(name, words=True) for name in ("case", "keep", "device")]
+    numbers = [Column("threads"), Column("kernels/s", rank=1), Column("whole run/s"), Column("share")]
+    table = Sheet("Whole runs into a file, beside their kernels", [*words, *numbers])
     for found in runs:
         rates = (found[f"{name}_per_second"] for name in ("kernels", "networks"))
-        table.add_row(
+        table.add(
             found["what"],
             found["keep"],
             found["device"],
@@ -58,25 +57,24 @@ def _whole_runs(runs: list[dict[str, Any]]) -> Any:
 
 
 def _print(result: dict[str, Any]) -> None:
-    from rich.table import Table
+    from mcflow.cli import sheet, tables
+    from mcflow.cli.sheet import Column, Sheet
 
-    from mcflow.cli import tables
-
-    table = Table(title=f"ReLU, forward and backward, width {result['width']}, depth {result['depth']}")
-    for name in ("case", "threads", "networks/s", "layers/s", "weights/s", "normals", "sgemm"):
-        table.add_column(name, justify="left" if name == "case" else "right", no_wrap=True)
+    ranks = {"threads": 0, "networks/s": 0, "layers/s": 2, "weights/s": 1, "normals": 3, "sgemm": 4}
+    heads = [Column("case", words=True), *(Column(name, rank=rank) for name, rank in ranks.items())]
+    table = Sheet(f"ReLU, forward and backward, width {result['width']}, depth {result['depth']}", heads)
     for rate in result["rates"]:
         rates = (rate[f"{name}_per_second"] for name in ("networks", "layers", "weights"))
         shares = (rate["share_of_normals"], rate["share_of_sgemm"])
-        table.add_row(
+        table.add(
             rate["what"],
             str(rate["threads"]),
             *(f"{value:.3g}" for value in rates),
             *("" if share is None else f"{100 * share:.0f} %" for share in shares),
         )
     console = tables.console()
-    tables.show(console, table)
-    tables.show(console, _whole_runs(result["whole_runs"]))
+    sheet.show(console, table)
+    sheet.show(console, _whole_runs(result["whole_runs"]))
     ceilings = result["ceilings"]
     best = [ceilings[f"{name}_per_second"] / 1e9 for name in ("words", "normals", "uniforms")]
     console.print(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcflow.cli.options import json_option
+from mcflow.cli.sheet import Column
 
 if TYPE_CHECKING:
     from mcflow.answers.comparison import Comparison, Entry, Growth
@@ -18,7 +19,15 @@ Examples:
   mcflow compare runs/9-cases.h5
   mcflow compare runs/xavier.h5 runs/kaiming.h5 --json"""
 
-_WIDTH = 140
+_COLUMNS = (
+    Column("case", words=True),
+    Column("activations x"),
+    Column("gradients d"),
+    Column("float16 holds to", rank=3),
+    Column("float32, bfloat16 to", rank=4),
+    Column("dead / off / saturated", rank=2),
+    Column("correlation", words=True, rank=1),
+)
 SMALL = 1e-2  # a factor per layer that four decimals would not show
 
 
@@ -42,35 +51,30 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
 
 
 def _print(found: Comparison) -> None:
-    from rich.table import Table
-
-    from mcflow.answers.signal import CRITERION
-    from mcflow.cli import tables
+    from mcflow.answers.signal import HELD
+    from mcflow.cli import sheet, tables
+    from mcflow.cli.sheet import Sheet
 
     out = tables.console()
-    out.width = max(out.width, _WIDTH)
     for note in found.notes:
         out.print(note, soft_wrap=True, markup=False)
     for activation, ranking in found.rankings.items():
         title = f"{activation}: factor per layer of second moments, typical network, ± 95 % interval"
-        table = Table(title=title, title_justify="left")
-        table.add_column("case", no_wrap=True)
-        columns = ("activations x", "gradients d", "float16 holds to", "float32, bfloat16 to", "dead / off / saturated")
-        for column in columns:
-            table.add_column(column, justify="right", no_wrap=True)
-        table.add_column("correlation", no_wrap=True)
+        table = Sheet(title, _COLUMNS)
         for entry in ranking:
             shares = " / ".join(_percent(share) for share in (entry.dead, entry.inactive, entry.saturated))
             leaves = [_leaves(entry, kind) for kind in ("float16", "float32")]
             cosine = "" if entry.correlation is None else "{:.2f} > {:.2f}".format(*entry.correlation)
             cells = [_factor(entry.activations), _factor(entry.gradients), *leaves, shares, cosine]
-            table.add_row(entry.label, *cells)
-        tables.show(out, table)
+            table.add(entry.label, *cells)
+        sheet.show(out, table)
         for line in found.sentences(activation):
             out.print(line, soft_wrap=True, markup=False)
     print("x > 12: activations overflow at layer 12; d < 40: gradients underflow 40 layers down; off: phi' = 0")
     if found.rules:
-        print(f"a rule of thumb holds where the typical second moments stay {CRITERION}")
+        print(
+            f"a rule of thumb holds where the typical second moments stay within a factor {HELD:g} over the whole depth"
+        )
     for rule in found.rules:
         out.print(rule.sentence, soft_wrap=True, markup=False)
 

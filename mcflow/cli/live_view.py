@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 
 from mcflow.answers.signal import BACKWARD, FORWARD
 from mcflow.cli import tables
+from mcflow.cli.sheet import Column, Sheet
 from mcflow.errors import InputError
 from mcflow.files import live as watching
 from mcflow.plural import counted
@@ -36,11 +37,12 @@ def follow(path: Path, folder: Path) -> None:
     flows = {quantity: watching.Flowing(folder, quantity) for quantity in (FORWARD, BACKWARD)}
     began, before = time.monotonic(), sum(running.networks_done.values())
     terminal = sys.stdout.isatty()
-    with Live(console=tables.console(), auto_refresh=False, transient=False) as live:
+    out = tables.console()
+    with Live(console=out, auto_refresh=False, transient=False) as live:
         while running is not None:
             done = sum(running.networks_done.values())
             rate = (done - before) / max(1e-9, time.monotonic() - began)
-            live.update(render(running, flows, rate), refresh=terminal)
+            live.update(Group(*render(running, flows, rate).fitted(out, out.width)), refresh=terminal)
             if running.writer is None:
                 break
             time.sleep(_EVERY)
@@ -51,17 +53,16 @@ def follow(path: Path, folder: Path) -> None:
         print(f"{path} is finished" if path.is_file() else f"the parts of {path} have gone")
 
 
-def render(running: Running, flows: dict[str, Any], rate: float) -> Table:
+def render(running: Running, flows: dict[str, Any], rate: float) -> Sheet:
     """The table of one look; ``rate`` is in networks per second."""
     done = sum(running.networks_done.values())
     total = running.networks * len(running.networks_done)
     title = f"{done} of {counted(total, 'network')}, {rate:.3g}/s"
-    table = Table(title=title, title_justify="left")
-    for column in ("case", "networks", "log10 activations", "log10 gradients"):
-        table.add_column(column, no_wrap=True)
+    ranks = {"case": 0, "networks": 1, "log10 activations": 0, "log10 gradients": 0}
+    table = Sheet(title, [Column(head, words=True, rank=rank) for head, rank in ranks.items()])
     for number, (name, networks) in enumerate(running.networks_done.items()):
         cells = [sparkline(flow.log10_means(number)) for flow in flows.values()]
-        table.add_row(name, f"{networks} / {running.networks}", *cells)
+        table.add(name, f"{networks} / {running.networks}", *cells)
     return table
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from mcflow.cli import values
+from mcflow.cli.values import EVERY, WHOLE, Named
 
 if TYPE_CHECKING:
     from mcflow.model.case import Case
@@ -18,28 +21,86 @@ FIELD_SCHEMES = ("xavier_normal", "kaiming_normal", "lecun_normal")
 FIELD_ACTIVATIONS = ("tanh", "relu", "selu")
 DEFAULT_BATCH = 4
 
+
+def _schemes() -> list[str]:
+    from mcflow import schemes
+
+    return [*schemes.names(), EVERY]
+
+
+def _activations() -> list[str]:
+    from mcflow.activations import registry
+
+    return [*registry.builtin_names(), EVERY]
+
+
+def _gains() -> Sequence[str]:
+    from mcflow.model.case import GAIN_WORDS
+
+    return GAIN_WORDS
+
+
+def _inputs() -> tuple[str, ...]:
+    return ("gaussian", "sphere", "digits")
+
+
+def _modes() -> Sequence[str]:
+    from mcflow.schemes import MODES
+
+    return MODES
+
+
 _OPTIONS = (
     click.argument("study", required=False, metavar="[STUDY.toml]"),
-    click.option("--scheme", multiple=True, metavar="NAME", help="Initialisation scheme; may be repeated."),
+    click.option(
+        "--scheme",
+        multiple=True,
+        type=Named(_schemes, is_list=True),
+        metavar="NAME,...",
+        help="Initialisation schemes, or all; repeatable. mcflow list schemes has them.",
+    ),
     click.option(
         "--activation",
         multiple=True,
-        metavar="NAME",
-        help="Activation, or your own as module:phi,dphi, with kinks = (...) beside them where they jump; repeatable.",
+        type=Named(_activations, is_list=True),
+        metavar="NAME,...",
+        help="Activations, or all, or your own as module:phi,dphi, with kinks = (...) beside them where they jump; "
+        "repeatable. mcflow list activations has the built-in ones.",
     ),
     click.option(
-        "--gain", metavar="WORD|NUMBER", help="scheme (default), torch, critical, critical-gradient or a number."
+        "--gain",
+        type=Named(_gains),
+        metavar="WORD|NUMBER",
+        help="scheme (default), torch, critical, critical-gradient or a number, as 1.2 or 'sqrt(1.5)'.",
     ),
-    click.option("--depth", type=int, metavar="N", help="Layers [default: 30]."),
-    click.option("--width", metavar="N|N,N,...", help="Units of each layer, or of all [default: 256]."),
-    click.option("--features", type=int, metavar="N", help="Input size, where the inputs do not give it."),
-    click.option("--inputs", metavar="WHAT", help="gaussian, sphere, digits, or PATH[:DATASET] of an array or table."),
-    click.option("--batch", type=int, metavar="K", help="Inputs that every network is given."),
-    click.option("--correlation", type=float, metavar="C", help="Inputs come in pairs of this cosine."),
+    click.option("--sigma-w2", metavar="S", help="fan_in Var W, in the place of a gain (its square)."),
+    click.option("--sigma-b2", metavar="S", help="Var b, in the place of --bias-std (its square)."),
+    click.option("--depth", type=WHOLE, metavar="N", help="Layers [default: 30]."),
+    click.option("--width", metavar="N|N,N*M,...", help="Units of each layer, or of all [default: 256]."),
+    click.option("--features", type=WHOLE, metavar="N", help="Input size, where the inputs do not give it."),
+    click.option(
+        "--inputs",
+        type=Named(_inputs),
+        metavar="WHAT",
+        help="gaussian, sphere, digits, or PATH[:DATASET] of an array or table.",
+    ),
+    click.option("--batch", type=WHOLE, metavar="K", help="Inputs that every network is given."),
+    click.option("--correlation", type=float, metavar="C", help="Inputs come in pairs of this cosine [one pair]."),
     click.option("--bias-std", type=float, metavar="S", help="Standard deviation of the biases."),
-    click.option("--mode", metavar="MODE", help="The fan of Kaiming schemes: fan_in, fan_out, fan_avg."),
+    click.option(
+        "--mode", type=Named(_modes), metavar="MODE", help="The fan of Kaiming schemes: fan_in, fan_out, fan_avg."
+    ),
+    click.option(
+        "--sweep",
+        multiple=True,
+        metavar="FIELD=V,V,...",
+        help="A case for each value, as width=64,128,256; repeatable.",
+    ),
 )
-CASE_OPTIONS = ("gain", "depth", "width", "features", "inputs", "batch", "correlation", "bias_std", "mode", "raw")
+CASE_OPTIONS = (
+    "gain", "depth", "width", "features", "inputs", "batch", "correlation", "bias_std", "mode", "raw", "sigma_w2",
+    "sigma_b2",
+)  # fmt: skip
 
 
 def study_options(function: Function) -> Function:
@@ -66,21 +127,25 @@ def make_study(options: dict[str, Any]) -> Study:
     path = options.get("study")
     changes = {key: options[key] for key in CASE_OPTIONS if options.get(key) is not None and options[key] is not False}
     if "width" in changes:
-        changes["width"] = _widths(changes["width"])
-    schemes, activations = options.get("scheme") or (), options.get("activation") or ()
+        changes["width"] = values.widths(str(changes["width"]))
+    schemes = values.names(options.get("scheme") or (), _schemes()[:-1])
+    activations = values.names(options.get("activation") or (), _activations()[:-1], is_whole=_is_users)
     if path:
         study = Study.from_file(path)
         cases = [_changed(case, changes) for case in study.cases]
     else:
-        if not (changes or schemes or activations):
+        if not (changes or schemes or activations or options.get("sweep")):
             changes = default_inputs()
         study = Study((Case(),))
         cases = [Case(**changes)]
-        schemes, activations = schemes or FIELD_SCHEMES, activations or FIELD_ACTIVATIONS
+        schemes, activations = schemes or list(FIELD_SCHEMES), activations or list(FIELD_ACTIVATIONS)
     if schemes:
         cases = [replace(case, scheme=scheme) for case in cases for scheme in schemes]
     if activations:
         cases = [replace(case, activation=activation) for case in cases for activation in activations]
+    for text in options.get("sweep") or ():
+        field, taken = values.sweep(text, [item.name for item in fields(Case)])
+        cases = [_changed(case, {field: value}) for case in cases for value in taken]
     rest = {key: options[key] for key in ("networks", "seed", "backward", "keep") if options.get(key) is not None}
     return replace(study, cases=tuple(dict.fromkeys(cases)), **rest)
 
@@ -93,19 +158,19 @@ def default_inputs() -> dict[str, Any]:
 
 
 def _changed(case: Case, changes: dict[str, Any]) -> Case:
-    fields = dict(changes)
-    if "depth" in fields and "width" not in fields and not isinstance(case.width, int):
-        return replace(case, **fields)  # a list of widths has its depth: the case says so
-    if "width" in fields and "depth" not in fields and not isinstance(fields["width"], int):
-        fields["depth"] = None
-    return replace(case, **fields)
+    changed = dict(changes)
+    if "depth" in changed and "width" not in changed and not isinstance(case.width, int):
+        return replace(case, **changed)  # a list of widths has its depth: the case says so
+    if "width" in changed and "depth" not in changed and not isinstance(changed["width"], int):
+        changed["depth"] = None
+    for variance, stated in (("sigma_w2", "gain"), ("sigma_b2", "bias_std")):
+        if variance in changed and stated not in changed:
+            changed[stated] = "scheme" if stated == "gain" else None
+    return replace(case, **changed)
 
 
-def _widths(text: str) -> int | list[int]:
-    from mcflow.errors import InputError
+def _is_users(name: str) -> bool:
+    """Whether an activation is written ``module:phi``: a colon behind no built-in name."""
+    from mcflow.activations import registry
 
-    try:
-        widths = [int(word) for word in str(text).split(",")]
-    except ValueError:
-        raise InputError(f"--width {text}: give one whole number, or one a layer as in 64,32,10") from None
-    return widths[0] if "," not in str(text) else widths
+    return ":" in name and registry.builtin(name.partition(":")[0]) is None

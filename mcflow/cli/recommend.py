@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcflow.cli.options import json_option
+from mcflow.cli.values import WHOLE
 
 if TYPE_CHECKING:
     from mcflow.answers.recommendation import Recommendation
@@ -17,12 +18,14 @@ Examples:
   mcflow recommend --activation mymodule:phi,dphi
   mcflow recommend --dialects"""
 
+_RANKS = {"bias std": 2, "trainable depth": 1}  # of columns that may go where there is no room
+
 
 @click.command(epilog=EXAMPLE)
 @click.option("--activation", metavar="NAME", help="An activation, or your own as module:phi,dphi.")
-@click.option("--depth", type=int, default=50, metavar="N", help="Layers to keep the signal over [50].")
-@click.option("--width", type=int, default=256, metavar="N", help="Units of each layer in the simulation [256].")
-@click.option("--networks", type=int, default=200, metavar="N", help="Networks to simulate [200].")
+@click.option("--depth", type=WHOLE, default=50, metavar="N", help="Layers to keep the signal over [50].")
+@click.option("--width", type=WHOLE, default=256, metavar="N", help="Units of each layer in the simulation [256].")
+@click.option("--networks", type=WHOLE, default=200, metavar="N", help="Networks to simulate [200].")
 @click.option("--dialects", is_flag=True, help="What torch, Keras and JAX draw under each name.")
 @json_option
 def command(activation: str | None, depth: int, width: int, networks: int, dialects: bool, as_json: bool) -> None:
@@ -48,36 +51,31 @@ def command(activation: str | None, depth: int, width: int, networks: int, diale
 
 
 def _print(found: Recommendation) -> None:
-    from mcflow.cli import tables
+    from mcflow.cli import sheet, tables
 
     out = tables.console()
-    out.width = max(out.width, 128)
     out.print(found.sentence, markup=False, soft_wrap=True)
     for reason in found.reasons:
         out.print(f"  {reason}", markup=False, soft_wrap=True)
-    tables.show(out, _table(found))
+    sheet.show(out, _table(found))
     for framework, line in found.code.items():
         out.print(f"{framework}: {line}", markup=False, soft_wrap=True)
 
 
 def _table(found: Recommendation) -> Any:
-    from rich.table import Table
-
     from mcflow.answers.recommendation import COLUMNS
+    from mcflow.cli.sheet import Column, Sheet
 
-    table = Table(title=found.title, title_justify="left")
-    for place, column in enumerate(COLUMNS):
-        table.add_column(column, justify="right" if place else "left", no_wrap=True)
+    table = Sheet(found.title, [Column(head, words=head == COLUMNS[0], rank=_RANKS.get(head, 0)) for head in COLUMNS])
     for cells in found.rows():
-        table.add_row(*cells)
+        table.add(*cells)
     return table
 
 
 def _dialects(quiet: bool) -> list[dict[str, object]]:
-    from rich.table import Table
-
     from mcflow.answers.frameworks import DIALECTS, FAN_IN, FAN_OUT
-    from mcflow.cli import tables
+    from mcflow.cli import sheet, tables
+    from mcflow.cli.sheet import Column, Sheet
 
     rows: list[dict[str, object]] = [
         {
@@ -91,13 +89,11 @@ def _dialects(quiet: bool) -> list[dict[str, object]]:
         for each in DIALECTS
     ]
     if not quiet:
-        table = Table(title=f"variance of one weight, fan_in {FAN_IN}, fan_out {FAN_OUT}", title_justify="left")
-        for column in ("framework", "name", "draws", "variance", "measured", "in mcflow"):
-            table.add_column(column)
+        words = [Column("framework", words=True), Column("name", words=True), Column("draws", words=True, rank=2)]
+        rest = [Column("variance"), Column("measured", rank=1), Column("in mcflow", words=True)]
+        table = Sheet(f"variance of one weight, fan_in {FAN_IN}, fan_out {FAN_OUT}", words + rest)
         for row in rows:
             cells = [str(row[key]) for key in ("framework", "name", "draws")]
-            table.add_row(*cells, f"{row['variance']:.6f}", f"{row['measured']:.6f}", str(row["mcflow"] or "none"))
-        out = tables.console()
-        out.width = max(out.width, 128)
-        tables.show(out, table)
+            table.add(*cells, f"{row['variance']:.6f}", f"{row['measured']:.6f}", str(row["mcflow"] or "none"))
+        sheet.show(tables.console(), table)
     return rows

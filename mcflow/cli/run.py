@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from mcflow.cli.options import json_option, make_study, study_options
+from mcflow.cli.values import WHOLE, Named
 from mcflow.errors import InputError
 from mcflow.plural import counted
 
@@ -22,17 +23,37 @@ Examples:
   mcflow run study.toml --resume -o runs/relu.h5"""
 
 
+def _methods() -> list[str]:
+    from mcflow.methods import registry
+
+    return ["auto", *registry.names()]
+
+
+def _devices() -> tuple[str, ...]:
+    from mcflow.sampling.devices import DEVICES
+
+    return DEVICES
+
+
+def _kept() -> tuple[str, ...]:
+    from mcflow.model.study import KEEP
+
+    return KEEP
+
+
 @click.command(epilog=EXAMPLE)
 @study_options
 @click.option("--raw", is_flag=True, help="Inputs as they are, not scaled to second moment 1.")
-@click.option("--networks", type=int, metavar="N", help="Networks of each case [default: 1000].")
-@click.option("--seed", type=int, metavar="S", help="Seed of all that is drawn [default: 0].")
+@click.option("--networks", type=WHOLE, metavar="N", help="Networks of each case [default: 1000].")
+@click.option("--seed", type=WHOLE, metavar="S", help="Seed of all that is drawn [default: 0].")
 @click.option("-o", "--output", metavar="FILE", help="The file [default: a new name under runs/].")
-@click.option("--method", default="auto", metavar="METHOD", help="auto, direct, collapsed or chain.")
-@click.option("--device", default="auto", metavar="DEVICE", help="auto, cpu or cuda.")
-@click.option("--threads", type=int, metavar="T", help="Threads [default: every core this process may use].")
+@click.option(
+    "--method", default="auto", type=Named(_methods), metavar="METHOD", help="auto, direct, collapsed or chain."
+)
+@click.option("--device", default="auto", type=Named(_devices), metavar="DEVICE", help="auto, cpu or cuda.")
+@click.option("--threads", type=WHOLE, metavar="T", help="Threads [default: every core this process may use].")
 @click.option("--backward/--no-backward", default=None, help="Gradients too, or not [default: with them].")
-@click.option("--keep", metavar="WHAT", help="networks (every row, default) or summary.")
+@click.option("--keep", type=Named(_kept), metavar="WHAT", help="networks (every row, default) or summary.")
 @click.option("--until-error", type=float, metavar="R", help="Stop when every relative standard error is under R.")
 @click.option("--resume", is_flag=True, help="Continue what is there, up to N networks in all.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
@@ -44,8 +65,9 @@ Examples:
 def command(**options: Any) -> int:
     """Draw random networks, send inputs forward and gradients back, and keep every layer's statistics.
 
-    The closing line of a case says "kept" of second moments that stay within a factor 10 over the whole depth, else
-    "vanish" or "explode" and by how much.
+    The closing line of a case says "kept" of second moments that stay within a factor 2 over the whole depth; drift:
+    within 10; else "vanish" or "explode" and by how much. Where biases or phi(0) != 0 give all inputs a common part, it
+    says too what becomes of the differences between them.
     """
     from mcflow import plan
     from mcflow.errors import Unfinished

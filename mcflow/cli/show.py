@@ -71,9 +71,8 @@ def command(file: str, check: bool, follow: bool, program: bool, as_json: bool) 
 
 
 def _print(document: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    from mcflow.cli import tables
+    from mcflow.cli import sheet, tables
+    from mcflow.cli.sheet import Column, Sheet
     from mcflow.plural import counted
 
     out = tables.console()
@@ -92,12 +91,13 @@ def _print(document: dict[str, Any]) -> None:
         markup=False,
         soft_wrap=True,
     )
-    table = Table("case", "depth", "width", "gain", "method", "networks")
+    heads = (Column("case", words=True), Column("depth"), Column("width"), Column("gain", rank=1))
+    table = Sheet("", (*heads, Column("method", words=True, rank=2), Column("networks")))
     for case in document["cases"]:
         done = case["networks_done"] if running is None else running["networks_done"][case["name"]]
         cells = (case["name"], case["depth"], case["width"], f"{case['gain']:.6g}", case["method"], done)
-        table.add_row(*map(str, cells))
-    tables.show(out, table)
+        table.add(*map(str, cells))
+    sheet.show(out, table)
     for case in document["cases"]:
         for lacking in case.get("missing", ()):
             out.print(f"{case['name']}: {lacking}", markup=False, soft_wrap=True)

@@ -9,26 +9,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
+
+from mcflow.cli import sheet
+from mcflow.cli.sheet import Column, Sheet
 
 if TYPE_CHECKING:
     from mcflow.answers.signal import Flow, Measured
 
-_WIDEST = 10_000
+_OF = ("activations x", "gradients d")
 _NARROWEST = 100  # columns where stdout is no terminal
 
 
 def console() -> Console:
-    """Where tables go: stdout, as wide as it is, or as a table needs where it is no terminal."""
+    """Where tables and sentences go: stdout, as wide as it is."""
     return Console(width=None if sys.stdout.isatty() else _NARROWEST, highlight=False)
-
-
-def show(out: Console, table: Table) -> None:
-    """Print a table as wide as what stands in it, whatever the terminal has: a number that is cut is none."""
-    natural = Measurement.get(out, out.options.update(max_width=_WIDEST), table).maximum
-    out.width = max(out.width, natural)
-    out.print(table, crop=False)
 
 
 def print_json(document: Any) -> None:
@@ -40,17 +34,14 @@ def print_flow(cases: Sequence[Flow]) -> None:
     """Measured second moments with standard errors beside the prediction, then a line of verdicts for each case."""
     from mcflow.answers.signal import BACKWARD, CRITERION, FORWARD
 
-    table = Table(title="second moments, measured ± standard error | infinite width", title_justify="left")
-    table.add_column("case", no_wrap=True)
-    table.add_column("layer", justify="right")
-    table.add_column("activations x", no_wrap=True)
-    table.add_column("gradients d", no_wrap=True)
+    heads = (Column("case", words=True), Column("layer"), *(Column(of, words=True) for of in _OF))
+    table = Sheet("second moments, measured ± standard error | infinite width", heads, grouped=True)
     for case in cases:
         for place, layer in enumerate(case.layers):
             cells = [_cell(case.measured[name][place]) if name in case.measured else "" for name in (FORWARD, BACKWARD)]
-            table.add_row("" if place else case.name, str(layer), *cells, end_section=place == len(case.layers) - 1)
+            table.add("" if place else case.name, str(layer), *cells, end=place == len(case.layers) - 1)
     out = console()
-    show(out, table)
+    sheet.show(out, table)
     longest = max(len(case.name) for case in cases)
     for case in cases:
         out.print(f"{case.name:<{longest}}  {case.sentence}", soft_wrap=True, markup=False)

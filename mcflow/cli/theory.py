@@ -11,6 +11,7 @@ import click
 
 from mcflow.answers.document import plain
 from mcflow.cli.options import json_option, make_study, study_options
+from mcflow.cli.values import WHOLE
 
 if TYPE_CHECKING:
     import xarray
@@ -28,19 +29,19 @@ Examples:
 SHOWN = 10  # layers in a table; --json has them all
 PLANE_POINTS = 41  # along each axis
 LARGEST_SIGMA_W, LARGEST_SIGMA_B = 3.0, 1.0
-TABLE = (
-    ("preactivation_second_moment", "h\u00b2"),
-    ("activation_second_moment", "x\u00b2"),
-    ("gradient_second_moment", "d\u00b2"),
-    ("weight_gradient_second_moment", "(d x)\u00b2"),
-    ("preactivation_correlation", "cosine"),
+TABLE = (  # and the order in which they go where there is no room for all
+    ("preactivation_second_moment", "h\u00b2", 2),
+    ("activation_second_moment", "x\u00b2", 0),
+    ("gradient_second_moment", "d\u00b2", 0),
+    ("weight_gradient_second_moment", "(d x)\u00b2", 3),
+    ("preactivation_correlation", "cosine", 1),
 )
 
 
 @click.command(epilog=EXAMPLE)
 @study_options
 @click.option("--raw", is_flag=True, help="Inputs as they are, not scaled to second moment 1.")
-@click.option("--seed", type=int, metavar="S", help="Seed of the inputs [default: 0].")
+@click.option("--seed", type=WHOLE, metavar="S", help="Seed of the inputs [default: 0].")
 @click.option("--tier", default="exact", metavar="TIER", help="Highest: exact, exact-law, first-order, infinite-width.")
 @click.option("--fixed-points", "fixed", is_flag=True, help="Fixed points, depth scales and critical gains instead.")
 @click.option("--phase-diagram", "diagram", metavar="FILE", help="Write the (sigma_w, sigma_b) plane, as .csv or .png.")
@@ -94,18 +95,14 @@ def _record(dataset: xarray.Dataset) -> dict[str, Any]:
 
 
 def _print_case(name: str, dataset: xarray.Dataset) -> None:
-    from rich.table import Table
-
-    from mcflow.cli import tables
+    from mcflow.cli import sheet, tables
+    from mcflow.cli.sheet import Column, Sheet
 
     out = tables.console()
+    columns = [(quantity, head) for quantity, head, _ in TABLE if quantity in dataset]
+    heads = [Column(head, words=True, rank=rank) for quantity, head, rank in TABLE if quantity in dataset]
     title = f"{name}: gain {dataset.attrs['gain']:.6g}; mean \u00b7 standard deviation over networks"
-    table = Table(title=title, title_justify="left")
-    table.add_column("layer", justify="right")
-    columns = [(quantity, head) for quantity, head in TABLE if quantity in dataset]
-    for _, head in columns:
-        table.add_column(head, no_wrap=True)
-    table.add_column("tier: forward, backward")
+    table = Sheet(title, [Column("layer"), *heads, Column("tier: forward, backward", words=True, rank=4)])
     depth = dataset.sizes["layer"]
     for layer in _shown(depth):
         cells = [_cell(dataset, quantity, layer - 1) for quantity, _ in columns]
@@ -113,8 +110,8 @@ def _print_case(name: str, dataset: xarray.Dataset) -> None:
             str(dataset["tier"].sel(quantity=quantity).values[layer - 1]) or "none"
             for quantity in ("activation_second_moment", "gradient_second_moment")
         ]
-        table.add_row(str(layer), *cells, tiers[0] if tiers[0] == tiers[1] else ", ".join(tiers))
-    tables.show(out, table)
+        table.add(str(layer), *cells, tiers[0] if tiers[0] == tiers[1] else ", ".join(tiers))
+    sheet.show(out, table)
     if "dead_probability" in dataset and float(dataset["dead_probability"][-1]) > 1e-12:
         out.print(f"P(dead by layer {depth}) = {float(dataset['dead_probability'][-1]):.4g}", soft_wrap=True)
     if dataset.attrs["stability"]:
@@ -141,7 +138,7 @@ def _cell(dataset: xarray.Dataset, quantity: str, place: int) -> str:
 
 
 def _show_fixed_points(study: Study, as_json: bool) -> None:
-    from mcflow.cli import tables
+    from mcflow.cli import sheet, tables
 
     records = [_fixed_points_of(case) for case in study.cases]
     unique = list({(r["activation"], r["weight_variance"], r["bias_variance"]): r for r in records}.values())
@@ -150,7 +147,7 @@ def _show_fixed_points(study: Study, as_json: bool) -> None:
         return
     out = tables.console()
     for record in unique:
-        tables.show(out, _fixed_table(record))
+        sheet.show(out, _fixed_table(record))
         out.print(record["sentence"], soft_wrap=True, markup=False)
         for of, value in record["critical_gain"].items():
             out.print(
@@ -194,17 +191,17 @@ def _plain_record(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fixed_table(record: dict[str, Any]) -> Any:
-    from rich.table import Table
+    from mcflow.cli.sheet import Column, Sheet
 
     variances = f"sigma_w\u00b2 = {record['weight_variance']:.6g}, sigma_b\u00b2 = {record['bias_variance']:.6g}"
     title = f"{record['scheme']}-{record['activation']}: {variances}"
-    table = Table(title=title, title_justify="left")
-    heads = ("q*", "chi_1", "V'(q*)", "stable", "c*", "slope", "xi_q", "xi_c", "trainable depth")
-    for head in heads:
-        table.add_column(head, justify="right")
+    ranks = {"q*": 0, "chi_1": 0, "V'(q*)": 3, "stable": 0, "c*": 0, "slope": 4, "xi_q": 2, "xi_c": 0}
+    table = Sheet(
+        title, [*(Column(head, rank=rank) for head, rank in ranks.items()), Column("trainable depth", rank=1)]
+    )
     for point in record["points"]:
         unknown = "not predicted" if point["stable"] else "unstable"
-        table.add_row(*(_fixed_cell(value, unknown) for value in point.values()))
+        table.add(*(_fixed_cell(value, unknown) for value in point.values()))
     return table
 
 

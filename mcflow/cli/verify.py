@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from mcflow import quantities
 from mcflow.cli.options import json_option
+from mcflow.plural import counted
 
 if TYPE_CHECKING:
     from mcflow.answers.verdict_rows import Row
     from mcflow.answers.verdicts import Verdict, Verification
+    from mcflow.cli.sheet import Column
 
 EXAMPLE = """\b
 Examples:
   mcflow verify runs/relu.h5
   mcflow verify runs/relu.h5 --tier infinite-width
+  mcflow verify runs/relu.h5 --full
   mcflow verify runs/relu.h5 --all --alpha 0.001"""
+MOST_NAMES = 4  # of quantities in a line
 
 
 @click.command(epilog=EXAMPLE)
@@ -26,10 +31,12 @@ Examples:
 @click.option("--alpha", type=float, default=0.01, metavar="A", help="Chance of any false alarm in FILE [0.01].")
 @click.option("--tier", metavar="TIER", help="This tier alone: exact, exact-law, first-order, infinite-width.")
 @click.option("--margin", type=float, default=0.01, metavar="R", help="Relative difference that is equal [0.01].")
-@click.option("--all", "every", is_flag=True, help="Every layer, not only the worst one of each quantity.")
+@click.option("--full", is_flag=True, help="The tests too: the worst layer of each quantity, and what it rests on.")
+@click.option("--all", "every", is_flag=True, help="The tests of every layer.")
 @json_option
-def command(file: str, alpha: float, tier: str | None, margin: float, every: bool, as_json: bool) -> int:
+def command(file: str, alpha: float, tier: str | None, margin: float, full: bool, every: bool, as_json: bool) -> int:
     """Judge every layer and quantity of FILE that theory predicts. Exit code 0: consistent, 1: not."""
+    from mcflow.answers import crew
     from mcflow.answers.subject import Subject
     from mcflow.answers.verdicts import judge
     from mcflow.cli import progress_line, tables
@@ -37,18 +44,74 @@ def command(file: str, alpha: float, tier: str | None, margin: float, every: boo
 
     opened = open_study(file)
     with opened.result as result, progress_line.shown() as show:
-        found = judge(Subject(result, show), alpha, tier, margin, opened.note)
+        subject = Subject(result, show)
+        with crew.hired(subject):
+            found = judge(subject, alpha, tier, margin, opened.note)
     if as_json:
         tables.print_json({"file": file, **found.record()})
+    elif full or every:
+        _print_full(found, every)
     else:
-        _print(found, every)
+        _print_short(found)
     return 0 if found.all_consistent else 1
 
 
-def _print(found: Verification, every: bool) -> None:
-    from rich.table import Table
+def _print_short(found: Verification) -> None:
+    """A line for each case, why what is inconsistent is, what was not judged, and the sentence over all."""
+    from mcflow.cli import sheet, tables
+    from mcflow.cli.sheet import Column, Sheet
 
-    from mcflow.cli import tables
+    out = tables.console()
+    for note in found.notes:
+        out.print(note, soft_wrap=True, markup=False)
+    heads = (
+        Column("case", words=True),
+        Column("verdict", words=True),
+        Column("worst of its tests", words=True, rank=1),
+    )
+    table = Sheet("", (*heads, Column("tests"), Column("not judged", rank=2)))
+    for verdict in found.verdicts:
+        mine = [row for row in found.tests if row.case == verdict.case]
+        judged = [row for row in mine if row.judged]
+        worst = _worst_in_words(min(judged, key=_by_p)) if judged else ""
+        numbers = str(len(judged)), str(len(mine) - len(judged))
+        table.add(verdict.case, verdict.word, worst, *numbers, bold=not verdict.consistent)
+    sheet.show(out, table)
+    for verdict in found.verdicts:
+        if not verdict.consistent:
+            for line in (f"{verdict.case}: {verdict.sentence}", *(f"  {line}" for line in _breaks(verdict, found))):
+                out.print(line, soft_wrap=True, markup=False)
+    for line in _not_judged(found.tests):
+        out.print(line, soft_wrap=True, markup=False)
+    out.print(found.sentence + "; --full has the tests", soft_wrap=True, markup=False)
+
+
+def _by_p(row: Row) -> tuple[float, float]:
+    """The clearest difference first."""
+    return (2.0 if row.p is None else row.p, -abs(row.z or 0.0))
+
+
+def _worst_in_words(row: Row) -> str:
+    of = "" if row.statistic == "mean" else f" ({row.statistic.replace('_', ' ')})"
+    size = "" if row.z is None else f": z {row.z:+.1f}"
+    return f"{quantities.get(row.quantity).symbol}{of}, layer {row.layer}{size}"
+
+
+def _not_judged(tests: Sequence[Row]) -> Iterator[str]:
+    """One line for each reason, less its numbers, that tests were not judged for, over all cases."""
+    reasons: dict[str, list[Row]] = {}
+    for row in tests:
+        if not row.judged:
+            reasons.setdefault(row.why.partition(":")[0], []).append(row)
+    for why, rows in reasons.items():
+        names = list(dict.fromkeys(row.quantity for row in rows))
+        shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" * (len(names) > MOST_NAMES))
+        yield f"not judged: {counted(len(rows), 'test')} of {shown}: {why}"
+
+
+def _print_full(found: Verification, every: bool) -> None:
+    from mcflow.cli import sheet, tables
+    from mcflow.cli.sheet import Sheet
 
     out = tables.console()
     for note in found.notes:
@@ -57,26 +120,31 @@ def _print(found: Verification, every: bool) -> None:
         mine = [row for row in found.tests if row.case == verdict.case]
         shown = mine if every else _worst(mine)
         what = "every layer" if every else "the worst layer of each"
-        table = Table(title=f"{verdict.case}: {what}", title_justify="left")
-        table.add_column("quantity", no_wrap=True)
-        for column in ("of", "layer", "measured", "predicted", "tier", "z", "rel. diff.", "p (Holm)"):
-            table.add_column(column, justify="left" if column in ("of", "tier") else "right", no_wrap=True)
+        table = Sheet(f"{verdict.case}: {what}", _columns())
         for row in shown:
-            table.add_row(*_cells(row), style="bold" if row.rejected else None)
+            table.add(*_cells(row), bold=row.rejected)
         if shown:
-            tables.show(out, table)
+            sheet.show(out, table)
         out.print(f"{verdict.case}: {verdict.sentence}", soft_wrap=True, markup=False)
-        for line in _closing(verdict, found):
+        for line in (*verdict.lines[:1], *_breaks(verdict, found), *verdict.lines[1:]):
             out.print(f"  {line}", soft_wrap=True, markup=False)
     print(found.sentence)
 
 
-def _closing(verdict: Verdict, found: Verification) -> list[str]:
-    equal, *rest = verdict.lines
+def _columns() -> list[Column]:
+    from mcflow.cli.sheet import Column
+
+    words = ("quantity", "of", "tier")
+    ranks = {"quantity": 0, "of": 0, "layer": 0, "measured": 0, "predicted": 0, "tier": 3, "z": 1, "rel. diff.": 2}
+    return [*(Column(head, head in words, rank) for head, rank in ranks.items()), Column("p (Holm)")]
+
+
+def _breaks(verdict: Verdict, found: Verification) -> list[str]:
+    """Where the tier that was asked for breaks, if it does."""
     if found.tier is None or not verdict.breaks:
-        return [equal, *rest]
+        return []
     first = ", ".join(f"{quantity} in layer {layer}" for quantity, layer in verdict.breaks.items())
-    return [equal, f"{found.tier} breaks: {first}", *rest]
+    return [f"{found.tier} breaks: {first}"]
 
 
 def _worst(rows: list[Row]) -> list[Row]:

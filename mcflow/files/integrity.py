@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,8 +115,24 @@ def _check(file: h5py.File) -> dict[str, Any]:
     return {"datasets": len(read), "damaged": [found for found in read if found[1]]}
 
 
+def _why_unreadable(path: str, error: Exception) -> str:
+    """What is wrong with a file that HDF5 cannot read, in words that say what to do."""
+    import h5py
+
+    cut = re.search(r"truncated file: eof = (\d+).*stored_eof = (\d+)", str(error))
+    if cut is not None:
+        return f"{path} is cut short: {cut[1]} bytes of {cut[2]} are there; copy it again, or run the study again"
+    if not h5py.is_hdf5(path):
+        return f"{path} is no HDF5 file; give one that mcflow run wrote"
+    return (
+        f"{path} is damaged, or no study of mcflow: {type(error).__name__} while it was read; give another copy of it"
+    )
+
+
 def main() -> int:
     import h5py
+
+    from mcflow.files.seal import OtherFormat
 
     what, path = sys.argv[1:]
     try:
@@ -123,8 +140,12 @@ def main() -> int:
             found = {"describe": _describe, "check": _check}[what](file)
     except FileNotFoundError:
         return child_process.refuse(InputError(f"there is no file {path}"))
+    except OtherFormat as error:
+        return child_process.refuse(
+            InputError(f"cannot read {path} as a study of mcflow: {error}; give a file that mcflow run wrote")
+        )
     except Exception as error:  # whatever h5py meets in a damaged file
-        return child_process.refuse(InputError(f"cannot read {path} as a study of mcflow: {error}"))
+        return child_process.refuse(InputError(_why_unreadable(path, error)))
     print(json.dumps(found))
     return 0
 

@@ -22,7 +22,7 @@ BLOCKS = 12  # that are kept: those of all quantities in the same layers
 
 def blocks_of_layers(dataset: xarray.Dataset, quantity: str) -> Iterator[slice]:
     """Consecutive layers, counted from 0, whose rows are read together."""
-    networks, depth = dataset[quantity].shape
+    networks, depth = dataset.variables[quantity].shape  # dataset[...] looks for coordinates, a hundred times as long
     step = max(1, BLOCK // (8 * max(1, networks)))
     for start in range(0, depth, step):
         yield slice(start, min(start + step, depth))

@@ -39,14 +39,14 @@ def encode_all(parts: Sequence[Part], identity: str) -> bytes:
 def _image(parts: Sequence[Part], identity: str, is_small: bool) -> bytes:
     import h5py
 
-    with h5py.File.in_memory() as file:
+    target = io.BytesIO()  # whose bytes are not copied again, as those of HDF5's own file in memory are, twice
+    with h5py.File(target, "w") as file:
         file.attrs["format"] = PART_FORMAT
         file.attrs["format_version"] = FORMAT_VERSION
         file.attrs["identity"] = identity
         for part in parts:
             _put_part(file, f"from{part.first:012d}", part, is_small)
-        file.flush()
-        return bytes(file.id.get_file_image())
+    return target.getvalue()
 
 
 def _put_part(file: h5py.File, place: str, part: Part, is_small: bool) -> None:
@@ -67,7 +67,7 @@ def _put_part(file: h5py.File, place: str, part: Part, is_small: bool) -> None:
 
 
 def decode(image: bytes) -> Part:
-    """The part in an image of one; OSError or KeyError where the image is not one."""
+    """The part in an image of one, whose bytes its arrays are; OSError or KeyError where the image is not one."""
     (part,) = decode_all(image)
     return part
 
@@ -98,12 +98,12 @@ def _part(group: h5py.Group, image: bytes) -> Part:
 
 
 def _values(data: h5py.Dataset, image: bytes) -> NDArray[Any]:
-    """The values of a dataset: a copy of its bytes where these lie in one piece, which HDF5 would copy twice."""
+    """The values of a dataset: where its bytes lie in one piece these bytes, which HDF5 would copy twice."""
     place = data.id.get_offset()
     if place is None or not data.size:
         values: NDArray[Any] = data[()]
         return values
-    return np.frombuffer(image, data.dtype, data.size, place).reshape(data.shape).copy()
+    return np.require(np.frombuffer(image, data.dtype, data.size, place).reshape(data.shape), requirements="A")
 
 
 def _put(group: h5py.Group, name: str, values: NDArray[Any], is_small: bool = False) -> None:

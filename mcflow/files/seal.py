@@ -48,6 +48,10 @@ def seal_of(prepared: Prepared) -> Seal:
     )
 
 
+class OtherFormat(ValueError):
+    """A file of another kind, or of a newer mcflow; the words say which."""
+
+
 def read_seal(file: h5py.File) -> Seal:
     """The seal in an open file; KeyError or ValueError where it is no mcflow study."""
     attrs = file.attrs
@@ -68,12 +72,12 @@ def read_seal(file: h5py.File) -> Seal:
 
 
 def refuse_other_format(attrs: Mapping[str, Any]) -> None:
-    """ValueError where the attributes of a file's root are not those of a study, or of a newer mcflow's."""
+    """OtherFormat where the attributes of a file's root are not those of a study, or of a newer mcflow's."""
     if attrs.get("format") != FORMAT:
-        raise ValueError("it is no mcflow study")
+        raise OtherFormat("it is no mcflow study")
     version = str(attrs["format_version"])
     if int(version.partition(".")[0]) > int(FORMAT_VERSION.partition(".")[0]):
-        raise ValueError(f"its format {version} is newer than this mcflow, which reads {FORMAT_VERSION}")
+        raise OtherFormat(f"its format {version} is newer than this mcflow, which reads {FORMAT_VERSION}")
 
 
 def _states_own(group: h5py.Group) -> bool:

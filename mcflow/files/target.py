@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from mcflow.errors import InputError, option
 from mcflow.files import assembly, integrity, lock, part_image
+from mcflow.files.assembly import Streamed
 from mcflow.files.atomic import behind_links, remove_temporaries, write_atomically
 from mcflow.files.header import head_image
-from mcflow.files.part_folder import ANY_PART, HEAD, FolderParts, usable
+from mcflow.files.part_folder import ANY_PART, HEAD, FolderParts, Parts, usable
 from mcflow.files.seal import Seal, case_names, difference, read_seal, seal_of
 from mcflow.plan import Prepared
 from mcflow.quantities import NAMES
@@ -170,17 +171,22 @@ def devices_of(target: Target) -> str:
     return ""
 
 
-def finish(target: Target, prepared: Prepared, parts: FolderParts, attributes: dict[str, object]) -> None:
+def streamed(prepared: Prepared, parts: FolderParts) -> Streamed:
+    """The parts, whose rows go into the draft of the file as they are finished: of a study whose end is known."""
+    return Streamed(parts, head_image(prepared), prepared.study.networks)
+
+
+def finish(target: Target, prepared: Prepared, parts: Parts, attributes: dict[str, object]) -> None:
     """Assemble the file from its parts, then remove them."""
     head = head_image(prepared)
-    assembly.assemble_file(head, parts, target.path, parts.folder, {"state": "complete", **attributes})
-    clear(parts)
+    assembly.assemble_file(head, parts, target.path, target.folder, {"state": "complete", **attributes})
+    clear(target.folder)
 
 
-def clear(parts: FolderParts) -> None:
+def clear(folder: Path) -> None:
     """Remove the parts and the head, of which the file now holds everything."""
-    (parts.folder / HEAD).unlink(missing_ok=True)
-    for part in parts.folder.glob(ANY_PART):
+    (folder / HEAD).unlink(missing_ok=True)
+    for part in folder.glob(ANY_PART):
         part.unlink(missing_ok=True)
 
 

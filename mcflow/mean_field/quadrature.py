@@ -24,11 +24,12 @@ def legendre(count: int) -> tuple[Array, Array]:
 
 
 def panels(edges: Array, count: int = NODES) -> tuple[Array, Array]:
-    """Nodes and weights of the composite rule whose panels lie between sorted ``edges``; no density in them."""
+    """(..., node) nodes and weights of composite rules, panels between sorted (..., edge) edges; no density in them."""
     x, w = legendre(count)
     half = 0.5 * np.diff(edges)
-    middle = 0.5 * (edges[1:] + edges[:-1])
-    return (middle[:, None] + half[:, None] * x).ravel(), (half[:, None] * w).ravel()
+    middle = 0.5 * (edges[..., 1:] + edges[..., :-1])
+    shape = (*edges.shape[:-1], -1)
+    return (middle[..., None] + half[..., None] * x).reshape(shape), (half[..., None] * w).reshape(shape)
 
 
 def edges_of(scale: float, kinks: Sequence[float], reach: float = REACH, step: float = 1.0) -> Array:

@@ -10,12 +10,15 @@ import numpy as np
 
 from mcflow.activations.registry import Activation
 from mcflow.errors import InputError
+from mcflow.mean_field import quadrature
 from mcflow.mean_field.moments import log_moments
 from mcflow.mean_field.quadrature import Array
 
 LOWEST, HIGHEST = math.log(1e-12), math.log(1e6)  # where fixed points are searched for, in log q
 USER_HIGHEST = math.log(1e4)
 GRID = 121  # points of that search: two fixed points closer than 0.35 in log q that touch may be missed
+CELL = 12  # points of a polynomial on one cell of that grid: its last coefficients are round-off
+CLEAR = 1e-9  # growth beyond which its sign is known
 ROUND_OFF = 1e-11  # sign changes smaller than this are noise around a function that is identically 0
 
 
@@ -37,10 +40,13 @@ def limit(activation: Activation, weight_variance: float, bias_variance: float, 
     """
     growth = lambda x: log_variance(activation, weight_variance, bias_variance, x) - x  # noqa: E731
     here = math.log(start)
-    first = growth(here)
+    grid, second = _table(activation, activation.scalar)
+    nearly = _nearly_growth(activation, weight_variance, bias_variance, int(np.searchsorted(grid, here, "right")) - 1)
+    first = nearly(here) if nearly is not None else 0.0
+    if abs(first) < CLEAR:
+        first = growth(here)
     if abs(first) < 1e-13:
         return start
-    grid, second = _table(activation, activation.scalar)
     values = math.log(weight_variance) + second
     values = (np.logaddexp(values, math.log(bias_variance)) if bias_variance > 0 else values) - grid
     ahead = np.flatnonzero((grid > here) if first > 0 else (grid < here))
@@ -49,10 +55,55 @@ def limit(activation: Activation, weight_variance: float, bias_variance: float, 
         return math.inf if first > 0 else 0.0
     from scipy.optimize import brentq
 
-    beyond = float(grid[crossed[0] if first > 0 else crossed[-1]])
+    place = int(crossed[0] if first > 0 else crossed[-1])
+    beyond = float(grid[place])
     inner = [x for x in grid[ahead].tolist() if min(here, beyond) < x < max(here, beyond)]
     near = (max(inner) if first > 0 else min(inner)) if inner else here
-    return math.exp(float(brentq(growth, near, beyond, xtol=1e-13)))
+    nearly = _nearly_growth(activation, weight_variance, bias_variance, place - 1 if first > 0 else place)
+    if nearly is None or nearly(near) * nearly(beyond) >= 0.0:
+        nearly = growth
+    return math.exp(float(brentq(nearly, near, beyond, xtol=1e-13)))
+
+
+def _nearly_growth(
+    activation: Activation, weight_variance: float, bias_variance: float, cell: int
+) -> Callable[[float], float] | None:
+    """log V(q) - log q by log q in one cell of the search grid, to 1e-13; None where no polynomial is as good."""
+    grid, _ = _table(activation, activation.scalar)
+    if not 0 <= cell < len(grid) - 1:
+        return None
+    coefficients = _cell(activation, activation.scalar, cell)
+    if not all(map(math.isfinite, coefficients)) or max(map(abs, coefficients[-2:])) > 1e-13:
+        return None
+    middle, half = 0.5 * float(grid[cell] + grid[cell + 1]), 0.5 * float(grid[cell + 1] - grid[cell])
+
+    def nearly(x: float) -> float:
+        second = math.exp(_chebyshev_sum(coefficients, (x - middle) / half))
+        return math.log(weight_variance * second + bias_variance) - x
+
+    return nearly
+
+
+@lru_cache(maxsize=1024)
+def _cell(activation: Activation, scalar: object, cell: int) -> tuple[float, ...]:
+    """Chebyshev coefficients of log E phi^2 on one cell of the search grid."""
+    grid, _ = _table(activation, scalar)
+    points = quadrature.chebyshev(CELL, float(grid[cell]), float(grid[cell + 1]))
+    values = np.array([log_moments(activation, x)[0] for x in points.tolist()])
+    # points run from -1 to 1, and T_k(-cos a) = (-1)^k cos(k a)
+    k, angle = np.arange(CELL)[:, None], math.pi * (np.arange(CELL) + 0.5) / CELL
+    with np.errstate(invalid="ignore"):
+        found = (2.0 / CELL) * (np.where(k % 2 == 0, 1.0, -1.0) * np.cos(k * angle)) @ values
+    found[0] *= 0.5
+    return tuple(found.tolist())
+
+
+def _chebyshev_sum(coefficients: tuple[float, ...], x: float) -> float:
+    """Their series at x in [-1, 1], by Clenshaw's recurrence."""
+    one, two = 0.0, 0.0
+    for coefficient in coefficients[:0:-1]:
+        one, two = 2.0 * x * one - two + coefficient, one
+    return x * one - two + coefficients[0]
 
 
 @lru_cache(maxsize=64)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,7 +16,7 @@ from mcflow import schemes
 from mcflow.activations import given, registry
 from mcflow.bounds import real_number, whole_number
 from mcflow.errors import InputError, nearest
-from mcflow.model import dense_stack
+from mcflow.model import dense_stack, expression
 from mcflow.model.layers import vocabulary
 from mcflow.model.layers.act import Act
 from mcflow.model.layers.dense import Dense
@@ -25,6 +26,8 @@ from mcflow.model.program import Defaults, Program, lower
 DEFAULT_WIDTH = 256
 DEFAULT_DEPTH = 30
 MAX_DEPTH = 65_535  # sixteen bits of the random address hold the layer
+_NAME = re.compile(r"[^\W_][\w.+:=,-]{0,99}")
+_TAKEN = ("inputs", "continuation")  # what else stands beside the cases of a file
 GAIN_WORDS = ("scheme", "torch", "critical", "critical-gradient")
 
 
@@ -44,9 +47,12 @@ class Case:
 
     ``width`` is one width for all layers or a list of them (then ``depth`` may be left out). ``features`` is the input
     size (default: the first width, or what the inputs give). ``inputs`` is ``gaussian``, ``sphere``, ``digits`` or a
-    file; ``batch`` how many of them; ``correlation`` makes them come in pairs of that cosine. ``gain`` is ``scheme``,
-    ``torch``, ``critical`` (keeps the second moment of activations), ``critical-gradient`` or a number.
-    ``bias_std`` None leaves the biases to the scheme (zero in all but ``torch_default``).
+    file; ``batch`` how many of them; ``correlation`` makes them come in pairs of that cosine (one pair by default).
+    ``gain`` is ``scheme``, ``torch``, ``critical`` (keeps the second moment of activations), ``critical-gradient`` or a
+    number, which may be written as arithmetic, ``'sqrt(1.5)'``. ``bias_std`` None leaves the biases to the scheme (zero
+    in all but ``torch_default``). ``sigma_w2`` = fan_in Var W and ``sigma_b2`` = Var b, in the words of mean field
+    theory, stand for gain = sqrt(sigma_w2) and bias_std = sqrt(sigma_b2), and are kept as these. ``name`` is what the
+    case is called in files and tables in the place of SCHEME-ACTIVATION; it is no part of what is equal.
 
     ``layers`` says the architecture layer by layer (see ``mcflow.layers``), ``shape`` then what one input is:
     ``(features,)``. Layers that are [dense, act] x depth and say nothing of their own are the case of that width and
@@ -72,6 +78,9 @@ class Case:
     raw: bool = False
     layers: Sequence[Layer | str | Mapping[str, Any]] | None = None
     shape: Sequence[int] | None = None
+    sigma_w2: float | None = field(default=None, repr=False)
+    sigma_b2: float | None = field(default=None, repr=False)
+    name: str | None = field(default=None, compare=False)
 
     if TYPE_CHECKING:  # what may be given is wider than what is kept
 
@@ -91,15 +100,21 @@ class Case:
             raw: bool = ...,
             layers: Sequence[Layer | str | Mapping[str, Any]] | None = ...,
             shape: Sequence[int] | None = ...,
+            sigma_w2: float | str | None = ...,
+            sigma_b2: float | str | None = ...,
+            name: str | None = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:
         put = self._put
+        if self.name is not None:
+            _check_name(self.name)
         put("scheme", schemes.get(str(self.scheme)).name)
         put("activation", given.resolve(self.activation).name)
         self._check_sizes()
         if self.mode not in schemes.MODES:
             raise InputError(f"unknown mode {self.mode!r}; {nearest(str(self.mode), schemes.MODES)}")
+        self._check_variances()
         put("gain", self._checked_gain())
         if self.bias_std is not None:
             put("bias_std", real_number("bias_std", self.bias_std, 0.0))
@@ -107,12 +122,31 @@ class Case:
             self._check_layers()
         if self.correlation is not None:
             put("correlation", real_number("correlation", self.correlation, -1.0, 1.0))
-            if self.batch < 2 or self.batch % 2:
+            if self.batch == 1:
+                put("batch", 2)
+            if self.batch % 2:
                 raise InputError(f"correlation needs inputs in pairs; batch = {self.batch} must be even")
             if self.inputs not in ("gaussian", "sphere"):
                 raise InputError(f"correlation is for gaussian or sphere inputs, not {self.inputs!r}")
         if not isinstance(self.raw, bool):
             raise InputError(f"raw must be true or false, not {self.raw!r}")
+
+    def _check_variances(self) -> None:
+        """sigma_w^2 and sigma_b^2 are other words for the gain and the biases' standard deviation."""
+        for variance, stated, default in (("sigma_w2", "gain", "scheme"), ("sigma_b2", "bias_std", None)):
+            given_as = getattr(self, variance)
+            if given_as is None:
+                continue
+            if getattr(self, stated) != default:
+                raise InputError(f"{variance} and {stated} say the same thing; give one of them")
+            value = expression.number(variance, given_as) if isinstance(given_as, str) else given_as
+            self._put(stated, math.sqrt(real_number(variance, value, 0.0)))
+            self._put(variance, None)
+            if variance == "sigma_w2" and not self.rule.is_by_fan_in(self.mode):
+                raise InputError(
+                    f"sigma_w2 is fan_in times the variance of a weight, which {self.scheme} does not go by; "
+                    "give it with lecun_normal, kaiming_normal, orthogonal or another scheme by fan_in"
+                )
 
     def _put(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)  # the one way into a frozen instance
@@ -177,10 +211,13 @@ class Case:
         if isinstance(self.gain, str) and self.gain in GAIN_WORDS:
             return self.gain
         try:
-            gain = float(self.gain)
+            gain = expression.number("gain", self.gain) if isinstance(self.gain, str) else float(self.gain)
         except (TypeError, ValueError):
-            known = ", ".join(GAIN_WORDS)
-            raise InputError(f"unknown gain {self.gain!r}; give {known} or a positive number") from None
+            known = nearest(str(self.gain), GAIN_WORDS)
+            raise InputError(
+                f"unknown gain {self.gain!r}; {known.rstrip('?')}, or a positive number, which may be written as "
+                "'sqrt(1.5)'"
+            ) from None
         if not (math.isfinite(gain) and gain > 0):
             raise InputError(f"gain = {self.gain} is out of range; it must be a positive number")
         return gain
@@ -284,6 +321,14 @@ def _lowered(
         kinds = {width: Dense(width) for width in widths}
         layers = tuple(layer for width in widths for layer in (kinds[width], Act()))
     return lower(vocabulary.unroll(layers), features, defaults)
+
+
+def _check_name(name: object) -> None:
+    """InputError for what cannot be the name of a group in a file, or of a file."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _TAKEN:
+        raise InputError(
+            f"name = {name!r:.60}: give up to 100 letters, digits and . _ - + : = , that begin with a letter or a digit"
+        )
 
 
 def require_case(given: object, function: str) -> None:

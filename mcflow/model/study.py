@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cached_property
@@ -19,7 +20,8 @@ from mcflow.model.case import Case
 MAX_NETWORKS = 1 << 40  # forty bits of it hold the network
 MAX_SEED = (1 << 64) - 1
 KEEP = ("networks", "summary")
-_SINCE_1_1 = ("layers", "shape")  # fields that came after file format 1.1: what does not use them keeps its identity
+# fields that came after file format 1.1: what does not use them keeps its identity
+_SINCE_1_1 = ("layers", "shape", "sigma_w2", "sigma_b2", "name")
 _SIZES = ("depth", "width", "batch", "inputs")  # named in a group name even where they are at their default
 
 
@@ -61,6 +63,9 @@ class Study:
                 raise InputError(f"a study is made of cases, not {type(case).__name__}; write Study([Case(...)])")
         if len(set(self.cases)) != len(self.cases):
             raise InputError("the same case stands in the study twice")
+        if any(case.name is not None for case in self.cases) and len(set(self.names)) != len(self.names):
+            taken = next(name for name, count in Counter(self.names).items() if count > 1)
+            raise InputError(f"two cases are called {taken!r}; give one of them another name")
         object.__setattr__(self, "networks", whole_number("networks", self.networks, 1, MAX_NETWORKS))
         object.__setattr__(self, "seed", whole_number("seed", self.seed, 0, MAX_SEED))
         if not isinstance(self.backward, bool):
@@ -70,17 +75,28 @@ class Study:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The group name of each case: SCHEME-ACTIVATION, and whatever else differs between the cases."""
-        differing = [item for item in fields(Case)[2:] if len({getattr(case, item.name) for case in self.cases}) > 1]
+        """The group name of each case: its own, or SCHEME-ACTIVATION and whatever else differs between the cases."""
+        own = Counter(case.name for case in self.cases)
+        differing = [
+            item
+            for item in fields(Case)[2:]
+            if item.name != "name" and len({getattr(case, item.name) for case in self.cases}) > 1
+        ]
+        shortest = {item.name: _shortest(getattr(case, item.name) for case in self.cases) for item in differing}
         out = []
         for case in self.cases:
+            if case.name is not None and own[case.name] == 1:
+                out.append(case.name)
+                continue
             name = f"{case.scheme}-{case.activation}"
+            if case.name is not None:
+                name = f"{case.name}-{name}"
             for item in differing:
                 value = getattr(case, item.name)
                 says_nothing = item.name == "depth" and not isinstance(case.width, int)
                 says_nothing = says_nothing or (item.name in ("depth", "width") and case.layers is not None)
                 if not says_nothing and (item.default is MISSING or value != item.default or item.name in _SIZES):
-                    name += _suffix(item.name, value)
+                    name += _suffix(item.name, shortest[item.name].get(value, value))
             out.append(name.replace("/", "_"))
         return tuple(out)
 
@@ -142,6 +158,16 @@ def _plain_fields(case: Case) -> dict[str, Any]:
     """All fields, those at their default too, as JSON takes them."""
     plain = {item.name: getattr(case, item.name) for item in fields(case)}
     return plain | ({"layers": case.record()["layers"]} if case.layers is not None else {})
+
+
+def _shortest(values: Iterable[Any]) -> dict[float, str]:
+    """Each number that is no whole one with as many digits as tell it from the others, five at least."""
+    numbers = {value for value in values if isinstance(value, float)}
+    for digits in range(5, 18):
+        found = {value: f"{value:.{digits}g}" for value in numbers}
+        if len(set(found.values())) == len(numbers):
+            break
+    return found
 
 
 def _suffix(field_name: str, value: Any) -> str:

@@ -16,7 +16,6 @@ _LARGEST_TEXT = 1 << 20  # bytes of a study: the widths of the deepest network f
 _NUMBER = re.compile(r"(?<![\w.])\d+\.\d+(?![\w.])|(?<![\w.])\d+\.\d+e[+-]?\d+(?![\w.])")
 _MOST_DOTS = 10_000  # tomllib takes quadratic time on dotted keys: two seconds for so many
 _LISTS = ("width", "layers", "shape")
-_GRID = ("scheme", "activation", "gain")  # lists of these make a grid of cases
 
 
 def read(path: str | Path) -> str:
@@ -48,16 +47,28 @@ def parse(text: str, case_keys: Collection[str]) -> tuple[list[dict[str, Any]], 
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also a number of more digits than Python reads
-        raise InputError(f"the study is not TOML: {error}") from None
+        raise InputError(f"the study is not TOML: {error}{_hint(text, error)}") from None
     _refuse_unknown("study", document, {"networks", "seed", "backward", "keep", "case", "defaults"})
     defaults = document.pop("defaults", {})
     tables = document.pop("case", None)
+    if isinstance(tables, dict):
+        raise InputError("[case] is one table; write [[case]], in two brackets, above each case")
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables) or not tables:
         raise InputError("a study needs at least one [[case]] table")
     if not isinstance(defaults, dict):
         raise InputError("defaults must be a table, as in [defaults]")
     cases = [case for table in tables for case in _expand({**defaults, **table}, case_keys)]
     return cases, document
+
+
+def _hint(text: str, error: Exception) -> str:
+    """What would be right, where a line's value is a word without quotes."""
+    place = re.search(r"at line (\d+)", str(error))
+    lines = text.splitlines()
+    if place is None or int(place[1]) > len(lines):
+        return ""
+    bare = re.fullmatch(r"\s*([\w-]+)\s*=\s*([A-Za-z][\w.:,/-]*)\s*(#.*)?", lines[int(place[1]) - 1])
+    return f'; words stand in quotes: {bare[1]} = "{bare[2]}"' if bare else ""
 
 
 def write(study: Mapping[str, Any], cases: Sequence[Mapping[str, Any]]) -> str:
@@ -69,18 +80,26 @@ def write(study: Mapping[str, Any], cases: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _expand(table: Mapping[str, Any], known: Collection[str]) -> list[dict[str, Any]]:
-    """The cases of one TOML table: the product of its lists of schemes, activations and gains."""
+    """The cases of one TOML table: the product of its lists; a list of widths is one only where lists stand in it."""
     _refuse_unknown("[[case]]", table, known)
-    axes = [key for key in _GRID if isinstance(table.get(key), list)]
+    axes = [key for key, value in table.items() if _is_axis(key, value)]
     for key in axes:
         if not table[key]:
             raise InputError(f"the list of {key}s is empty")
     plain = {key: value for key, value in table.items() if key not in axes}
-    for key, value in plain.items():
-        if isinstance(value, dict) or (isinstance(value, list) and key not in _LISTS):
-            raise InputError(f"{key} = {value!r} in [[case]] is not a plain value")
+    for key, value in table.items():
+        inner = value if key in axes and key not in _LISTS else [value]
+        if any(isinstance(item, dict) or (isinstance(item, list) and key not in _LISTS) for item in inner):
+            raise InputError(f"{key} = {value!r} in [[case]] is not a plain value, or a list of them")
     grid = itertools.product(*(table[key] for key in axes))
     return [{**plain, **dict(zip(axes, values, strict=True))} for values in grid]
+
+
+def _is_axis(key: str, value: Any) -> bool:
+    """Whether a value is a list of values, each of which makes a case of its own."""
+    if not isinstance(value, list):
+        return False
+    return key not in _LISTS or (key == "width" and any(isinstance(item, list) for item in value))
 
 
 def _refuse_unknown(where: str, table: Mapping[str, Any], known: Iterable[str]) -> None:

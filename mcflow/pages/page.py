@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcflow import markup, plots
+from mcflow.answers import crew
+from mcflow.answers.allowances import Sayings
 from mcflow.answers.comparison import Comparison, Entry, rank
 from mcflow.answers.subject import Subject
 from mcflow.answers.verdicts import Verification, judge
@@ -23,6 +25,7 @@ from mcflow.markup import text as _text
 from mcflow.plots import style
 from mcflow.plural import counted
 from mcflow.statistics import magnitudes
+from mcflow.theory import stack
 
 if TYPE_CHECKING:
     from mcflow.plots.style import Figure
@@ -60,7 +63,8 @@ def _subject(result: Result, tell: Callable[[str], None] | None) -> Subject:
 
 def _write(subject: Subject, file: Path, path: str | Path | None, note: str) -> Path:
     path = file.with_suffix(".html") if path is None else Path(path)
-    page = text(subject, str(file), note).encode()
+    with crew.hired(subject):
+        page = text(subject, str(file), note).encode()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, page)
@@ -157,20 +161,32 @@ def _ranking_cells(entry: Entry) -> list[str]:
 
 
 def _pictures(subject: Subject) -> Iterable[str]:
-    for name, caption in plots.FIGURES.items():
-        subject.tell(f"drawing {name}")
+    names = list(plots.FIGURES)
+    said = {name: subject.prediction(name).sayings for name in subject.names}
+    look = style.own_settings()
+    # the map of z needs the verdicts, which this process has
+    yield from crew.answers(subject, picture, [(name, said, look) for name in names], own=[names.index("zscores")])
+
+
+def picture(subject: Subject, name: str, said: dict[str, Sayings], look: dict[str, Any]) -> str:
+    """One figure, or why there is none, as HTML; ``said`` is what theory says of every case, ``look`` settings."""
+    for case, sayings in said.items():
+        subject.learn(case, None, sayings.beside(stack.of_case(subject.case(case), subject.inputs(case))))
+    subject.tell(f"drawing {name}")
+    caption = plots.FIGURES[name]
+    with style.as_set(look):
         try:
             drawn = plots.draw(subject, name)
         except plots.NothingToDraw as reason:
-            yield f'<p class="dim">{_text(f"{name}: {reason}")}</p>'
-            continue
-        yield f"<figure>{_embedded(drawn, caption)}<figcaption>{_text(caption)}</figcaption></figure>"
+            return f'<p class="dim">{_text(f"{name}: {reason}")}</p>'
+        return f"<figure>{_embedded(drawn, caption)}<figcaption>{_text(caption)}</figcaption></figure>"
 
 
 def _embedded(drawn: Figure, caption: str) -> str:
     with style.applied():
         target = io.BytesIO()
         drawn.savefig(target, format="svg", metadata={"Date": None})
+        drawn.set_layout_engine("none")  # it is laid out now: once is enough
         if len(target.getvalue()) <= LARGEST_SVG:
             text = target.getvalue().decode()
             picture = base64.b64encode(text[text.index("<svg") :].encode()).decode()

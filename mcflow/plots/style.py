@@ -63,6 +63,24 @@ def applied() -> Iterator[None]:
         yield
 
 
+def own_settings() -> dict[str, Any]:
+    """What this process has set of matplotlib beyond its own files of settings: a picture made elsewhere needs it."""
+    import matplotlib
+
+    there, before = matplotlib.rcParams, matplotlib.rcParamsOrig
+    # to ask for the backend would choose one
+    return {key: there[key] for key in there if not key.startswith("backend") and there[key] != before.get(key)}
+
+
+@contextlib.contextmanager
+def as_set(settings: Any) -> Iterator[None]:
+    """Those of ``own_settings``, for as long as something is drawn for another process."""
+    import matplotlib
+
+    with matplotlib.rc_context(settings):
+        yield
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of that size in inches, drawn without a window or a global state."""
     from matplotlib.figure import Figure as Figure

@@ -74,11 +74,13 @@ class Division:
             first += count
 
     def has(self, name: PartName) -> bool:
-        """Whether a part is one of the shard's."""
+        """Whether a part is one of the shard's, or lies in one; one that reaches beyond is not."""
         if self.shard is None:
             return True
         length, order, places = self._round
         size = self.sizes[name.case]
+        if (name.end - 1) // size != name.first // size:
+            return False
         rounds, offset = divmod(name.first // size * size, length)
         return (rounds * len(order) + places[offset, name.case]) % self.shard.of == self.shard.number
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import bisect
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
-from mcflow.errors import Unfinished
+from mcflow.errors import InputError, Unfinished, option
 from mcflow.files import part_image
-from mcflow.files.part_folder import DamagedPart, PartName, Parts, usable
+from mcflow.files.part_folder import DamagedPart, FolderParts, PartName, Parts, usable
 from mcflow.files.shards import Shard
 from mcflow.plan import Prepared
 from mcflow.running.division import Division
@@ -28,7 +28,7 @@ def compute(
 ) -> None:
     """Have ``crew`` compute all networks that ``parts`` lacks (of this shard) and put them there.
 
-    Raises Interrupted with all whole parts kept.
+    Raises Interrupted with all whole parts kept, and OSError at the next block after a part could not be written.
     """
     present = _Present(parts, watch, prepared)
     missing = (
@@ -45,13 +45,12 @@ def compute(
 
     # beside the computing of the next part, from the moment on when its image is made; one waits at most
     with ThreadPoolExecutor(1) as writer, contextlib.closing(crew.compute(missing, watch, interrupts)) as computed:
-        waiting: Future[None] | None = None
         for assignment, image in computed:
-            if waiting is not None:
-                waiting.result()
-            waiting = writer.submit(keep, assignment.piece, image)
-        if waiting is not None:
-            waiting.result()
+            if interrupts.beside is not None:
+                interrupts.beside.result()
+            interrupts.beside = writer.submit(keep, assignment.piece, image)
+        if interrupts.beside is not None:
+            interrupts.beside.result()
 
 
 def networks_done(prepared: Prepared, parts: Parts, shard: Shard | None) -> int:
@@ -154,6 +153,17 @@ def _halves(names: Iterable[PartName]) -> list[list[PartName]]:
         while len(sets) > 1 and are_halves(*(n for each in sets[-2:] for n in (each[0].first, each[-1].end))):
             sets[-2:] = [sets[-2] + sets[-1]]
     return sets
+
+
+def refuse_other_parts(prepared: Prepared, parts: FolderParts, shard: Shard) -> None:
+    """InputError where a part is not of this shard: it would be put into the shard's file, and its own run lose it."""
+    division = Division.of(prepared, shard)
+    other = next((name for name in parts.names() if not division.has(name)), None)
+    if other is not None:
+        raise InputError(
+            f"{parts.folder} has networks {other.first} to {other.end - 1} of case {other.case}, which are not shard "
+            f"{shard}'s but of another run: name another {option('path')} for the shard, or finish that run first"
+        )
 
 
 def refuse_damage(parts: Parts, say: Callable[[str], None]) -> None:

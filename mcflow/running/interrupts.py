@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from types import FrameType
 
 
@@ -22,15 +23,18 @@ class Interrupted(Exception):
 
 
 class Interrupts:
-    """Whether a signal has come."""
+    """Whether a signal has come; ``beside`` is work that the run is of no use without, as the writing of a part."""
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self.beside: Future[None] | None = None
 
     def check(self) -> None:
-        """Raise Interrupted where a signal has come."""
+        """Raise Interrupted where a signal has come, and what the work beside raised where it failed."""
         if self.received is not None:
             raise Interrupted(self.received)
+        if self.beside is not None and self.beside.done():
+            self.beside.result()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from mcflow import machine
 from mcflow.bounds import share, whole_number
-from mcflow.errors import InputError, as_path
+from mcflow.errors import InputError, Unfinished, as_path
 from mcflow.files import assembly
 from mcflow.files import target as store
 from mcflow.files.header import head_image
-from mcflow.files.part_folder import MemoryParts, Parts
+from mcflow.files.part_folder import DamagedPart, FolderParts, MemoryParts, Parts
 from mcflow.files.result import Result
 from mcflow.files.seal import seal_of
 from mcflow.files.shards import Shard, refuse_other_shard, write_shard
@@ -114,8 +114,8 @@ class Options:
 def run_to_file(prepared: Prepared, target: Target, options: Options, watch: Silent) -> Stop | None:
     """Compute what is missing and make the file (or the shard's); what ``until_error`` found, where it was asked.
 
-    Raises InputError before anything is written, Unfinished where the disk takes no more, Interrupted on a signal:
-    after the last two, whole parts are kept and ``resume`` continues.
+    Raises InputError before anything is written, Unfinished where the disk takes no more or a part was changed
+    meanwhile, Interrupted on a signal: after the last two, whole parts are kept and ``resume`` continues.
     """
     target.refuse_existing()
     if not target.path.exists() or not target.resume:
@@ -131,18 +131,32 @@ def run_to_file(prepared: Prepared, target: Target, options: Options, watch: Sil
         if store.adopt(target, prepared, parts):
             watch.say(f"{target.path} already has these networks; nothing to do")
             return None
+        if options.shard is not None:
+            engine.refuse_other_parts(prepared, parts, options.shard)
         try:
             engine.refuse_damage(parts, watch.say)
-            stop = _work(prepared, parts, options, watch, interrupts)
-            if options.shard is not None:
-                write_shard(options.shard, head_image(prepared), parts, target.path, parts.folder)
-                store.clear(parts)
-                return None
-            done = prepared if stop is None else prepared.with_networks(stop.networks)
-            store.finish(target, done, parts, {} if stop is None else stop.attributes())
+            with _streamed(prepared, parts, options) as stored:
+                stop = _work(prepared, stored, options, watch, interrupts)
+                if options.shard is not None:
+                    write_shard(options.shard, head_image(prepared), parts, target.path, parts.folder)
+                    store.clear(parts.folder)
+                    return None
+                done = prepared if stop is None else prepared.with_networks(stop.networks)
+                store.finish(target, done, stored, {} if stop is None else stop.attributes())
         except OSError as error:
             raise engine.unfinished(error, target.folder) from None
+        except DamagedPart as error:
+            raise Unfinished(
+                f"{error}; the other parts are whole, and a run that continues computes it again"
+            ) from None
         return stop
+
+
+def _streamed(prepared: Prepared, parts: FolderParts, options: Options) -> contextlib.AbstractContextManager[Parts]:
+    """The parts; with the file beside them where it has rows and how many is known."""
+    if prepared.study.keep != "networks" or options.shard is not None or options.until_error is not None:
+        return contextlib.nullcontext(parts)
+    return store.streamed(prepared, parts)
 
 
 def _beside_other_devices(prepared: Prepared, before: str, watch: Silent) -> Prepared:

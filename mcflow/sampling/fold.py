@@ -6,9 +6,9 @@ fixed by the numbers of the networks. So neither threads nor blocks nor the size
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -65,23 +65,18 @@ class KeptRows:
     def names(self) -> tuple[str, ...]:
         return tuple(self.rows)
 
-    def source(self, name: str) -> tuple[Any, Floats, Floats]:
-        from mcflow.kernels.cpu.fold import Recipe
-
-        rows = np.ascontiguousarray(self.rows[name])
-        recipe = Recipe(np.zeros(1, np.int64), np.empty(0, np.int64), 0.0, np.ones(self.layers), np.zeros(4))
-        return recipe, rows[np.newaxis], np.empty((4, 0, 0))
-
     def fold_groups(self, name: str, size: int, keys: KeyCounts) -> Columns:
         return columns.fold(self, name, size, keys)
 
-    def values(self, name: str, networks: slice) -> tuple[Floats, Floats | None]:
-        values, log2 = self.rows[name][networks], self.log2.get(name)
-        return values, None if log2 is None else magnitudes.needed(values, log2[networks])
-
-    def far(self, name: str) -> NDArray[np.bool_] | None:
-        log2 = self.log2.get(name)
-        return None if log2 is None else magnitudes.lost(self.rows[name], log2)
+    def values(
+        self, name: str, networks: slice, layers: slice = slice(None), by_layer: bool = False
+    ) -> tuple[Floats, Floats | None]:
+        values, log2 = self.rows[name][networks, layers], self.log2.get(name)
+        if log2 is not None:
+            log2 = magnitudes.needed(values, log2[networks, layers])
+        if by_layer:
+            return np.ascontiguousarray(values.T), None if log2 is None else log2.T
+        return values, log2
 
 
 @dataclass(frozen=True)
@@ -151,16 +146,36 @@ class Folding:
         if self._rest is not None:
             self.add_groups(self._rest)
             self._rest = None
-        total = self._tree.total(self._short)
-        return {
-            name: Accumulator(
-                _row(total.value, number),
-                _row(total.logarithm, number),
-                total.zeros[number],
-                each.sketch() if self._sketched else None,
-            )
-            for number, (name, each) in enumerate(self._columns.items())
-        }
+        found = _accumulators(self._tree.total(self._short), self._columns)
+        if not self._sketched:
+            return found
+        return {name: replace(of, sketch=self._columns[name].sketch()) for name, of in found.items()}
+
+
+def folded_rows(part: Part, size: int) -> Iterator[Part]:
+    """A part's rows folded, ``size`` networks to a group: pieces of as many groups as a power of two, as ``fold`` asks.
+
+    A group that is short is a piece of its own.
+    """
+    block = KeptRows(part.rows or {}, part.log2)
+    groups = _stack([_Quantity(name, block.layers, False).fold(block, size) for name in block.names])
+    first = 0
+    while first * size < part.count:
+        whole = part.count // size - first
+        end = first + (1 << whole.bit_length() - 1 if whole else 1)
+        tree = _Tree()
+        tree.add(_some(groups, slice(first, end)))
+        networks = min(end * size, part.count) - first * size
+        yield Part(part.first + first * size, networks, None, _accumulators(tree.total([]), block.names), None, None)
+        first = end
+
+
+def _accumulators(total: Node, names: Iterable[str]) -> dict[str, Accumulator]:
+    """(quantity, layer) numbers by quantity, without sketches."""
+    return {
+        name: Accumulator(_row(total.value, number), _row(total.logarithm, number), total.zeros[number])
+        for number, name in enumerate(names)
+    }
 
 
 class _Quantity:

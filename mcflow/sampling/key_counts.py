@@ -50,12 +50,14 @@ class KeyCounts:
             return
         longest = 1 << int((high - low)[fits].max()).bit_length()
         keys_now = max(keys, min(self._most_keys, longest))
-        counts = np.zeros((len(low), 2, keys_now), np.int32)
-        start = np.where(fits, np.maximum(0, low - (keys_now - 1 - (high - low)) // 2), self.low)
-        for layer in range(len(low)):
-            shift = self.low[layer] - start[layer] if there[layer] else 0
-            counts[layer, :, shift : shift + keys] = self.counts[layer]
-        self.counts, self.low = counts, start
+        centred = np.where(there, np.maximum(0, self.low - (keys_now - keys) // 2), self.low)
+        start = np.where(fits, np.maximum(0, low - (keys_now - 1 - (high - low)) // 2), centred)
+        if keys_now > keys:  # what is there stays where it is otherwise
+            before, self.counts = self.counts, np.zeros((len(low), 2, keys_now), np.int32)
+            for layer in np.flatnonzero(there):
+                shift = self.low[layer] - start[layer]
+                self.counts[layer, :, shift : shift + keys] = before[layer]
+        self.low = start
 
     def has_place(self, wanted: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(layer,) whether all keys between those ``wanted`` have a place."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,40 +107,53 @@ class Recorded:
         return tuple(self._quantities)
 
     @cached_property
+    def _less_and_divisor(self) -> dict[str, tuple[float, Floats, bool]]:
+        """Of each quantity, and whether multiplying by 1 over the divisors gives the same bits, sooner."""
+        found = {name: self.sizes.less_and_divisor(of) for name, of in self._quantities.items()}
+        return {name: (*both, bool(np.all(np.frexp(both[1])[0] == 0.5))) for name, both in found.items()}
+
+    @cached_property
     def _are_moved(self) -> NDArray[np.bool_]:
         """(4,) whether any exponent of h, x, d, and of a layer's inputs, is not 0."""
         with_numbers = 4 if self.backward else 2  # what was not recorded is no number
         return np.array([k < with_numbers and bool(self.exponents[k].any()) for k in range(len(self.exponents))])
 
-    def source(self, name: str) -> tuple[Any, Floats, Floats]:
-        """How a quantity is made, for ``kernels/cpu/fold.py``: the recipe, the sums, and the exponents."""
-        from mcflow.kernels.cpu.fold import Recipe
-
-        quantity = self._quantities[name]
-        less, divisor = self.sizes.less_and_divisor(quantity)
-        powers = np.where(self._are_moved, np.array(quantity.powers, np.float64), 0.0)
-        columns = (np.array(of, np.int64) for of in (quantity.numerator, quantity.denominator))
-        return Recipe(*columns, less, divisor, powers), self.sums, self.exponents
-
     def fold_groups(self, name: str, size: int, keys: KeyCounts) -> Columns:
         """A quantity's groups of ``size`` networks by the processor's loops, its numbers counted in ``keys``."""
         return columns.fold(self, name, size, keys)
 
-    def values(self, name: str, networks: slice) -> tuple[Floats, Floats | None]:
-        """(network, layer) numbers of a quantity of any magnitude, and their logarithms where one left float64."""
-        quantity = self._quantities[name]
-        less, divisor = self.sizes.less_and_divisor(quantity)
-        with np.errstate(all="ignore"):  # nothing over nothing, and what has left float64
-            top = math.prod((self.sums[column, networks] for column in quantity.numerator), start=np.ones(()))
-            for column in quantity.denominator:
-                top = top / self.sums[column, networks]
-            top = (top - less) / divisor
-            pairs = zip(quantity.powers, self.exponents[:, networks], self._are_moved, strict=True)
-            terms = [power * exponent for power, exponent, is_moved in pairs if power and is_moved]
-            return magnitudes.from_powers(top, np.sum(terms, axis=0)) if terms else (top, None)
+    def values(
+        self, name: str, networks: slice, layers: slice = slice(None), by_layer: bool = False
+    ) -> tuple[Floats, Floats | None]:
+        """(network, layer) numbers of a quantity of any magnitude, and their logarithms where one left float64.
 
-    def far(self, name: str) -> None:
-        """Sums have their powers of two beside them: none has left float64."""
+        ``by_layer``: (layer, network) ones, contiguous.
+        """
+        quantity, here = self._quantities[name], (networks, layers)
+        less, divisor, is_exact = self._less_and_divisor[name]
+        divisor = divisor[layers]
+        with np.errstate(all="ignore"):  # nothing over nothing, and what has left float64
+            first, *others = (self.sums[column][here] for column in quantity.numerator)
+            top = first
+            for column in others:
+                top = np.multiply(top, column, out=None if top is first else top)
+            for column in quantity.denominator:
+                top = np.divide(top, self.sums[column][here], out=None if top is first else top)
+            pairs = zip(quantity.powers, self.exponents, self._are_moved, strict=True)
+            terms = [power * exponents[here] for power, exponents, is_moved in pairs if power and is_moved]
+            if by_layer:
+                divisor = divisor[:, np.newaxis]
+            top = np.array(top.T if by_layer else top, order="C")  # a copy: what follows is done in its place
+            if less:
+                top -= less
+            if is_exact:
+                top *= 1.0 / divisor
+            else:
+                top /= divisor
+            if not terms:
+                return top, None
+            powers = sum(terms[1:], terms[0])
+            return magnitudes.from_powers(top, np.ascontiguousarray(powers.T) if by_layer else powers)
 
     def networks(self, chosen: slice) -> Recorded:
         """Some of the networks, with none of the histograms."""

@@ -13,6 +13,8 @@ from mcflow.sampling.recorded import Histograms, Pair, Recorded
 from mcflow.statistics import magnitudes
 from mcflow.statistics.magnitudes import Floats
 
+_NUMBERS = 1 << 15  # that are made at once: a second-level cache holds them several times
+
 
 def block_of(recorded: Recorded, threads: int = 1) -> Block:
     """The rows of a block, by compiled loops in several threads; ``threads`` change no bit."""
@@ -32,12 +34,17 @@ def _fill(rows: dict[str, Floats], recorded: Recorded, threads: int) -> dict[str
 
 
 def _fill_one(recorded: Recorded, name: str, into: Floats) -> Floats | None:
-    """One quantity; by NumPy, which is rare, where a number leaves float64."""
-    from mcflow.kernels.cpu import fold
-
-    if fold.make_rows(*recorded.source(name), into):
-        return None
-    into[...], log2 = recorded.values(name, slice(None))
+    """One quantity, as many rows at once as stay in the cache; the logarithms of all where one left float64."""
+    log2: Floats | None = None
+    step = max(1, _NUMBERS // into.shape[1])
+    for first in range(0, len(into), step):
+        here = slice(first, first + step)
+        into[here], logs = recorded.values(name, here)
+        if logs is not None and log2 is None:
+            log2 = np.empty_like(into)
+            log2[:first] = magnitudes.log2_of(into[:first])
+        if log2 is not None:
+            log2[here] = magnitudes.log2_of(into[here]) if logs is None else logs
     return log2
 
 

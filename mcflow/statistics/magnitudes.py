@@ -22,6 +22,7 @@ SUFFIX = "_log2"
 _FAR = 5000
 # Numbers that are compared carry an exponent beyond 2^+-_MIDDLE: those next to them then lie within 2^+-_REACH.
 _MIDDLE, _REACH = 500, 1000
+_BIAS, _FRACTION_BITS = 1023, 52  # of the exponent of a float64
 
 
 def log2_of(values: Floats) -> Floats:
@@ -44,14 +45,26 @@ def needed(values: Floats, log2: Floats) -> Floats | None:
 def from_powers(mantissas: Floats, exponents: Floats) -> tuple[Floats, Floats | None]:
     """The pair for mantissas times 2**exponents, whole numbers of any size; each number on its own."""
     with np.errstate(over="ignore", under="ignore"):
-        values = np.ldexp(mantissas, np.clip(exponents, -_FAR, _FAR).astype(np.int64))
+        values = _times_powers(mantissas, exponents)
     size = np.abs(values)
+    if size.min(initial=np.inf) >= SMALLEST and size.max(initial=0.0) < np.inf:  # nearly always, and soon told
+        return values, None
     away = ((size < SMALLEST) | (size == np.inf)) & (mantissas != 0.0) & np.isfinite(mantissas)
     if not away.any():
         return values, None
     log2 = log2_of(values)
     log2[away] = log2_of(mantissas[away]) + np.broadcast_to(exponents, mantissas.shape)[away]
     return values, log2
+
+
+def _times_powers(mantissas: Floats, exponents: Floats) -> Floats:
+    """Mantissas times 2**exponents, rounded once: by factors where those are numbers, several times as quick."""
+    if np.max(exponents, initial=0) <= _REACH and np.min(exponents, initial=0) >= -_REACH:
+        bits = np.array(exponents, np.int64)
+        bits += _BIAS
+        bits <<= _FRACTION_BITS
+        return mantissas * bits.view(np.float64)
+    return np.ldexp(mantissas, np.clip(exponents, -_FAR, _FAR).astype(np.int64))
 
 
 def in_units(values: Floats, log2: Floats) -> tuple[Floats, NDArray[np.int64]]:

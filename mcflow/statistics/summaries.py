@@ -81,20 +81,25 @@ def _with_logarithms(name: str, values: Floats, log2: Floats | None) -> dict[str
     return {name: values} if log2 is None else {name: values, name + magnitudes.SUFFIX: log2}
 
 
-def exact_quantiles(values: Floats, log2: Floats | None = None) -> dict[str, Floats]:
-    """The quantiles of (network, layer) values, of those that are numbers; NAME_log2 too where ``log2`` is given."""
+def exact_quantiles(columns: Floats, log2: Floats | None = None) -> dict[str, Floats]:
+    """The quantiles of (layer, network) values, of those that are numbers; NAME_log2 too where ``log2`` is given.
+
+    Sorts ``columns`` where they are: whole columns, which is quicker than finding six numbers.
+    """
     probabilities = list(QUANTILES.values())
-    ordered = np.ascontiguousarray(values.T)  # by layers; sorting whole columns is quicker than finding six numbers
-    ordered.sort(axis=1)  # what is no number comes last
-    known = ~np.isnan(values)
-    found = np.stack([_quantile(ordered, known.sum(axis=0), probability) for probability in probabilities])
+    values = columns if log2 is None else columns.copy()
+    columns.sort(axis=1)  # what is no number comes last
+    lacking = np.isnan(columns[:, -1])
+    count = np.full(len(columns), columns.shape[1])
+    count[lacking] -= np.isnan(columns[lacking]).sum(axis=1)
+    found = np.stack([_quantile(columns, count, probability) for probability in probabilities])
     out = dict(zip(QUANTILES, found, strict=True))
     if log2 is None:
         return out
     logs = magnitudes.log2_of(found)
-    for layer in np.flatnonzero(magnitudes.lost(values, log2).any(axis=0)):
-        there = known[:, layer]
-        found[:, layer], logs[:, layer] = magnitudes.quantiles(values[there, layer], log2[there, layer], probabilities)
+    for layer in np.flatnonzero(magnitudes.lost(values, log2).any(axis=1)):
+        there = ~np.isnan(values[layer])
+        found[:, layer], logs[:, layer] = magnitudes.quantiles(values[layer, there], log2[layer, there], probabilities)
     return out | {name + magnitudes.SUFFIX: each for name, each in zip(QUANTILES, logs, strict=True)}
 
 

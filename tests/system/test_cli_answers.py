@@ -173,3 +173,40 @@ def test_no_number_of_a_table_is_cut_in_a_pipe_or_a_narrow_terminal(verb, mcflow
     assert done.returncode == 0, done.stderr
     assert "\u2502" in done.stdout
     assert "\u2026" not in done.stdout
+
+
+def test_list_has_what_options_take(mcflow_command):
+    document = json.loads(mcflow_command("list", "--json").stdout)
+    assert set(document) == {"schemes", "activations", "quantities", "figures", "reproductions"}
+    assert {"scheme": "lecun_normal", "variance of a weight": "1 / fan_in"}.items() <= document["schemes"][2].items()
+    listed = mcflow_command("list", "activations").stdout
+    assert "max(h, 0)" in listed
+    assert "xavier" not in listed
+    assert "schemes" in one_line(mcflow_command("list", "shemes"))
+
+
+def test_help_says_what_a_verb_does(mcflow_command):
+    assert mcflow_command("help", "verify").stdout == mcflow_command("verify", "--help").stdout
+    assert mcflow_command("help").stdout == mcflow_command("--help").stdout
+    assert "verify" in one_line(mcflow_command("help", "verfy"))
+
+
+def test_files_of_others_are_refused_without_the_words_of_a_library(mcflow_command, study, tmp_path):
+    import h5py
+
+    (tmp_path / "cut.h5").write_bytes(study.read_bytes()[:20_000])
+    (tmp_path / "text.h5").write_text("no HDF5")
+    (tmp_path / "empty.h5").touch()
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1.0
+    for name, words in {
+        "cut": "cut short: 20000 bytes of",
+        "text": "no HDF5 file",
+        "empty": "no HDF5 file",
+        "other": "no mcflow study",
+    }.items():
+        for verb in ("show", "verify"):
+            line = one_line(mcflow_command(verb, f"{name}.h5"))
+            assert words in line
+            assert not re.search("errno|truncated|signature|unable to|sblock|h5py", line, re.IGNORECASE), line
+            assert re.search("give|copy it again", line), line

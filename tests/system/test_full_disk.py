@@ -10,6 +10,7 @@ from conftest import assert_same_bits, command_line
 
 STUDY = ("run", "--scheme", "kaiming_normal", "--activation", "relu", "--activation", "tanh")
 STUDY = (*STUDY, "--depth", "20", "--width", "8", "--quiet", "--networks", "1600")
+AT_THE_END = ("--until-error", 1e-6)  # rows are then put into the file at the end, and no draft is open before
 
 
 @pytest.fixture
@@ -68,10 +69,29 @@ def test_a_disk_that_fills_costs_nothing_that_was_written(small_disk, tmp_path, 
     assert_same_bits(path, tmp_path / "b.h5")
 
 
-def test_a_disk_that_is_full_at_the_end_keeps_every_part(small_disk, tmp_path, mcflow_command):
+def test_a_draft_gives_its_room_to_parts(small_disk):
     path = small_disk / "a.h5"
     process = subprocess.Popen(
         command_line(*STUDY, "-o", path, part=32, stand_in=True), stderr=subprocess.PIPE, text=True
+    )
+    parts = small_disk / "a.h5.parts"
+    while len(list(parts.glob("case*"))) < 30:
+        assert process.poll() is None
+        time.sleep(0.005)
+    assert list(parts.glob("assembly*.tmp"))
+    fill(small_disk / "filler")
+    there = len(list(parts.glob("case*")))
+    stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 3
+    assert "No space left" in one_line(stderr)
+    assert len(list(parts.glob("case*"))) >= there + 10
+    assert not list(parts.glob("*.tmp"))
+
+
+def test_a_disk_that_is_full_at_the_end_keeps_every_part(small_disk, tmp_path, mcflow_command):
+    path = small_disk / "a.h5"
+    process = subprocess.Popen(
+        command_line(*STUDY, *AT_THE_END, "-o", path, part=32, stand_in=True), stderr=subprocess.PIPE, text=True
     )
     parts = small_disk / "a.h5.parts"
     while len(list(parts.glob("case*"))) < 98:  # of 100
@@ -137,13 +157,13 @@ def test_a_read_only_folder_is_refused_at_the_start(small_disk, mcflow_command):
 def test_a_disk_that_becomes_read_only_is_one_line(small_disk):
     path = small_disk / "a.h5"
     process = subprocess.Popen(
-        command_line(*STUDY, "-o", path, part=32, stand_in=True), stderr=subprocess.PIPE, text=True
+        command_line(*STUDY, *AT_THE_END, "-o", path, part=32, stand_in=True), stderr=subprocess.PIPE, text=True
     )
     while not list((small_disk / "a.h5.parts").glob("case*")):
         assert process.poll() is None
         time.sleep(0.005)
     while subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], capture_output=True).returncode:
-        assert process.poll() is None  # busy while a file is open for writing
+        assert process.poll() is None  # busy while a file is open for writing, as the draft of rows would be
     stderr = process.communicate(timeout=60)[1]
     assert process.returncode == 3, stderr
     assert "Read-only" in one_line(stderr)

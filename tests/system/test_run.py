@@ -14,7 +14,7 @@ import pytest
 from conftest import assert_same_bits, command_line, datasets
 
 import mcflow
-from mcflow.answers.signal import CRITERION, KEPT, verdict
+from mcflow.answers.signal import CRITERION, HELD, KEPT, verdict
 from mcflow.files import schema
 
 STUDY = ("run", "--scheme", "kaiming_normal", "--activation", "relu", "--activation", "tanh")
@@ -187,8 +187,26 @@ def test_closing_table_has_a_verdict_a_case_and_no_colour_in_a_pipe(mcflow_comma
 def test_the_help_states_the_criterion_that_the_verdicts_use(mcflow_command):
     said = " ".join(mcflow_command("run", "--help").stdout.split())
     assert CRITERION in said
-    assert verdict(0.0, 0.999 * math.log10(KEPT), 30).startswith("kept")
-    assert verdict(0.0, 1.001 * math.log10(KEPT), 30).startswith("explode")
+    assert verdict(0.0, 0.999 * math.log10(KEPT), 30, 29).startswith("kept")
+    assert verdict(0.0, -1.001 * math.log10(KEPT), 30, 29).startswith("drift")
+    assert verdict(0.0, 0.999 * math.log10(HELD), 30, 29) == "drift (x 10 by layer 30, x 1.08 a layer)"
+    assert verdict(0.0, 1.001 * math.log10(HELD), 30, 29).startswith("explode")
+
+
+def test_a_size_that_is_the_same_for_all_inputs_is_not_all_that_is_said(mcflow_command):
+    done = mcflow_command(
+        "run", "--scheme", "xavier_normal", "--activation", "sigmoid", "--depth", 5, "--networks", 50, "--width", 64
+    )
+    assert "activations kept" in done.stdout
+    assert "differences between inputs vanish (10^-" in done.stdout
+    assert "by theory" in done.stdout
+    done = mcflow_command(
+        "run", "--scheme", "lecun_normal", "--activation", "tanh", "--bias-std", 1, "--depth", 12, "--networks", 50,
+        "--width", 64, "--batch", 2, "--json",
+    )  # fmt: skip
+    assert "differences between inputs vanish" in json.loads(done.stdout)["cases"][0]["verdict"]
+    done = mcflow_command("run", "--scheme", "kaiming_normal", "--activation", "relu", "--depth", 5, "--networks", 50)
+    assert "differences" not in done.stdout
 
 
 def test_case_inputs_of_another_size_stand_in_its_own_group(mcflow_command, tmp_path):

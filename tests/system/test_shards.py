@@ -1,5 +1,6 @@
 """Shards: merged, they are bit for bit the file of one run; what does not belong together is refused."""
 
+import resource
 from functools import partial
 
 import pytest
@@ -11,6 +12,7 @@ from mcflow.cli import call
 
 STUDY = ("run", "--scheme", "kaiming_normal", "--activation", "relu", "--activation", "tanh")
 STUDY = (*STUDY, "--depth", "3", "--width", "8", "--quiet", "--networks", "200")
+LARGEST_PART = 1 << 17  # bytes
 PART = {"part": 16, "stand_in": True}
 
 
@@ -144,3 +146,20 @@ def test_a_shard_that_is_there_is_not_made_again(mcflow_command, shards):
     other = mcflow_command(*STUDY, "--shard", "1/3", "-o", name, "--resume", **PART)
     assert other.returncode == 2
     assert "shard is 0/3 there and 1/3 here" in other.stderr
+
+
+@pytest.mark.parametrize(("keep", "begun"), [("networks", None), ("summary", "1/3")])
+def test_a_shard_is_refused_in_the_folder_of_another_run_which_loses_nothing(mcflow_command, tmp_path, keep, begun):
+    """It would take that run's parts for its own, so that no merge could join it, and clear them away."""
+    study, name = (*STUDY, "--keep", keep), "a.h5"
+    other = () if begun is None else ("--shard", begun)
+    no_room = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (LARGEST_PART, LARGEST_PART))
+    stopped = mcflow_command(*study, *other, "-o", name, **PART, preexec_fn=no_room)  # for the file of all of them
+    assert stopped.returncode == 3, stopped.stderr
+    before = {path.name: path.read_bytes() for path in (tmp_path / "a.h5.parts").glob("case*")}
+    assert before
+    refused = mcflow_command(*study, "--shard", "0/3", "-o", name, "--resume", **PART)
+    assert refused.returncode == 2, refused.stderr
+    assert "which are not shard 0/3's but of another run" in refused.stderr
+    assert {path.name: path.read_bytes() for path in (tmp_path / "a.h5.parts").glob("case*")} == before
+    assert mcflow_command(*study, *other, "-o", name, "--resume", **PART).returncode == 0

@@ -315,10 +315,11 @@ def test_equal_placeholders_are_fine_and_unequal_ones_where_the_build_gives_the_
     assert out[0] == 65
 
 
-def test_out_of_memory_halves_what_runs_at_a_time(monkeypatch):
+def test_out_of_memory_halves_what_runs_at_a_time_and_a_lost_device_is_forgotten(monkeypatch, tmp_path):
     from mcflow.kernels.cuda import launch
 
     from mcflow.errors import Unfinished
+    from mcflow.sampling import cuda_verdict
 
     class CudaAPIError(Exception):
         pass
@@ -349,8 +350,13 @@ def test_out_of_memory_halves_what_runs_at_a_time(monkeypatch):
         raise CudaAPIError("[719] Call to cuStreamSynchronize results in CUDA_ERROR_LAUNCH_FAILED")
 
     monkeypatch.setattr(launch, "simulate", lost)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    key = cuda_verdict.key()
+    assert cuda_verdict.remember(key, {"reason": "", "devices": [{"name": "stand-in"}]})
+    assert cuda_verdict.remembered(key)
     with pytest.raises(Unfinished, match="the GPU was lost"):
         on_cuda(case)
+    assert cuda_verdict.remembered(key) is None  # the next run tries a first kernel, and may take the processor
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ ALONE = {
 # Public names inside twin modules that one device alone has.
 NAMES_ALONE = {
     "_compile": {  # two compilers: flags, Numba's disk cache and calls by address; templates that are put together
-        "cpu": "CACHE_FOLDER EXACT FLOATS JIT_IS_OFF PLAIN SUMS WITHOUT_COUNTS add_atomically call call_unit copy_with "
-        "loop unit_for",
+        "cpu": "CACHE_FOLDER EXACT FLOATS JIT_IS_OFF PLAIN SUMS WITHOUT_COUNTS add_atomically bits_of_double call "
+        "call_unit copy_with double_of_bits loop unit_for",
         "cuda": "SIMULATED assemble cuda",
     },
     "activations": {"cpu": "SIGNATURE"},  # of loops called by address
@@ -52,10 +52,9 @@ NAMES_ALONE = {
         "cpu": "Distribution SIGNATURE distribution",
         "cuda": "add_biases fill_normals first_column groups_of stream_of weights_of_unit words_at",
     },
-    "fold": {  # numbers are made, turned and taken the logarithm of by the tile; a GPU's thread makes one at a time
-        "cpu": "FRACTION HALF_ROOT LG_1 LG_2 LG_3 LG_4 LG_5 LG_6 LG_7 LN2_HIGH LN2_LOW ONE SMALLEST Scratch TILE "
-        "TWO_52 TWO_52_BITS make_rows",
-        "cuda": "BIAS FRACTION_BITS Groups NOTHING bits_of_double double_of_bits",
+    "fold": {  # values come ready, and logarithms are taken by the row; a GPU's thread makes one number at a time
+        "cpu": "FRACTION HALF_ROOT INFINITE LG_1 LG_2 LG_3 LG_4 LG_5 LG_6 LG_7 LN2_HIGH LN2_LOW ONE TWO_52 TWO_52_BITS",
+        "cuda": "BIAS Groups Recipe Table bits_of_double double_of_bits",
     },
     "haar": {  # a matrix is written out, or multiplied with by its reflections (docs/decisions.md)
         "cpu": "fill_orthogonal",

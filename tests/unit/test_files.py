@@ -82,6 +82,26 @@ def test_trailer_is_read_back_and_hdf5_ignores_it(tmp_path):
         assert file["x"][1] == 2
 
 
+@pytest.mark.parametrize("size", [0, 1, 1 << 22, (1 << 22) + 1, 11_000_000])
+def test_the_digest_is_that_of_the_blocks_and_sees_each_of_them(tmp_path, size):
+    path = tmp_path / "a"
+    data = bytearray(os.urandom(size))
+    path.write_bytes(data)
+
+    def blake2(some):
+        return hashlib.blake2b(some, digest_size=32)
+
+    blocks = b"".join(blake2(data[start : start + (1 << 22)]).digest() for start in range(0, size, 1 << 22))
+    stated = atomic.digest(path)
+    assert stated == f"blocks {blake2(blocks).hexdigest()}"
+    assert atomic.digest(path, like="blake2 ") == f"blake2 {blake2(data).hexdigest()}"
+    for place in {0, size // 2, size - 1} if size else ():
+        changed = bytearray(data)
+        changed[place] ^= 1
+        path.write_bytes(changed)
+        assert atomic.digest(path) != stated
+
+
 def test_a_living_writer_is_not_robbed(tmp_path):
     with lock.hold(tmp_path), pytest.raises(InputError, match=f"process {os.getpid()}"), lock.hold(tmp_path):
         pass

@@ -55,7 +55,8 @@ def test_what_leaves_float64_keeps_its_sign_and_its_logarithm():
 def test_moments_and_quantiles_are_those_of_exact_arithmetic(centre, signed):
     values, log2, exact = drawn(centre, signed=signed)
     found = summaries.describe(summaries.accumulate(values, False, log2))
-    found |= summaries.exact_quantiles(values, magnitudes.log2_of(values) if log2 is None else log2)
+    logarithms = magnitudes.log2_of(values) if log2 is None else log2
+    found |= summaries.exact_quantiles(values.T.copy(), logarithms.T)
     numbers = [row[1] for row in exact]
     mean = sum(numbers) / len(numbers)
     variance = sum((x - mean) ** 2 for x in numbers) / (len(numbers) - 1)

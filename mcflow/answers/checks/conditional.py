@@ -8,7 +8,8 @@ n mean h^2 / G is chi^2_n, the direction of h is uniform, and averages of any fu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,31 +19,31 @@ from mcflow.activations.registry import Activation
 from mcflow.answers.checks.recorded import FEWEST, Floats, Recorded, average_row, extreme_rows
 from mcflow.answers.verdict_rows import NUMERICAL, RARE, Row
 from mcflow.errors import InputError
+from mcflow.mean_field import quadrature
 from mcflow.mean_field.moments import LOG_Q_HIGH, LOG_Q_LOW, USER_LOG_Q_HIGH, Moments, moments
 from mcflow.statistics import hypotheses
+from mcflow.theory.finite_width import exact_law
 from mcflow.theory.finite_width.first_order import OBSERVABLES, Observable
 
-NODES = 24  # of log G over its range in a layer, and NODES_PER_UNIT more for each e-fold: splines to 1e-7
-NODES_PER_UNIT = 12
+STEP = exact_law.WIDEST  # of a panel in log G, on whose Chebyshev points averages are taken: 1e-9, as in the exact law
 WIDEST = 12.0  # e-folds of G in one layer that are followed
 FEWEST_UNITS = 1.0  # expected of one network: the scores of rarer ones have too heavy a tail
+# (activation, (point,) averages) -> (2, point) means and variances
+Terms = Callable[[Activation, Sequence[Moments]], Floats]
 SECOND, FOURTH = "preactivation_second_moment", "preactivation_fourth_moment"
 
 
-def _of_observable(observable: Observable) -> Callable[[Activation, Moments], tuple[float, float]]:
-    def mean_and_variance(activation: Activation, m: Moments) -> tuple[float, float]:
-        found = observable(activation, m)
-        return found[0], found[3]
-
-    return mean_and_variance
+def _of_observable(observable: Observable) -> Terms:
+    return lambda activation, averages: observable(activation, averages)[[0, 3]]
 
 
-def _output_gradient(activation: Activation, m: Moments) -> tuple[float, float]:
+def _output_gradient(activation: Activation, averages: Sequence[Moments]) -> Floats:
     """Of d^2 in the last layer, where d = phi'(h) v, v ~ N(0, 1)."""
-    return float(m.slope[0]), 3.0 * m.slope_fourth - float(m.slope[0]) ** 2
+    slope = np.array([m.slope[0] for m in averages])
+    return np.stack([slope, 3.0 * np.array([m.slope_fourth for m in averages]) - slope**2])
 
 
-# Mean and variance of one unit's term at h ~ N(0, m.q).
+# Mean and variance of one unit's term at h ~ N(0, q) of each of the averages.
 TERMS = {name: _of_observable(observable) for name, observable in OBSERVABLES.items()}
 TERMS["gradient_second_moment"] = _output_gradient
 
@@ -55,6 +56,7 @@ def rows(recorded: Recorded) -> Iterable[Row]:
     single = recorded.inputs == 1
     spherical = single and stack.distribution.is_rotation_invariant and recorded.has_normal_biases
     normal = single and stack.distribution.is_gaussian and recorded.has_normal_biases
+    terms = _Terms(stack.activation)
     for layer in recorded.layers:
         variance = recorded.variance(layer)
         square = recorded.column(SECOND, layer)
@@ -63,7 +65,7 @@ def rows(recorded: Recorded) -> Iterable[Row]:
         if spherical:
             yield from _direction(recorded, layer, known, square)
         if normal:
-            yield from _averages(recorded, layer, variance)
+            yield from _averages(recorded, layer, variance, terms)
 
 
 def _ratio(recorded: Recorded, layer: int, ratio: Floats, normal: bool) -> Iterable[Row]:
@@ -99,17 +101,17 @@ def _direction(recorded: Recorded, layer: int, known: NDArray[np.bool_], square:
         yield from [found] if found else []
 
 
-def _averages(recorded: Recorded, layer: int, variance: Floats) -> Iterable[Row]:
+def _averages(recorded: Recorded, layer: int, variance: Floats, terms: _Terms) -> Iterable[Row]:
     """Averages over the units, in standard deviations about their means given G: mean 0, mean square 1."""
     last = layer == recorded.stack.depth - 1
     layers = ("every", "last") if last else ("every",)
     of_units = [name for name in TERMS if recorded.has(name) and quantities.get(name).given_below in layers]
-    table = _Table.of(recorded, variance)
-    if table is None:
+    places = terms.places(variance)
+    if places is None:
         return
     n = float(recorded.stack.width[layer])
     for quantity in of_units:
-        mean, spread = table(quantity)
+        mean, spread = terms.at(places, quantity)
         yield from _scores(recorded, layer, quantity, mean, spread / n)
 
 
@@ -129,34 +131,55 @@ def _scores(recorded: Recorded, layer: int, quantity: str, mean: Floats, varianc
             yield found
 
 
-class _Table:
-    """Means and variances of one unit's terms at (network,) variances G, by splines in log G."""
+@dataclass(frozen=True)
+class _Places:
+    """Which of (network,) values of log G lie in each panel, and the matrices that interpolate there."""
 
-    def __init__(self, activation: Activation, log_g: Floats, nodes: Floats, averages: list[Moments]) -> None:
-        self.activation, self.log_g, self.nodes, self.averages = activation, log_g, nodes, averages
+    count: int
+    panels: dict[int, tuple[NDArray[np.bool_], Floats]]
 
-    @classmethod
-    def of(cls, recorded: Recorded, variance: Floats) -> _Table | None:
-        """None where too few are finite, they spread too far, or theory cannot average the activation there."""
+
+class _Terms:
+    """Means and variances of one unit's terms by log G, on Chebyshev points of panels that all layers share."""
+
+    def __init__(self, activation: Activation) -> None:
+        self.activation = activation
+        self._averages: dict[int, list[Moments]] = {}
+        self._tables: dict[tuple[int, str], Floats] = {}
+
+    def places(self, variance: Floats) -> _Places | None:
+        """Where (network,) variances G lie.
+
+        None where too few are finite, they spread too far, or theory cannot average the activation there.
+        """
         known = np.isfinite(variance)
         if np.count_nonzero(known) < FEWEST:
             return None
         log_g = np.where(known, np.log(np.where(known, variance, 1.0)), np.nan)
         low, high = float(np.nanmin(log_g)), float(np.nanmax(log_g))
-        activation = recorded.stack.activation
-        top = LOG_Q_HIGH if activation.is_builtin else USER_LOG_Q_HIGH
-        if not (low > LOG_Q_LOW and high < top and high - low < WIDEST):
+        top = LOG_Q_HIGH if self.activation.is_builtin else USER_LOG_Q_HIGH
+        first, last = math.floor(low / STEP), math.floor(high / STEP)
+        if not (first * STEP > LOG_Q_LOW and (last + 1) * STEP < top and high - low < WIDEST):
             return None
-        margin = 1e-6 * max(1.0, abs(low)) + 1e-3 * (high - low)
-        nodes = np.linspace(low - margin, high + margin, NODES + int(NODES_PER_UNIT * (high - low)))
+        panels = {}
+        for j in range(first, last + 1):
+            mine = np.floor(log_g / STEP) == j
+            if mine.any():
+                panels[j] = mine, quadrature.interpolation(exact_law.points_of(j, STEP), log_g[mine])
         try:
-            return cls(activation, log_g, nodes, [moments(activation, math.exp(x)) for x in nodes.tolist()])
+            for j in panels:
+                if j not in self._averages:
+                    points = np.exp(exact_law.points_of(j, STEP)).tolist()
+                    self._averages[j] = [moments(self.activation, g) for g in points]
         except InputError:
             return None
+        return _Places(len(variance), panels)
 
-    def __call__(self, quantity: str) -> tuple[Floats, Floats]:
-        pairs = [TERMS[quantity](self.activation, m) for m in self.averages]
-        from scipy.interpolate import CubicSpline
-
-        mean, spread = (CubicSpline(self.nodes, values)(self.log_g) for values in np.array(pairs).T)
-        return np.asarray(mean), np.maximum(spread, 0.0)
+    def at(self, places: _Places, quantity: str) -> tuple[Floats, Floats]:
+        """(network,) means and variances of a quantity's term; NaN where G is not known."""
+        out = np.full((2, places.count), np.nan)
+        for j, (mine, interpolation) in places.panels.items():
+            if (j, quantity) not in self._tables:
+                self._tables[j, quantity] = TERMS[quantity](self.activation, self._averages[j])
+            out[:, mine] = self._tables[j, quantity] @ interpolation.T
+        return out[0], np.maximum(out[1], 0.0)

@@ -8,6 +8,7 @@ layer multiplies the weights by E[cardinal function(log G') | G], from the chara
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -25,6 +26,7 @@ from mcflow.mean_field.refinement import resolve
 POINTS = 12  # Chebyshev points a panel: with panels of a few standard deviations, 1e-9
 WIDEST = 1.0  # of a panel in log G
 BLOCK = 32  # frequencies that are added at a time
+PRODUCT = 8  # rows, kinds times blocks, of a product of matrices: fewer leave most of a core idle
 HIGHEST = 80.0  # frequency, in inverse standard deviations of the law: what lies above only wiggles within 1 % of one
 MARGIN = 1.0  # standard deviations below the lowest possible value that are looked at
 LEAST = 1e-3  # of one unit's mean: a smaller variance counts as this one, without biases
@@ -91,9 +93,7 @@ class Transition:
         waves = self._waves(unit, weights, spacing, jump, at)
         count = max(64, 2 * waves.shape[2])
         u = low + (high - low) * np.arange(count) / count
-        kernel = np.exp(-1j * np.outer(spacing * np.arange(waves.shape[2]), u))
-        kernel[0] *= 0.5
-        density = (waves @ kernel).real * (2.0 / count)
+        density = _densities(waves, low, spacing, count)
         value = mean[:, None] + u * (deviation / math.sqrt(self.width))[:, None]
         # what the window smears beyond the lowest possible value belongs there
         floor = (
@@ -110,12 +110,12 @@ class Transition:
     def _terms(self, g: Array, tilted: bool) -> tuple[Array, list[Array]]:
         """(point, node) values of sigma_w^2 phi(sqrt(g) z)^2 + sigma_b^2, and weights of nodes: plain, then tilts.
 
-        The tilts are d^2 p^2, d^2, h d p, h^2 d^2 and (h d p)^2, each (point, node).
+        The tilts are d^2 p^2, d^2, h d p, h^2 d^2 and (h d p)^2. Weights are (1, node) where they are one for all.
         """
         root = np.sqrt(g)
         z, w = quadrature.panels(_edges(self.activation, g), 24)
         w = w * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
-        w = w / w.sum()
+        w = w / w.sum(axis=1, keepdims=True)
         h = root[:, None] * z
         phi = values(self.activation, h)
         weights = [w]
@@ -133,52 +133,84 @@ class Transition:
         Ends where it has decayed; where it has not by HIGHEST a smooth window ends it: flat at low t, so that every
         average of a smooth function is kept.
         """
-        turn = np.exp(1j * spacing * unit)
-        wave = np.ones_like(turn)
-        # real products of (kind, node) with (node, real and imaginary part), for every point
-        table = np.ascontiguousarray(np.stack(np.broadcast_arrays(*weights, unit)[:-1], axis=1))
-        parts = wave.view(np.float64).reshape(*wave.shape, 2)
-        products = np.empty((BLOCK, *table.shape[:2], 2))
+        block = _Block(spacing * unit, np.stack(np.broadcast_arrays(*weights, unit)[:-1], axis=1))
+        n, done = self.width, 0
         found: list[NDArray[np.complex128]] = []
-        count, n = 0, self.width
-        while count * spacing < HIGHEST:
-            for product in products:
-                np.matmul(table, parts, out=product)
-                wave *= turn
-            t = (count + np.arange(BLOCK)) * spacing
-            count += BLOCK
-            one, *tilts = products.view(np.complex128)[..., 0].transpose(2, 0, 1)  # (frequency, point) each
-            if not tilts:
-                found.append((one**n - jump * np.exp(1j * t[:, None] * at))[None])
-            else:
-                a, b, c, d, e = tilts
-                most = one ** (n - 1)
-                pair = n * (n - 1) * c * c * one ** (n - 2) if n > 1 else 0.0
-                found.append(np.stack([n * a * most, n * b * most, pair + n * e * most, n * d * most]))
-            first = np.abs(found[0][:, 0]).max(axis=1, keepdims=True) + 1e-300
-            if np.abs(found[-1][:, -2:] / first[:, None]).max() < DECAYED:
-                return _by_point(found)
-        window = 0.5 * erfc(20.0 * (np.arange(count) / count - 0.75))
-        return _by_point(found) * window
+        while done * spacing < HIGHEST:
+            for averages in block.next_ones():
+                t = (done + np.arange(BLOCK)) * spacing
+                done += BLOCK
+                one, *tilts = averages.transpose(1, 0, 2)  # (point, frequency) each
+                if not tilts:
+                    found.append((one**n - jump[:, None] * np.exp(1j * at[:, None] * t))[None])
+                else:
+                    a, b, c, d, e = tilts
+                    most = one ** (n - 1)
+                    pair = n * (n - 1) * c * c * one ** (n - 2) if n > 1 else 0.0
+                    found.append(np.stack([n * a * most, n * b * most, pair + n * e * most, n * d * most]))
+                first = np.abs(found[0][..., 0]).max(axis=1)[:, None, None] + 1e-300
+                if np.abs(found[-1][..., -2:] / first).max() < DECAYED:
+                    return np.concatenate(found, axis=2)
+                if done * spacing >= HIGHEST:
+                    break
+        window = 0.5 * erfc(20.0 * (np.arange(done) / done - 0.75))
+        return np.concatenate(found, axis=2) * window
 
 
-def _by_point(blocks: list[NDArray[np.complex128]]) -> NDArray[np.complex128]:
-    """(kind, point, frequency) from blocks of (kind, frequency, point)."""
-    return np.ascontiguousarray(np.concatenate(blocks, axis=1).transpose(0, 2, 1))
+class _Block:
+    """Averages of exp(i k angle), k = 0, 1, ..., BLOCK at a time: (point, kind, node) ``table`` of weights."""
+
+    def __init__(self, angle: Array, table: Array) -> None:
+        turn = np.exp(1j * angle)
+        powers = np.empty((len(turn), BLOCK, turn.shape[1]), dtype=np.complex128)
+        powers[:, 0] = 1.0
+        for k in range(1, BLOCK):
+            np.multiply(powers[:, k - 1], turn, out=powers[:, k])
+        self._powers = powers.transpose(0, 2, 1)
+        self._leap = powers[:, -1] * turn  # from a block to the next
+        self._weights = table.astype(np.complex128)
+
+    def next_ones(self) -> Iterator[NDArray[np.complex128]]:
+        """(point, kind, frequency) of the next blocks: as many as make one product of matrices worth its while."""
+        point, kinds, nodes = self._weights.shape
+        together = max(1, PRODUCT // kinds)
+        weights = np.empty((point, together, kinds, nodes), dtype=np.complex128)
+        for place in range(together):
+            weights[:, place] = self._weights
+            self._weights = self._weights * self._leap[:, None]
+        averages = weights.reshape(point, together * kinds, nodes) @ self._powers
+        yield from averages.reshape(point, together, kinds, BLOCK).transpose(1, 0, 2, 3)
+
+
+def _densities(waves: NDArray[np.complex128], low: float, spacing: float, count: int) -> Array:
+    """(kind, point, place) of the functions whose waves at t = 0, spacing, ... are given, at ``count`` places a period.
+
+    The places begin at ``low``; the waves at -t are the conjugates.
+    """
+    turned = waves * np.exp(-1j * spacing * low * np.arange(waves.shape[2]))
+    turned[..., 0] *= 0.5
+    return np.asarray(np.fft.fft(turned, count, axis=2).real * (2.0 / count))
 
 
 def _edges(activation: Activation, g: Array) -> Array:
-    """Edges in z of one set of panels for all G of a panel: kinks away from 0 lie elsewhere in z for each of them."""
+    """(point, edge) edges in z of panels for each G of a panel of the law; (1, edge) where one set does for all.
+
+    Kinks away from 0 lie elsewhere in z for each of them. Fewer edges end in panels of no width.
+    """
+    if activation.is_builtin:
+        each_of = g.tolist() if _moving(activation) else g[-1:].tolist()
+        edges = [quadrature.edges_of(math.sqrt(each), activation.kinks, REACH) for each in each_of]
+        most = max(len(each) for each in edges)
+        return np.stack([np.pad(each, (0, most - len(each)), mode="edge") for each in edges])
     edges = [quadrature.edges_of(math.sqrt(each), activation.kinks, REACH) for each in g.tolist()]
     if not _moving(activation):
         edges = edges[-1:]
-    if not activation.is_builtin:
-        finest = [resolve(activation, activation.scalar, each).edges for each in (float(g[0]), float(g[-1]))]
-        edges += [each[np.abs(each) < REACH] for each in (finest if _moving(activation) else finest[-1:])]
+    finest = [resolve(activation, activation.scalar, each).edges for each in (float(g[0]), float(g[-1]))]
+    edges += [each[np.abs(each) < REACH] for each in (finest if _moving(activation) else finest[-1:])]
     together = np.unique(np.concatenate(edges))
-    if not activation.is_builtin and len(together) > MOST_PANELS:
+    if len(together) > MOST_PANELS:
         raise Unresolved(f"{activation.name} has structure too fine for it: {len(together)} panels of quadrature")
-    return together
+    return together[None]
 
 
 def _moving(activation: Activation) -> bool:
@@ -198,18 +230,24 @@ def points_of(panel: int, step: float) -> Array:
 
 
 def _collect(weights: Array, logs: Array, keep: NDArray[np.bool_], step: float) -> dict[int, Array]:
-    """target panel -> (kind, row, point): (kind, row, place) weights at ``logs``, moved to points of their panels."""
-    panel = np.floor(logs / step).astype(np.int64)
-    position = logs / step - panel
+    """target panel -> (kind, row, point): (kind, row, place) weights at ``logs``, moved to points of their panels.
+
+    ``logs`` (row, place) do not fall along a row, so that the places of one panel are neighbours.
+    """
+    row, place = np.nonzero(keep)
+    if not len(row):
+        return {}
+    at = logs[row, place] / step
+    panel = np.floor(at)
+    cardinal = quadrature.interpolation(quadrature.chebyshev(POINTS, 0.0, 1.0), at - panel)
+    target = panel.astype(np.int64)
+    starts = np.flatnonzero(np.append(True, (np.diff(target) != 0) | (np.diff(row) != 0)))
+    moved = np.add.reduceat(weights[:, row, place, None] * cardinal, starts, axis=1)
     out: dict[int, Array] = {}
-    for j in np.unique(panel[keep]).tolist():
-        inside = (panel == j) & keep
-        row, _ = np.nonzero(inside)
-        cardinal = quadrature.interpolation(quadrature.chebyshev(POINTS, 0.0, 1.0), position[inside])
-        block = np.zeros((*weights.shape[:2], POINTS))
-        for kind, of_kind in enumerate(weights):
-            np.add.at(block[kind], row, of_kind[inside][:, None] * cardinal)
-        out[j] = block
+    for j in np.unique(target).tolist():
+        mine = target[starts] == j
+        out[j] = np.zeros((len(weights), len(logs), POINTS))
+        out[j][:, row[starts[mine]]] = moved[:, mine]
     return out
 
 

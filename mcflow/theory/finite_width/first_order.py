@@ -7,7 +7,7 @@ Var G / K^2, and ``a[m]`` = K^m V^(m)(K) / K', so that nothing leaves float64 wh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,7 +94,7 @@ def _batch_spreads(
 ) -> tuple[dict[str, Array], Estimate | None]:
     """Standard deviations of averages over several inputs, and their cosines; see ``batch``."""
     responses = {
-        name: np.array([[observable(stack.activation, m)[1] for m in row.averages] for row in expansions])
+        name: np.array([observable(stack.activation, row.averages)[1] for row in expansions])
         for name, observable in OBSERVABLES.items()
         if name in batch.COVARIANCES
     }
@@ -185,41 +185,49 @@ def _step(state: Array, a: Array, s: Array, n: float, rigid: float, effective: f
     )
 
 
-# (activation, averages) -> F, K F', K^2 F'' and Var f for F(K) = E f(h), h ~ N(0, K)
-Observable = Callable[[Activation, Moments], tuple[float, float, float, float]]
+# (activation, (point,) averages) -> (4, point): F, K F', K^2 F'' and Var f for F(K) = E f(h), h ~ N(0, K)
+Observable = Callable[[Activation, Sequence[Moments]], Array]
 
 
-def _second(activation: Activation, m: Moments) -> tuple[float, float, float, float]:
-    return m.q, m.q, 0.0, 2.0 * m.q**2
+def _second(activation: Activation, averages: Sequence[Moments]) -> Array:
+    q = _variances(averages)
+    return np.stack([q, q, np.zeros_like(q), 2.0 * q**2])
 
 
-def _fourth(activation: Activation, m: Moments) -> tuple[float, float, float, float]:
-    square = m.q * m.q
-    return 3.0 * square, 6.0 * square, 6.0 * square, 96.0 * square**2
+def _fourth(activation: Activation, averages: Sequence[Moments]) -> Array:
+    square = _variances(averages) ** 2
+    return np.stack([3.0 * square, 6.0 * square, 6.0 * square, 96.0 * square**2])
 
 
-def _activation_second(activation: Activation, m: Moments) -> tuple[float, float, float, float]:
-    p = m.second
-    return float(p[0]), float(p[1]) / 2, float(p[2]) / 4, float(m.fourth[0] - p[0] ** 2)
+def _activation_second(activation: Activation, averages: Sequence[Moments]) -> Array:
+    p, fourth = np.array([m.second for m in averages]), np.array([m.fourth[0] for m in averages])
+    return np.stack([p[:, 0], p[:, 1] / 2, p[:, 2] / 4, fourth - p[:, 0] ** 2])
 
 
-def _activation_mean(activation: Activation, m: Moments) -> tuple[float, float, float, float]:
-    p = m.mean
-    return float(p[0]), float(p[1]) / 2, float(p[2]) / 4, float(m.second[0] - p[0] ** 2)
+def _activation_mean(activation: Activation, averages: Sequence[Moments]) -> Array:
+    return _of_first_power(np.array([m.mean for m in averages]), averages)
 
 
-def _activation_size(activation: Activation, m: Moments) -> tuple[float, float, float, float]:
-    p = m.size
-    return float(p[0]), float(p[1]) / 2, float(p[2]) / 4, float(m.second[0] - p[0] ** 2)
+def _activation_size(activation: Activation, averages: Sequence[Moments]) -> Array:
+    return _of_first_power(np.array([m.size for m in averages]), averages)
+
+
+def _of_first_power(p: Array, averages: Sequence[Moments]) -> Array:
+    return np.stack([p[:, 0], p[:, 1] / 2, p[:, 2] / 4, np.array([m.second[0] for m in averages]) - p[:, 0] ** 2])
 
 
 def _probability(of: Callable[[Activation, Array], Array]) -> Observable:
-    def observe(activation: Activation, m: Moments) -> tuple[float, float, float, float]:
-        low, p, high = of(activation, m.q * np.array([1.0 - DIFFERENCE, 1.0, 1.0 + DIFFERENCE])).tolist()
+    def observe(activation: Activation, averages: Sequence[Moments]) -> Array:
+        steps = np.array([[1.0 - DIFFERENCE], [1.0], [1.0 + DIFFERENCE]])
+        low, p, high = of(activation, _variances(averages) * steps)
         slope = (high - low) / (2.0 * DIFFERENCE)
-        return p, slope, (high - 2.0 * p + low) / DIFFERENCE**2, p * (1.0 - p)
+        return np.stack([p, slope, (high - 2.0 * p + low) / DIFFERENCE**2, p * (1.0 - p)])
 
     return observe
+
+
+def _variances(averages: Sequence[Moments]) -> Array:
+    return np.array([m.q for m in averages])
 
 
 OBSERVABLES: dict[str, Observable] = {
@@ -235,7 +243,7 @@ OBSERVABLES: dict[str, Observable] = {
 
 def _forward(stack: Stack, row: Expansion, observable: Observable, rare: bool) -> tuple[Array, Array]:
     """Mean and variance over networks of the average of f over the units of each layer."""
-    f, f1, f2, variance = np.array([observable(stack.activation, m) for m in row.averages]).T
+    f, f1, f2, variance = observable(stack.activation, row.averages)
     correction = f1 * row.shift + f2 * (row.local + row.kurtosis / 3.0) / 2.0
     spread = f1**2 * row.local + variance / stack.width
     # a probability far out in the tail moves by more than its first order

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mcflow import quantities
-from mcflow.mean_field.moments import moments
 from mcflow.mean_field.quadrature import Array
 from mcflow.quantities import SATURATION
 from mcflow.theory.estimate import Estimate, from_logs
@@ -40,11 +39,9 @@ class _Tables:
 
     def _panel(self, panel: int) -> tuple[Array, Array]:
         if panel not in self.panels:
-            activation = self.chain.activation
-            points = np.exp(exact_law.points_of(panel, self.chain.step)).tolist()
-            rows = [[of(activation, moments(activation, g)) for of in OBSERVABLES.values()] for g in points]
-            table = np.array(rows)
-            self.panels[panel] = table[:, :, 0], table[:, :, 3]
+            averages = self.chain.moments_of(panel)
+            table = np.array([of(self.chain.activation, averages) for of in OBSERVABLES.values()])
+            self.panels[panel] = table[:, 0].T, table[:, 3].T
         return self.panels[panel]
 
 

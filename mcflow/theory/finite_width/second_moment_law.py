@@ -118,9 +118,15 @@ def _product(shift: float, mean: float, spread: float, factors: Counter[products
     for factor, count in factors.items():
         log_wave = log_wave + count * _log_wave(factor, step)
     u = spread * np.linspace(-_REACH, _REACH, _GRID)
-    kernel = np.exp(log_wave)[:, None] * np.exp(-1j * np.outer(t, u))
-    table = 0.5 - (step / math.pi) * (kernel.imag / t[:, None]).sum(axis=0)
+    table = 0.5 - (step / math.pi) * ((np.exp(log_wave) / t) @ _turns()).imag
     return Law(mean + u, np.maximum.accumulate(np.clip(table, 0.0, 1.0)), has_tails=True)
+
+
+@lru_cache(maxsize=1)
+def _turns() -> NDArray[np.complex128]:
+    """(frequency, point) exp(-i t u): frequencies and points are in units of the spread, which drops out."""
+    t = math.pi / _PERIOD * (np.arange(_FREQUENCIES) + 0.5)
+    return np.asarray(np.exp(-1j * np.outer(t, np.linspace(-_REACH, _REACH, _GRID))))
 
 
 @lru_cache(maxsize=1024)
