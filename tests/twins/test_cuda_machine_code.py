@@ -22,13 +22,14 @@ WEIGHTS = 8  # that a thread makes in one turn of a loop, of two counters
 LOOPS = [
     ("normal", 1, (9, 0), 25.7, 25.2),
     ("normal", 16, (9, 0), 31.0, 31.0),
-    pytest.param("normal", 1, (8, 0), 25.7, 25.2, marks=pytest.mark.slow),
+    pytest.param("normal", 1, (8, 0), 24.6, 24.1, marks=pytest.mark.slow),
     pytest.param("normal", 1, (7, 5), 24.6, 24.1, marks=pytest.mark.slow),
     pytest.param("uniform", 1, (9, 0), 15.0, 15.0, marks=pytest.mark.slow),
     pytest.param("truncated_normal", 1, (9, 0), 29.8, 29.2, marks=pytest.mark.slow),
     pytest.param("normal", 3, (9, 0), 28.0, 28.5, marks=pytest.mark.slow),
     pytest.param("normal", 16, (8, 0), 31.0, 29.0, marks=pytest.mark.slow),
-    pytest.param("normal", 128, (9, 0), 50.5, 53.0, marks=pytest.mark.slow),
+    pytest.param("normal", 8, (9, 0), 29.1, 28.5, marks=pytest.mark.slow),
+    pytest.param("uniform", 16, (9, 0), 20.9, 20.0, marks=pytest.mark.slow),
 ]
 
 
