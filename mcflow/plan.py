@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,15 +17,17 @@ from mcflow.errors import InputError, nearest
 from mcflow.inputs import case_inputs
 from mcflow.mean_field.refinement import NotPredicted
 from mcflow.methods import choice as methods
-from mcflow.methods import cost
+from mcflow.methods import cost, registry
 from mcflow.methods.choice import METHODS, Choice
 from mcflow.methods.cost import part_size
+from mcflow.methods.prices import Prices
 from mcflow.model import definitions
 from mcflow.model.case import Case
 from mcflow.model.program import Program
 from mcflow.model.study import Study
 from mcflow.sampling import bins, cpu, devices
 from mcflow.sampling.bins import Plan
+from mcflow.sampling.devices import Device
 from mcflow.theory.infinite_width import trajectory
 
 
@@ -56,15 +59,30 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """What was decided for a study that is continued: the method of each case by name, and the devices so far."""
+
+    methods: Mapping[str, str]
+    devices: str
+
+    @property
+    def device(self) -> str:
+        """The last device."""
+        return self.devices.rpartition(", ")[2]
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A study whose every choice has been made: what runs, and what a file of it must agree with.
 
-    ``before`` names the devices that computed the networks that are there already.
+    ``device_reason`` says why ``auto`` came to this device, where it is not the first of all; ``before`` names the
+    devices that computed the networks that are there already.
     """
 
     study: Study
     jobs: tuple[Job, ...]
     device: str
+    device_reason: str = ""
     before: str = ""
 
     @property
@@ -95,7 +113,7 @@ class Prepared:
         return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()
 
     def with_networks(self, networks: int) -> Prepared:
-        return Prepared(self.study.with_networks(networks), self.jobs, self.device, self.before)
+        return replace(self, study=self.study.with_networks(networks))
 
 
 def _together(before: str, now: str) -> str:
@@ -103,32 +121,72 @@ def _together(before: str, now: str) -> str:
 
 
 def prepare(
-    study: Study, method: str = "auto", device: str = "auto", begun: Mapping[str, str] | None = None
+    study: Study, method: str = "auto", device: str = "auto", begun: Begun | None = None, shards: int | None = None
 ) -> Prepared:
     """Make every choice that a study leaves open; InputError where a case cannot be run as asked.
 
-    ``begun`` holds the method of each case by name where the study was begun before: ``auto`` stays with it.
+    Where the study was ``begun`` before, ``auto`` stays with what was decided then. ``shards`` is how many the study is
+    divided into, None where it is whole: shards may be computed on different kinds of devices, and must take one
+    method. With both at ``auto`` it is that of a processor, which is everywhere.
     """
     for what, value, known in (("method", method, METHODS), ("device", device, devices.DEVICES)):
         if value not in known:
             raise InputError(f"unknown {what} {value!r}; {nearest(str(value), known)}")
-    device = devices.choose_device(device)
+    if device != devices.AUTO:
+        devices.require(device)
     read: dict[tuple[Any, ...], tuple[NDArray[np.float64], str]] = {}
-    jobs = []
+    features = {}
     for name, case in zip(study.names, study.cases, strict=True):
-        source = (case.inputs, case.batch, case.features_or_width, case.correlation, case.raw)
+        source = _source(case)
         if source not in read and case.inputs not in case_inputs.DRAWN:
             read[source] = case_inputs.read(case, study.seed)
-        features = read[source][0].shape[1] if source in read else case.features_or_width
-        asked = (begun or {}).get(name, method) if method == methods.AUTO else method
-        choice = methods.choose(case, features, asked)
-        part = part_size(case, features, choice.method)
+        features[name] = read[source][0].shape[1] if source in read else case.features_or_width
+
+    def choices(on: Device) -> list[Choice]:
+        prices = devices.ALL[-1].prices if shards is not None and device == devices.AUTO else on.prices
+        return [
+            _choice(case, features[name], method, prices, begun.methods.get(name) if begun else None)
+            for name, case in zip(study.names, study.cases, strict=True)
+        ]
+
+    def seconds(on: Device) -> float:
+        of_cases = zip(study.cases, features.values(), choices(on), strict=True)
+        return _seconds(on, of_cases, -(-study.networks // (shards or 1)))
+
+    chosen = devices.choose(device, seconds, begun.device if begun else "")
+    jobs = []
+    for name, case, choice in zip(study.names, study.cases, choices(devices.get(chosen.device)), strict=True):
+        part = part_size(case, features[name], choice.method)
         networks = min(part, study.networks)  # refused before inputs are drawn and theory goes over them
-        cost.refuse_large(name, cost.memory_needed(case, features, choice.method, networks, study.backward))
+        cost.refuse_large(name, cost.memory_needed(case, features[name], choice.method, networks, study.backward))
+        source = _source(case)
         if source not in read:
             read[source] = case_inputs.read(case, study.seed)
-        jobs.append(_job(name, case, read[source], choice, part, device))
-    return Prepared(study, tuple(jobs), device)
+        jobs.append(_job(name, case, read[source], choice, part, chosen.device))
+    return Prepared(study, tuple(jobs), chosen.device, chosen.reason)
+
+
+def _source(case: Case) -> tuple[Any, ...]:
+    """What cases that share their inputs agree in."""
+    return case.inputs, case.batch, case.features_or_width, case.correlation, case.raw
+
+
+def _choice(case: Case, features: int, asked: str, prices: Prices, begun: str | None) -> Choice:
+    found = methods.choose(case, features, asked, prices)
+    if asked != methods.AUTO or begun in (None, found.method):
+        return found
+    return replace(methods.choose(case, features, begun), reason="as this study was begun")
+
+
+def _seconds(on: Device, of_cases: Iterable[tuple[Case, int, Choice]], count: int) -> float:
+    """Seconds of ``count`` networks of each case by the prices of a device; infinite where it would compute none."""
+    found, is_used = on.prices.start, False
+    for case, size, choice in of_cases:
+        computing = devices.get(devices.device_for(case, choice.method, on.name))
+        network = registry.get(choice.method).cost(case, size, computing.prices)
+        found += computing.prices.seconds(count, network)
+        is_used |= computing.name == on.name
+    return found if is_used else math.inf
 
 
 def _predicted(case: Case, values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

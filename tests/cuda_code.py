@@ -29,11 +29,11 @@ def signature():
     i32, f32, i64 = numba.int32, numba.float32, numba.int64
     line = _array(i32, 1)
     return types.void(
-        types.NamedTuple([numba.uint64, i64, i64, i64], Address),
+        types.NamedTuple([types.UniTuple(numba.uint32, 20), i64, i64, i64], Address),
         types.NamedTuple([line, line, _array(f32, 1), line, _array(f32, 1), _array(i32, 2)], Architecture),
         types.NamedTuple([_array(f32, 1), i64, i64], Inputs),
         types.NamedTuple([f32, f32, _array(f32, 2), types.boolean, _array(f32, 2)], Nonlinearity),
-        types.NamedTuple([_array(f32, 3), _array(i32, 3), _array(i32, 3)], Results),
+        types.NamedTuple([_array(f32, 3), _array(i32, 3), _array(i32, 3), line], Results),
         types.NamedTuple([_array(f32, 2), _array(i32, 3), i64, i64], Scratch),
     )
 
@@ -77,7 +77,14 @@ def instructions(ptx):
 
 
 def assembled(ptx, cc, registers):
-    """Registers, bytes of stack, spilled and shared of the machine code of ``ptx``; needs nvJitLink, no driver."""
+    """Registers, bytes of stack, spilled and shared of the machine code of ``ptx``; see ``machine_code_of``."""
+    _, text = machine_code_of(ptx, cc, registers)
+    found = {name: [int(n) for n in re.findall(pattern, text)] for name, pattern in _SAID.items()}
+    return {name: max(numbers, default=0) for name, numbers in found.items()}
+
+
+def machine_code_of(ptx, cc, registers):
+    """The machine code of ``ptx``, and what the assembler says of it; needs nvJitLink, no driver."""
     from cuda.bindings import nvjitlink
 
     options = [f"-arch=sm_{cc[0]}{cc[1]}", "-verbose", "-Xptxas=-v", f"-maxrregcount={registers}"]
@@ -88,11 +95,11 @@ def assembled(ptx, cc, registers):
         nvjitlink.complete(handle)
         log = bytearray(nvjitlink.get_info_log_size(handle))
         nvjitlink.get_info_log(handle, log)
+        code = bytearray(nvjitlink.get_linked_cubin_size(handle))
+        nvjitlink.get_linked_cubin(handle, code)
     finally:
         nvjitlink.destroy(handle)
-    text = log.decode(errors="replace")
-    found = {name: [int(n) for n in re.findall(pattern, text)] for name, pattern in _SAID.items()}
-    return {name: max(numbers, default=0) for name, numbers in found.items()}
+    return bytes(code), log.decode(errors="replace")
 
 
 _SAID = {

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from scipy import special
 
-WEIGHTS, BIASES, OUTPUT_GRADIENT = 0, 1, 2
+WEIGHTS, BIASES, OUTPUT_GRADIENT, COLLAPSED_FORWARD, COLLAPSED_BACKWARD = range(5)
 
 
 def philox(counter, key):
@@ -85,12 +85,53 @@ def propagate(weights, biases, inputs, output_gradient, phi, dphi, dphi_max, gro
 
     ``flat`` are the closed intervals on which the derivative is zero: what underflows elsewhere is not.
     """
-    x, xs, slopes, rows = np.asarray(inputs, float), [], [], []
+    xs, hs = [np.asarray(inputs, float)], []
     for w, b in zip(weights, biases, strict=True):
-        xs.append(x)
-        h = x @ w.T + b
-        x, d = phi(h), dphi(h)
-        slopes.append(d)
+        hs.append(xs[-1] @ w.T + b)
+        xs.append(phi(hs[-1]))
+    deltas = [np.asarray(output_gradient, float) * dphi(hs[-1])]
+    for layer in reversed(range(len(weights) - 1)):
+        deltas.insert(0, (deltas[0] @ weights[layer + 1]) * dphi(hs[layer]))
+    return recorded(xs, hs, deltas, dphi, dphi_max, group, flat)
+
+
+def collapse_one_input(stds, bias_stds, inputs, address, phi, dphi, dphi_max, flat=()):
+    """The same of a network of one input (1, n_0) through normal weights that are never formed.
+
+    ``stds`` and ``bias_stds`` by layer, ``address`` is (seed, network, widths).
+    """
+    seed, network, widths = address
+
+    def numbers(n, layer, stream, r=0):
+        return row("normal", n, seed, network, layer, stream, r)
+
+    x, xs, hs, zs, directions = np.asarray(inputs, float)[0], [], [], [], []
+    for layer, (n, std, bias_std) in enumerate(zip(widths, stds, bias_stds, strict=True)):
+        met = np.append(x, bias_std / std)
+        largest = np.abs(met).max() or 1.0  # so that squares do not leave float64
+        norm = np.linalg.norm(met / largest)
+        xs.append(x[np.newaxis])
+        directions.append(met / largest / (norm or 1.0))
+        zs.append(numbers(n, layer, COLLAPSED_FORWARD))
+        hs.append((std * norm * largest * zs[-1])[np.newaxis])
+        x = phi(hs[-1])[0]
+    xs.append(x[np.newaxis])
+    depth = len(widths)
+    deltas = [numbers(widths[-1], depth - 1, OUTPUT_GRADIENT) * dphi(hs[-1])]
+    for layer in reversed(range(1, depth)):
+        n_in, u, delta = widths[layer - 1], directions[layer], deltas[0][0]
+        size = np.abs(delta).max() or 1.0
+        fresh = np.append(numbers(n_in, layer, COLLAPSED_BACKWARD), numbers(1, layer, COLLAPSED_BACKWARD, 1))
+        y = np.linalg.norm(delta / size) * (fresh - u * (u @ fresh)) + u * (zs[layer] @ (delta / size))
+        deltas.insert(0, stds[layer] * size * y[:n_in] * dphi(hs[layer - 1]))
+    return recorded(xs, hs, deltas, dphi, dphi_max, None, flat)
+
+
+def recorded(xs, hs, deltas, dphi, dphi_max, group=None, flat=()):
+    """Every recorded quantity of a network, of lists by layer of (input, unit): x of the inputs first."""
+    rows = []
+    for x_in, h, x, delta in zip(xs[:-1], hs, xs[1:], deltas, strict=True):
+        d = dphi(h)
         zero = np.any([(h >= low) & (h <= high) for low, high in flat or [(np.inf, -np.inf)]], axis=0)
         rows.append(
             {
@@ -104,15 +145,11 @@ def propagate(weights, biases, inputs, output_gradient, phi, dphi, dphi_max, gro
                 "active_fraction": (~zero).mean(),
                 "saturated_fraction": (np.abs(d) < 0.01 * dphi_max if math.isfinite(dphi_max) else zero).mean(),
                 "preactivation_correlation": mean_cosine(h, group),
+                "gradient_second_moment": (delta**2).mean(),
+                "weight_gradient_second_moment": (np.einsum("ki,kj->kij", delta, x_in) ** 2).mean(),
+                "gradient_correlation": mean_cosine(delta, group),
             }
         )
-    delta = np.asarray(output_gradient, float)
-    for layer in reversed(range(len(weights))):
-        delta = (delta if layer == len(weights) - 1 else delta @ weights[layer + 1]) * slopes[layer]
-        rows[layer]["gradient_second_moment"] = (delta**2).mean()
-        each = np.einsum("ki,kj->kij", delta, xs[layer]) ** 2
-        rows[layer]["weight_gradient_second_moment"] = each.mean()
-        rows[layer]["gradient_correlation"] = mean_cosine(delta, group)
     return {name: np.array([r[name] for r in rows]) for name in rows[0]}
 
 

@@ -51,6 +51,8 @@ class World:
 class Judged:
     """A world in the shape of a result."""
 
+    path = None  # in memory
+
     def __init__(self, world: World) -> None:
         self.world, self.names = world, ["case"]
         self.networks_done = {"case": int(world["case"].attrs["networks_done"])}

@@ -17,19 +17,13 @@ from numba import uint64
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD
 from ._compile import call, inner
 from .bodies import place_of
+from .completion import BACK, GRADIENTS, INPUTS, PREACTIVATIONS, keep_layer, keep_reflections
 from .fill import padded
 from .launch import walk_of
 from .layer import finish_backward, finish_forward, scale_of, shift_by_biases, start_backward, start_forward
 from .memory import empty_floats, make_walk, whole_lines
 from .reflectors import NEGLIGIBLE, Columns, combine, factor, orthonormalize, project, remove_frame, unreflect
 from .sums import sum_of_squares
-
-# What a layer leaves for its completion to weights, each for every input: the reflections of its inputs and of its
-# gradients, h, and W^T delta; at the end of each a reflection's tau, and the exponent of what carries one.
-INPUTS, GRADIENTS, PREACTIVATIONS, BACK = range(4)
-PLANES = 4
-TAU, EXPONENT = -2, -1
-BESIDE = 2
 
 
 class Tape(NamedTuple):
@@ -71,28 +65,6 @@ def _make_tape(architecture, batch, backward, record):
         np.empty(batch, np.float32),
         record,
     )
-
-
-@inner
-def _keep(record, values, stride, length, batch):
-    """Columns of ``length`` numbers, ``stride`` apart, into a plane of a layer's record."""
-    for k in range(batch):
-        for i in range(length):
-            record[k, i] = values[k * stride + i]
-
-
-@inner
-def _keep_reflections(record, values, tau, stride, length, batch):
-    _keep(record, values, stride, length, batch)
-    for k in range(batch):
-        record[k, TAU] = tau[k]
-
-
-@inner
-def _keep_layer(record, values, n, exponent, batch):
-    _keep(record, values, n, n, batch)
-    for k in range(batch):
-        record[k, EXPONENT] = exponent
 
 
 @inner
@@ -181,11 +153,11 @@ def _multiply(walk, tape, layer, network):
 @inner
 def _record_forward(walk, tape, layer, exponent):
     batch, rows = walk.inputs.values.shape[0], _rows_of_inputs(layer, walk.architecture)
-    _keep_reflections(
+    keep_reflections(
         tape.record[layer, INPUTS], tape.basis[layer], tape.tau[layer], tape.longest, rows, batch
     )  # fmt: skip
     n = walk.architecture.width[layer]
-    _keep_layer(tape.record[layer, PREACTIVATIONS], walk.space.h, n, exponent, batch)
+    keep_layer(tape.record[layer, PREACTIVATIONS], walk.space.h, n, exponent, batch)
 
 
 @inner
@@ -204,9 +176,6 @@ def _factor_gradients(walk, tape, layer, r, rows):
     architecture, space, batch, longest = walk.architecture, walk.space, walk.inputs.values.shape[0], tape.longest
     n = architecture.width[layer]
     z = tape.coordinates[layer]
-    if batch == 1 and not architecture.whole:  # any C with C^T C = D^T D: the positive one, as in ``one_input``
-        tape.triangle[0, 0] = np.float32(math.sqrt(space.delta_squares[0]))
-        return 1
     for k in range(batch):
         to, at = uint64(k * longest), uint64(k * n)
         for i in range(uint64(n)):
@@ -226,7 +195,7 @@ def _factor_gradients(walk, tape, layer, r, rows):
     found = factor(block, length, batch, tape.tau_of_block, tape.triangle)
     if len(tape.record) > 0:
         record = tape.record[layer, GRADIENTS]
-        _keep_reflections(record, tape.block, tape.tau_of_block, longest, length, batch)
+        keep_reflections(record, tape.block, tape.tau_of_block, longest, length, batch)
     return found
 
 
@@ -271,7 +240,7 @@ def _backward(walk, tape, network, counts, row):
         exponent = walk.space.delta_exponent[0] + walk.architecture.weight_exponent[layer]
         if len(tape.record) > 0:
             n_in = walk.architecture.fan_in[layer]
-            _keep_layer(tape.record[layer, BACK], walk.space.delta, n_in, exponent, batch)
+            keep_layer(tape.record[layer, BACK], walk.space.delta, n_in, exponent, batch)
         finish_backward(walk, layer - 1, exponent, network, counts, row)
 
 
@@ -281,6 +250,6 @@ def _start(steps, block, lane):
     return this, _make_tape(block.architecture, block.inputs.values.shape[0], this.backward, block.memory.record)
 
 
-# Normal or orthogonal weights only, and for the latter at most half as many inputs as the narrowest layer is wide. For
-# one input and normal weights ``one_input`` gives the same numbers in less time.
+# Normal or orthogonal weights only, and for the latter at most half as many inputs as the narrowest layer is wide. One
+# input through normal weights has a walk of its own: ``one_input``.
 walk = walk_of("collapsed", _start, _forward, _backward)

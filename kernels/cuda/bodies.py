@@ -17,7 +17,7 @@ power_of_two = nonlinearities.power_of_two
 
 def _square_root(x):
     """The square root of zero or a normal float32 by the reciprocal's instruction: 3 ulp, a tenth of the exact one."""
-    return x * cuda.libdevice.rsqrtf(cuda.libdevice.fmaxf(x, _LEAST))
+    return x * rsqrt_of_normal(cuda.libdevice.fmaxf(x, _LEAST))
 
 
 def _minus_two_log(x, scale):
@@ -26,17 +26,19 @@ def _minus_two_log(x, scale):
     Absolute error 4.4e-7 down to x = 2^scale / 2, relative error 3.2e-7 below: 2^-22 of lg2.approx (PTX ISA 9.1,
     section 9.7.3.20) and rounding. What that does to normals and moments stands in docs/cuda.md.
     """
-    return cuda.libdevice.fmaxf(_MINUS_TWO_LN2 * cuda.libdevice.fast_log2f(x * power_of_two(int32(-scale))), _LEAST)
+    return cuda.libdevice.fmaxf(_MINUS_TWO_LN2 * log2_of_normal(x * power_of_two(int32(-scale))), _LEAST)
 
 
-# for random numbers only: norms take the exact root
-_replaced = {} if SIMULATED else {"square_root": inner(_square_root), "minus_two_log": inner(_minus_two_log)}
+_replaced = {}  # for random numbers only: norms take the exact root
+if not SIMULATED:
+    from .instructions import log2_of_normal, rsqrt_of_normal
+
+    _replaced = {"square_root": inner(_square_root), "minus_two_log": inner(_minus_two_log)}
 scalars = compile_body(rng, elementary, normal, weights, **_replaced)
 
 absolute = scalars.absolute
 exp = nonlinearities.exp
 first_four = terms.first_four
-key_of = scalars.key_of
 normal_pair = scalars.normal_pair
 philox = compile_body(own_rng).philox
 place_of = scalars.place_of

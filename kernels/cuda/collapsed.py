@@ -16,7 +16,7 @@ from .bodies import square_root
 from .fill import fill_normals, stream_of
 from .layer import finish_backward, finish_forward, scale_of, shift_by_biases, start_backward, start_forward
 from .memory import begin, tape_of_network
-from .placeholders import BACKWARD, BATCH, IN_SHARED, ROOM, THREADS, WHOLE
+from .placeholders import BACKWARD, BATCH, IN_SHARED, ROOM, THREADS, WHOLE, meet
 from .reflectors import NEGLIGIBLE, combine, factor, level, orthonormalize, project, remove_frame, unlevel, unreflect
 from .sums import binary_exponent, column_squares, exponent_of, factors
 from .tuples import SQUARES_CARRIED, X_CARRIED
@@ -78,7 +78,7 @@ def _load_inputs(network, architecture, layer, x, basis, rows):
     bias_low, bias_high = factors(-exponent - shift)
     for e in range(cuda.threadIdx.x, rows * BATCH, THREADS):
         basis[e] = x[e] * low * high if e < n_in * BATCH else below * bias_low * bias_high
-    cuda.syncthreads()
+    meet()
     return exponent + shift
 
 
@@ -116,7 +116,7 @@ def _copy_equal_inputs(x, n_in, triangle, r, has_mirrors):
                     for i in range(r if r < k + 1 else k + 1):
                         triangle[i * BATCH + k] = sign * triangle[i * BATCH + j] if i <= j else ZERO
                     is_open = False
-    cuda.syncthreads()
+    meet()
 
 
 def _multiply(network, tape, architecture, layer, x, h):
@@ -130,7 +130,7 @@ def _multiply(network, tape, architecture, layer, x, h):
     _copy_equal_inputs(x, architecture.fan_in[layer], tape.triangle, r, architecture.bias_std[layer] == ZERO)
     length = rows if WHOLE else n
     fill_normals(z, length, r, BATCH, 1, stream_of(network, layer, COLLAPSED_FORWARD))
-    cuda.syncthreads()
+    meet()
     std = architecture.weight_std[layer]
     if WHOLE:
         orthonormalize(z, r, length, network.norms, room)
@@ -144,16 +144,10 @@ def _multiply(network, tape, architecture, layer, x, h):
 def _factor_gradients(network, tape, architecture, layer, delta, r, rows):
     """The triangle C of the gradients of a layer, or of what they have beside the frame of an orthogonal layer."""
     n, room, norms = architecture.width[layer], network.room, network.norms
-    if BATCH == 1 and not WHOLE:
-        column_squares(delta, n, ONE, norms, room)
-        if cuda.threadIdx.x == 0:
-            tape.triangle[0] = square_root(norms[0])
-        cuda.syncthreads()
-        return 1
     length = rows if WHOLE else n
     for e in range(cuda.threadIdx.x, length * BATCH, THREADS):
         tape.block[e] = delta[e] if e < n * BATCH else ZERO
-    cuda.syncthreads()
+    meet()
     if not WHOLE:
         return _factor_leveled(tape.block, length, tape.tau_of_block, tape, network)
     is_leveled = BATCH > 1 and level(tape.block, length, tape.levels, norms, room)
@@ -163,7 +157,7 @@ def _factor_gradients(network, tape, architecture, layer, delta, r, rows):
     for e in range(cuda.threadIdx.x, length * BATCH, THREADS):
         if norms[e % BATCH] <= NEGLIGIBLE * tape.tau_of_block[e % BATCH]:
             tape.block[e] = ZERO
-    cuda.syncthreads()
+    meet()
     found = factor(tape.block, length, tape.tau_of_block, tape.triangle, norms, room)
     if is_leveled:
         unlevel(tape.triangle, found, tape.levels)
@@ -181,7 +175,7 @@ def _back_through(network, tape, architecture, layer, delta):
     beside = rows - r
     if beside > 0:
         fill_normals(tape.normals, beside, free, BATCH, 1, stream_of(network, layer, COLLAPSED_BACKWARD))
-        cuda.syncthreads()
+        meet()
         if WHOLE:
             orthonormalize(tape.normals, free, beside, norms, room)
         combine(tape.normals, free, tape.triangle, ONE, tape.block, r, beside)
@@ -233,6 +227,7 @@ def walk(address, architecture, inputs, nonlinearity, results, scratch):
     """Networks blockIdx, blockIdx + gridDim, ... of a launch; ``scratch.floats`` has a row for each block.
 
     Normal or orthogonal weights only, and for the latter at most half as many inputs as the narrowest layer is wide.
+    One input through normal weights has a kernel of its own: ``one_input``.
     """
     room = cuda.shared.array(ROOM, float32)
     own = scratch.floats[cuda.blockIdx.x]

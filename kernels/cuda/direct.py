@@ -14,7 +14,7 @@ from .fill import stream_of
 from .haar import factor_layer, multiply_whole
 from .layer import finish_backward, finish_forward, scale_of, shift_by_biases, start_backward, start_forward
 from .memory import begin, tape_of_network
-from .placeholders import BACKWARD, BATCH, IN_SHARED, ROOM, TILES, WHOLE
+from .placeholders import BACKWARD, BATCH, IN_SHARED, ROOM, TILE_NUMBER, TILES, WHOLE
 from .products import multiply, multiply_transposed
 from .tuples import X_CARRIED
 
@@ -65,7 +65,7 @@ def _both_passes(network, architecture, inputs, nonlinearity, x, h, space):
 def walk(address, architecture, inputs, nonlinearity, results, scratch):
     """Networks blockIdx, blockIdx + gridDim, ... of a launch; ``scratch.floats`` has a row for each block."""
     room = cuda.shared.array(ROOM, float32)
-    tiles = cuda.shared.array(TILES, float32)
+    tiles = cuda.shared.array(TILES, TILE_NUMBER)
     shared = cuda.shared.array(0, numba.float32)
     own = scratch.floats[cuda.blockIdx.x]
     memory = shared if IN_SHARED else own

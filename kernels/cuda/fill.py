@@ -7,7 +7,7 @@ are made from: unit u of BITS G has group u mod G and bit u div G, and its colum
 
 from typing import NamedTuple
 
-from ..body.scalars import uint64
+from ..body.scalars import uint32
 from ._compile import cuda
 from .bodies import normal_pair, philox, place_of, sign_weight, truncated_pair, uniform_pair
 from .placeholders import BATCH, BITS, THREADS, bias_four, weight_four
@@ -64,12 +64,12 @@ def padded(n, padding):
 def stream_of(network, layer, kind):
     """The stream of a layer's numbers of one ``kind`` (see ``body/rng.py``)."""
     place, low = place_of(network.number, layer, kind)
-    return Stream(place, low, network.key_0, network.key_1)
+    return Stream(uint32(place), uint32(low), network.keys)
 
 
 def words_at(group, row, stream):
     """The four words of a counter: of a group of columns in a row."""
-    return philox(uint64(group), uint64(row), stream.place, stream.low, stream.key_0, stream.key_1)
+    return philox(uint32(group), uint32(row), stream.place, stream.low, stream.keys)
 
 
 def groups_of(n):

@@ -16,7 +16,7 @@ _LAUNCHES = 4  # of a block, at least: while one computes, what is left of the o
 _LEAST_LAUNCH = 256  # networks; fewer are not worth a launch of their own
 _LAUNCH_BYTES = 1 << 28  # of a launch's sums and exponents, of which two are held
 _MEMORY_SHARE = 0.5  # of what is free, for the scratch of all blocks of threads
-_RESIDENT = 2048  # threads that a multiprocessor holds
+_RESIDENT, _MOST_BLOCKS = 2048, 32  # threads that a multiprocessor holds, and blocks
 _SHARED_OF_MULTIPROCESSOR = 100 << 10  # bytes, of the smallest that count (compute capability 8.6)
 _MOST_COUNTS = 1 << 22  # numbers of the histograms by key of a launch: 16 MiB
 # A thread for each column of a group; the loops over networks hold a dozen float64.
@@ -103,28 +103,75 @@ def _in_turn(work, first, count, step, counts, lanes):
         lanes[number % len(lanes)].take()
 
 
-class _Lane:
-    """A stream with its own scratch, sums and exponents on the device."""
+class _Walk:
+    """A kernel of a ``Work``, and the scratch of its blocks."""
 
-    def __init__(self, work, networks, blocks):
+    def __init__(self, work, blocks):
+        self.work, self.blocks = work, blocks
         layers = work.architecture.width.size
-        self.stream, self.blocks = cuda.stream(), blocks
-        self.start, self.networks = 0, 0  # of the launch that has not been taken
         size, self.tape = build.scratch_floats(work.plan, layers)
         self.floats = cuda.device_array((blocks, size), np.float32)
         self.carried = cuda.device_array((blocks, 3, layers + 1), np.int32)
+
+    def launch(self, address, results, stream):
+        """Queue the networks of an address on a stream."""
+        work = self.work
+        scratch = Scratch(self.floats, self.carried, work.plan.longest, self.tape)
+        grid = min(self.blocks, address.networks)
+        kernel = work.kernel[grid, work.plan.threads, stream, build.dynamic_bytes(work.plan)]
+        kernel(address, work.architecture, work.inputs, work.nonlinearity, results, scratch)
+
+
+class _Lane:
+    """A stream with its own scratch, sums and exponents on the device.
+
+    What becomes of a launch is ``_pass_on``'s, which queues it, and ``_read``'s, once it is there: nothing, here.
+    """
+
+    def __init__(self, work, networks, blocks):
+        layers = work.architecture.width.size
+        self.stream = cuda.stream()
+        self.start, self.networks = 0, 0  # of the launch that has not been taken
+        self.walk, self.rest = _Walk(work, blocks), None
         self.sums = cuda.device_array((networks, layers, SUMS), np.float32)
         self.exponents = cuda.device_array((networks, layers, EXPONENTS), np.int32)
+        self.left = cuda.device_array(networks, np.int32)
+        self.held_left = cuda.pinned_array(networks, np.int32)
+        self.held_left[:] = 0
 
     def launch(self, work, first, networks, counts):
         """Queue a launch; returns at once."""
-        address = Address(work.seed, first, networks, work.counted)
-        results = Results(self.sums, self.exponents, counts)
-        scratch = Scratch(self.floats, self.carried, work.plan.longest, self.tape)
-        grid = min(self.blocks, networks)
-        kernel = work.kernel[grid, work.plan.threads, self.stream, build.dynamic_bytes(work.plan)]
-        kernel(address, work.architecture, work.inputs, work.nonlinearity, results, scratch)
         self.networks = networks
+        self.address = Address(work.keys, first, networks, work.counted)
+        self.results = Results(self.sums, self.exponents, counts, self.left)
+        self.walk.launch(self.address, self.results, self.stream)
+        if work.rest is not None:
+            self.left.copy_to_host(self.held_left, stream=self.stream)
+        self._pass_on()
+
+    def take(self):
+        """Wait for the launch, and read it; networks that its kernel has left are walked through first."""
+        if self.networks:
+            self.stream.synchronize()
+            if self.held_left[: self.networks].any():
+                self._walk_the_rest()
+                self._pass_on()
+                self.stream.synchronize()
+            self._read()
+        self.networks = 0
+
+    def _pass_on(self):
+        pass
+
+    def _read(self):
+        pass
+
+    def _walk_the_rest(self):
+        if self.rest is None:
+            rest = self.walk.work.rest
+            most = blocks_at_a_time(rest.plan, rest.architecture.width.size)
+            self.rest = _Walk(rest, min(self.walk.blocks, most))
+        self.rest.launch(self.address, self.results, self.stream)
 
 
 class _RowLane(_Lane):
@@ -135,18 +182,13 @@ class _RowLane(_Lane):
         self.into = into_sums, into_exponents
         self.held = [cuda.pinned_array(each.shape, each.dtype) for each in (self.sums, self.exponents)]
 
-    def launch(self, work, first, networks, counts):
-        super().launch(work, first, networks, counts)
+    def _pass_on(self):
         for rows, held in zip((self.sums, self.exponents), self.held, strict=True):
             rows.copy_to_host(held, stream=self.stream)
 
-    def take(self):
-        """Wait for the launch, and read it."""
-        if self.networks:
-            self.stream.synchronize()
-            for into, held in zip(self.into, self.held, strict=True):
-                into[:, self.start : self.start + self.networks] = np.moveaxis(held[: self.networks], 2, 0)
-        self.networks = 0
+    def _read(self):
+        for into, held in zip(self.into, self.held, strict=True):
+            into[:, self.start : self.start + self.networks] = np.moveaxis(held[: self.networks], 2, 0)
 
 
 class _GroupLane(_Lane):
@@ -164,36 +206,32 @@ class _GroupLane(_Lane):
             ((groups, 2, *columns), np.int32),
             ((groups, *columns), bool),
         )
-        self.left = [cuda.device_array(shape, kind) for shape, kind in shapes]
+        self.folded = [cuda.device_array(shape, kind) for shape, kind in shapes]
         self.held = [cuda.pinned_array(shape, kind) for shape, kind in shapes]
         self.places = cuda.device_array((3, *columns), np.int64)
         self.counts = None
 
-    def launch(self, work, first, networks, counts):
-        super().launch(work, first, networks, counts)
+    def _pass_on(self):
         self._start(fold.fold_groups)
-        for left, held in zip(self.left, self.held, strict=True):
-            left.copy_to_host(held, stream=self.stream)
+        for folded, held in zip(self.folded, self.held, strict=True):
+            folded.copy_to_host(held, stream=self.stream)
 
     def _start(self, kernel, *more):
-        groups = Groups(self.networks, self.size, *self.left)
-        threads = -(-self.networks // self.size) * self.left[2].shape[1] * self.left[2].shape[2]
+        groups = Groups(self.networks, self.size, *self.folded)
+        threads = -(-self.networks // self.size) * self.folded[2].shape[1] * self.folded[2].shape[2]
         started = _assembled(kernel)[-(-threads // _FOLDING_THREADS), _FOLDING_THREADS, self.stream]
         started(self.recipe, groups, self.sums, self.exponents, *more)
 
-    def take(self):
-        """Wait for the launch, queue its counting, and read the rest."""
-        if self.networks:
-            self.stream.synchronize()
-            here = -(-self.networks // self.size)
-            results, keys, odd = (held[:here].copy() for held in self.held)
-            table, waiting = _count_places(keys, odd, self.most_counts)
-            if len(table.counts):
-                self._count(table)
-            chosen = np.flatnonzero((odd | waiting).any(axis=(1, 2)))
-            kept = {int(group): self._networks_of(group) for group in chosen}
-            self.found.append(Folded(results, odd, waiting, table, kept))
-        self.networks = 0
+    def _read(self):
+        """What the fold left, and queue its counting."""
+        here = -(-self.networks // self.size)
+        results, keys, odd = (held[:here].copy() for held in self.held)
+        table, waiting = _count_places(keys, odd, self.most_counts)
+        if len(table.counts):
+            self._count(table)
+        chosen = np.flatnonzero((odd | waiting).any(axis=(1, 2)))
+        kept = {int(group): self._networks_of(group) for group in chosen}
+        self.found.append(Folded(results, odd, waiting, table, kept))
 
     def _count(self, table):
         entries = len(table.counts)
@@ -240,7 +278,7 @@ def blocks_at_a_time(plan, layers):
     if SIMULATED:
         return 2
     device = cuda.get_current_device()
-    resident = max(1, _RESIDENT // plan.threads)
+    resident = max(1, min(_MOST_BLOCKS, _RESIDENT // plan.threads))
     if build.dynamic_bytes(plan):
         resident = max(1, min(resident, _SHARED_OF_MULTIPROCESSOR // build.dynamic_bytes(plan)))
     floats, _ = build.scratch_floats(plan, layers)

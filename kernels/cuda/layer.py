@@ -31,7 +31,7 @@ from ._compile import cuda
 from .bodies import power_of_two
 from .fill import add_biases, fill_normals, stream_of
 from .nonlinearity import FAR_OUT, TRUE, Scale, activate, carry_small_slopes, has_far_units, side_of
-from .placeholders import BACKWARD, BATCH, HAS_SLOPES, THREADS
+from .placeholders import BACKWARD, BATCH, HAS_SLOPES, THREADS, meet, sum_one
 from .sums import (
     LAST_EXPONENT,
     LEAST,
@@ -44,7 +44,6 @@ from .sums import (
     factors,
     rescale,
     squared_directions,
-    sum_four,
     sums_of_powers,
 )
 from .tuples import SLOPE_CARRIED, SQUARES_CARRIED, X_CARRIED
@@ -78,7 +77,7 @@ def start_forward(network, architecture, inputs, x):
     _, two, _, _, exponent = sums_of_powers(x, length, int32(0), network.room)
     _keep_squares(network, 0, architecture.fan_in[0], x, two, exponent)
     _carry(network, X_CARRIED, 0, inputs.exponent)
-    cuda.syncthreads()
+    meet()
 
 
 def scale_of(architecture, layer, exponent, std):
@@ -101,7 +100,7 @@ def shift_by_biases(network, architecture, layer, h, exponent):
         low, high = factors(-exponent)
         factor = architecture.bias_std[layer] * low * high
         add_biases(h, architecture.width[layer], factor, stream_of(network, layer, BIASES))
-        cuda.syncthreads()
+        meet()
 
 
 def finish_forward(network, architecture, layer, nonlinearity, h, x, exponent, guess):
@@ -151,7 +150,7 @@ def finish_forward(network, architecture, layer, nonlinearity, h, x, exponent, g
         sums[X_ONE], sums[X_TWO], sums[X_FOUR], sums[X_SIZE] = one, two, four, total
         sums[ACTIVE], sums[SATURATED] = active, saturated
         network.exponents[layer, X_EXPONENT] = x_exponent + scaled_by
-    cuda.syncthreads()
+    meet()
     return e
 
 
@@ -159,7 +158,7 @@ def start_backward(network, architecture, delta):
     """delta = v of the last layer, v ~ N(0, 1) per network and input, before phi' is applied."""
     last = architecture.width.size - 1
     fill_normals(delta, architecture.width[last], BATCH, BATCH, 1, stream_of(network, last, OUTPUT_GRADIENT))
-    cuda.syncthreads()
+    meet()
 
 
 def finish_backward(network, architecture, layer, source, factor, exponent, delta):
@@ -176,7 +175,7 @@ def finish_backward(network, architecture, layer, source, factor, exponent, delt
         v = factor * source[e] * slope[e]
         delta[e] = v
         total += v * v
-    total, _, _, _ = sum_four(total, ZERO, ZERO, ZERO, room)
+    total = sum_one(total, room)
     exponent = clipped(exponent + network.carried[SLOPE_CARRIED, layer], 2 * LAST_EXPONENT)
     e = int32(0)
     if not (total > LEAST and total < MOST):
@@ -189,7 +188,7 @@ def finish_backward(network, architecture, layer, source, factor, exponent, delt
         product = ZERO
         for k in range(t, BATCH, THREADS):
             product += network.norms[k] * squares[k]
-        product, _, _, _ = sum_four(product, ZERO, ZERO, ZERO, room)
+        product = sum_one(product, room)
         cosines = squared_directions(delta, network.norms, n, network.group, scale, room)
     if network.is_counted:
         count(network.counts[1, layer], delta, length, exponent, architecture.units[1, layer])
@@ -204,5 +203,5 @@ def finish_backward(network, architecture, layer, source, factor, exponent, delt
     if shift > GRADIENT_EXPONENT or shift < -GRADIENT_EXPONENT:
         rescale(delta, length, -shift)
         exponent += shift
-    cuda.syncthreads()
+    meet()
     return exponent

@@ -1,7 +1,6 @@
 """The beginning of a network in a block of threads: where its memory lies. What both methods share."""
 
 from ._compile import cuda
-from .bodies import key_of
 from .placeholders import BACKWARD, BATCH
 from .tuples import Network
 
@@ -20,14 +19,12 @@ def begin(i, address, architecture, inputs, results, scratch, room):
     squares = slopes + (depth * column if BACKWARD else 0)
     norms = squares + (depth + 1) * BATCH
     after = norms + BATCH
-    key_0, key_1 = key_of(address.seed)
     number = address.first + i
     return Network(
         number,
         number < address.counted,
         inputs.group,
-        key_0,
-        key_1,
+        address.keys,
         column,
         results.sums[i],
         results.exponents[i],

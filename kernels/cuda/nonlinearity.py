@@ -10,8 +10,8 @@ from ..body.scalars import float32, float64, int32
 from ..body.slopes import EXCESS_EXPONENT, LAST_LOG2
 from ._compile import cuda
 from .bodies import absolute, exp, first_four, power_of_two
-from .placeholders import BACKWARD, FLATS, PERIOD, THREADS, log_slope, phi_and_slope
-from .sums import clipped, factors, largest_of, largest_size, sum_four
+from .placeholders import BACKWARD, FLATS, PERIOD, THREADS, log_slope, phi_and_slope, sum_four
+from .sums import clipped, factors, largest_of, largest_size
 
 LARGEST = float32(3.4028234663852886e38)
 _SMALLEST = float32(2.0**-126)

@@ -2,11 +2,12 @@
 
 Few inputs: a thread makes a weight in registers and multiplies it at once; a thread has a row (forward) or a unit of
 four columns (backward), so that nothing is summed across threads but the few shares of one row. Many inputs: tiles of
-weights in shared memory, made once and multiplied with up to MINE_COLUMNS x TILE_COLUMNS inputs.
+weights in shared memory, made once and multiplied with up to MINE_COLUMNS x TILE_COLUMNS inputs; where there are
+tensor cores, these (see ``tensor.py``).
 """
 
 from ..body.elementary import ZERO
-from ..body.scalars import float32, uint32
+from ..body.scalars import float32, int32, uint32, uint64
 from ._compile import cuda
 from .fill import first_column, groups_of, padded, weights_of_unit, words_at
 from .placeholders import (
@@ -17,17 +18,21 @@ from .placeholders import (
     MINE,
     MINE_COLUMNS,
     MINE_ROWS,
+    TENSOR,
     THREADS,
     TILE_COLUMNS,
     TILE_ROWS,
     TILE_UNITS,
+    TWO_BATCH,
     WEIGHT_TILE,
     weight_four,
 )
+from .tensor import multiply_by_cores, multiply_transposed_by_cores
 
 # Up to this many inputs a thread multiplies a weight while it is in a register.
 FEW_INPUTS = 8
 _MOST_SHARES = 8
+_TWO, _THREE, _FOUR = uint64(2), uint64(3), uint64(4)
 
 
 def multiply(tiles, x, h, n_in, n, std, stream):
@@ -35,7 +40,9 @@ def multiply(tiles, x, h, n_in, n, std, stream):
 
     x has room up to the padded length of a row of weights.
     """
-    if FEW:
+    if TENSOR:
+        multiply_by_cores(tiles, x, h, n_in, n, std, stream)
+    elif FEW:
         for e in range(n_in * BATCH + cuda.threadIdx.x, padded(n_in, 4 * BITS) * BATCH, THREADS):
             x[e] = ZERO
         cuda.syncthreads()
@@ -46,75 +53,96 @@ def multiply(tiles, x, h, n_in, n, std, stream):
 
 def multiply_transposed(tiles, delta, y, n_in, n, stream):
     """y = W^T delta, for BATCH inputs; ``tiles`` as in ``multiply``."""
-    if FEW:
+    if TENSOR:
+        multiply_transposed_by_cores(tiles, delta, y, n_in, n, stream)
+    elif FEW:
         _multiply_transposed_few(delta, y, n_in, n, stream)
     else:
         _multiply_transposed_many(tiles, delta, y, n_in, n, stream)
 
 
-def _multiply_few(x, h, n_in, n, std, stream):
-    """h = std W x, for BATCH inputs; x is padded with zeros up to the length of a row of weights."""
-    groups = groups_of(n_in)
-    shares = THREADS // n
+def _shares_of(tasks):
+    """How many threads share the sum of each of some ``tasks``."""
+    shares = THREADS // tasks
     shares = shares if shares < _MOST_SHARES else _MOST_SHARES
-    shares = shares if shares > 1 else 1
-    t = cuda.threadIdx.x
-    share = t // n if shares > 1 else 0
-    mine = cuda.local.array(BATCH, float32)
-    for first in range(0, n, THREADS):
-        row = first + t - share * n
-        for k in range(BATCH):
+    return int32(shares if shares > 1 else 1)
+
+
+def _multiply_few(x, h, n_in, n, std, stream):
+    """h = std W x, for BATCH inputs; x is padded with zeros up to the length of a row of weights.
+
+    A thread has two rows, which halves what it reads of x and fills the time that a word takes to be made.
+    """
+    groups, half = int32(groups_of(n_in)), (n + 1) // 2
+    shares = _shares_of(half)
+    t = int32(cuda.threadIdx.x)
+    share = int32(t // half)
+    step = uint64(groups * BATCH)
+    mine = cuda.local.array(TWO_BATCH, float32)
+    for first in range(0, half, THREADS):
+        row = first + t - share * half if shares > 1 else first + t
+        for k in range(2 * BATCH):
             mine[k] = ZERO
-        if row < n and share < shares:
-            for g in range(share, groups, shares):
+        busy = row < half and (shares == 1 or share < shares)
+        if busy:
+            for g in range(share if shares > 1 else int32(0), groups, shares):
                 a, b, c, d = words_at(g, row, stream)
+                e, f, i, j = words_at(g, row + half, stream)
+                at = uint64(g * BATCH)
                 for bit in range(BITS):
                     w0, w1, w2, w3 = weight_four(a, b, c, d, bit)
-                    p, step = (bit * 4 * groups + g) * BATCH, groups * BATCH
+                    v0, v1, v2, v3 = weight_four(e, f, i, j, bit)
                     for k in range(BATCH):
                         # unsigned: a signed index is looked at for counting from the end
-                        x0, x1 = x[uint32(p + k)], x[uint32(p + k + step)]
-                        x2, x3 = x[uint32(p + k + 2 * step)], x[uint32(p + k + 3 * step)]
-                        mine[k] += (w0 * x0 + w1 * x1) + (w2 * x2 + w3 * x3)
-            if share == 0:
+                        p = at + uint64(k)
+                        x0, x1, x2, x3 = x[p], x[p + step], x[p + _TWO * step], x[p + _THREE * step]
+                        mine[k] = (((mine[k] + w0 * x0) + w1 * x1) + w2 * x2) + w3 * x3
+                        mine[BATCH + k] = (((mine[BATCH + k] + v0 * x0) + v1 * x1) + v2 * x2) + v3 * x3
+                    at += _FOUR * step
+        for turn in range(shares):
+            if turn > 0:
+                cuda.syncthreads()
+            if busy and (shares == 1 or share == turn):
                 for k in range(BATCH):
-                    h[row * BATCH + k] = std * mine[k]
-        for turn in range(1, shares):
-            cuda.syncthreads()
-            if share == turn and row < n:
-                for k in range(BATCH):
-                    h[row * BATCH + k] += std * mine[k]
+                    before = ZERO if turn == 0 else h[row * BATCH + k]
+                    h[row * BATCH + k] = before + std * mine[k]
+                    if row + half < n:
+                        at_other = (row + half) * BATCH + k
+                        before = ZERO if turn == 0 else h[at_other]
+                        h[at_other] = before + std * mine[BATCH + k]
     cuda.syncthreads()
 
 
 def _multiply_transposed_few(delta, y, n_in, n, stream):
-    """y = W^T delta, for BATCH inputs."""
+    """y = W^T delta, for BATCH inputs; a thread has a unit of four columns, and takes two rows at a time."""
     groups = groups_of(n_in)
     units = groups * BITS
-    shares = THREADS // units
-    shares = shares if shares < _MOST_SHARES else _MOST_SHARES
-    shares = shares if shares > 1 else 1
-    t = cuda.threadIdx.x
-    share = t // units if shares > 1 else 0
+    shares = _shares_of(units)
+    t = int32(cuda.threadIdx.x)
+    share = int32(t // units)
     mine = cuda.local.array(FOUR_BATCH, float32)
     for first in range(0, units, THREADS):
-        unit = first + t - share * units
+        unit = first + t - share * units if shares > 1 else first + t
         for k in range(4 * BATCH):
             mine[k] = ZERO
         column = first_column(unit, groups)
-        busy = unit < units and share < shares and column < n_in
+        busy = unit < units and (shares == 1 or share < shares) and column < n_in
         if busy:
-            group, bit = unit % groups, unit // groups
-            for row in range(share, n, shares):
+            group, bit = uint32(unit % groups), unit // groups
+            for row in range(int32(2 * share) if shares > 1 else int32(0), int32(n), int32(2 * shares)):
                 w0, w1, w2, w3 = weights_of_unit(group, bit, row, stream)
+                v0, v1, v2, v3 = weights_of_unit(group, bit, row + 1, stream)
+                has_other = row + 1 < n
                 for k in range(BATCH):
-                    d = delta[uint32(row * BATCH + k)]
-                    mine[k] += w0 * d
-                    mine[BATCH + k] += w1 * d
-                    mine[2 * BATCH + k] += w2 * d
-                    mine[3 * BATCH + k] += w3 * d
+                    at = uint64(row * BATCH + k)
+                    d = delta[at]
+                    e = delta[at + uint64(BATCH)] if has_other else ZERO
+                    mine[k] = (mine[k] + w0 * d) + v0 * e
+                    mine[BATCH + k] = (mine[BATCH + k] + w1 * d) + v1 * e
+                    mine[2 * BATCH + k] = (mine[2 * BATCH + k] + w2 * d) + v2 * e
+                    mine[3 * BATCH + k] = (mine[3 * BATCH + k] + w3 * d) + v3 * e
         for turn in range(shares):
-            if share == turn and busy:
+            if busy and (shares == 1 or share == turn):
                 for j in range(4):
                     at = column + j * groups
                     if at < n_in:

@@ -9,7 +9,7 @@ from ..body.elementary import ONE, ZERO
 from ..body.scalars import float32, int32
 from ._compile import cuda
 from .bodies import absolute, square_root
-from .placeholders import BATCH, THREADS
+from .placeholders import BATCH, THREADS, meet
 from .sums import LARGEST_EXPONENT, LEAST, MOST, binary_exponent, column_dots, column_squares, factors
 
 NEGLIGIBLE = float32(2.0**-40)  # as on the processor
@@ -32,11 +32,11 @@ def level(a, rows, levels, dots, room):
         e = binary_exponent(largest) if largest > ZERO else int32(0)
         e = e if e > -LARGEST_EXPONENT else int32(-LARGEST_EXPONENT)
         levels[k] = float32(e if e < LARGEST_EXPONENT else LARGEST_EXPONENT)
-    cuda.syncthreads()
+    meet()
     for e in range(t, rows * BATCH, THREADS):
         low, high = factors(-int32(levels[e % BATCH]))
         a[e] = a[e] * low * high
-    cuda.syncthreads()
+    meet()
     return True
 
 
@@ -45,7 +45,7 @@ def unlevel(triangle, r, levels):
     for e in range(cuda.threadIdx.x, r * BATCH, THREADS):
         low, high = factors(int32(levels[e % BATCH]))
         triangle[e] = triangle[e] * low * high
-    cuda.syncthreads()
+    meet()
 
 
 def reflection_of(lead, below, removed):
@@ -82,26 +82,26 @@ def factor(a, rows, tau, triangle, dots, room):
             removed += triangle[i * BATCH + j] * triangle[i * BATCH + j]
         beta, reflection, inverse = reflection_of(a[j * BATCH + j], dots[j], removed)
         if reflection != ZERO:
-            cuda.syncthreads()
+            meet()
             for k in range(j + 1 + t, BATCH, THREADS):
                 dots[k] = reflection * (a[j * BATCH + k] + inverse * dots[k])  # tau v . a_k
-            cuda.syncthreads()
+            meet()
             for e in range(j * BATCH + t, rows * BATCH, THREADS):
                 i, k = e // BATCH, e % BATCH
                 if k > j:
                     v = ONE if i == j else a[i * BATCH + j] * inverse
                     a[e] -= v * dots[k]
-            cuda.syncthreads()
+            meet()
             for i in range(j + 1 + t, rows, THREADS):
                 a[i * BATCH + j] *= inverse
-        cuda.syncthreads()
+        meet()
         if t == 0:
             a[j * BATCH + j] = ONE
             tau[j] = reflection
             triangle[j * BATCH + j] = beta
         for k in range(j + 1 + t, BATCH, THREADS):
             triangle[j * BATCH + k] = a[j * BATCH + k]
-        cuda.syncthreads()
+        meet()
     return r
 
 
@@ -112,7 +112,7 @@ def unreflect(a, rows, r, tau, b, dots, room):
             column_dots(a, j, b, j, rows, tau[j], dots, room)
             for e in range(j * BATCH + cuda.threadIdx.x, rows * BATCH, THREADS):
                 b[e] -= a[e // BATCH * BATCH + j] * dots[e % BATCH]
-            cuda.syncthreads()
+            meet()
 
 
 def combine(z, r, triangle, scale, out, first, rows):
@@ -124,7 +124,7 @@ def combine(z, r, triangle, scale, out, first, rows):
         for j in range(terms):
             total += z[at + j] * triangle[j * BATCH + k]
         out[first * BATCH + e] = scale * total
-    cuda.syncthreads()
+    meet()
 
 
 def project(z, r, b, rows, out, dots, room):
@@ -133,7 +133,7 @@ def project(z, r, b, rows, out, dots, room):
         column_dots(z, j, b, 0, rows, ONE, dots, room)
         for k in range(cuda.threadIdx.x, BATCH, THREADS):
             out[j * BATCH + k] = dots[k]
-    cuda.syncthreads()
+    meet()
 
 
 def orthonormalize(z, columns, rows, dots, room):
@@ -154,7 +154,7 @@ def orthonormalize(z, columns, rows, dots, room):
                     for k in range(j):
                         along += dots[k] * z[i * BATCH + k]
                 z[i * BATCH + j] = ONE if vanishes and i == 0 else (z[i * BATCH + j] - along) * inverse
-            cuda.syncthreads()
+            meet()
 
 
 def remove_frame(z, r, b, rows, dots, room):
@@ -164,4 +164,4 @@ def remove_frame(z, r, b, rows, dots, room):
         column_dots(z, j, b, 0, rows, ONE, dots, room)
         for e in range(cuda.threadIdx.x, rows * BATCH, THREADS):
             b[e] -= z[e // BATCH * BATCH + j] * dots[e % BATCH]
-        cuda.syncthreads()
+        meet()

@@ -1,32 +1,42 @@
 """Philox in 32-bit words, for a machine that multiplies those: the words of ``body/rng.py``, bit for bit."""
 
+import numpy
+
+from ..body.rng import LOW, WEYL_0, WEYL_1
 from ..body.scalars import uint32, uint64
-from ._compile import SIMULATED, cuda
 
-MULTIPLIER_0 = uint32(0xD2511F53)
-MULTIPLIER_1 = uint32(0xCD9E8D57)
-WEYL_0 = uint64(0x9E3779B9)
-WEYL_1 = uint64(0xBB67AE85)
-
-
-def _high(a, b):
-    """The upper 32 bits of a product; what ``cuda.libdevice.umulhi`` is where there is a device."""
-    return uint32(uint64(a) * uint64(b) >> uint64(32))
+MULTIPLIER_0 = uint64(0xD2511F53)
+MULTIPLIER_1 = uint64(0xCD9E8D57)
+ROUNDS = 10
+_HALF = uint64(32)
 
 
-high = _high if SIMULATED else cuda.libdevice.umulhi
+def round_keys(seed):
+    """The key words of all rounds, two a round, as NumPy's uint32: a kernel is told them.
+
+    Arguments of a kernel are constants to its instructions, which neither add nor keep them.
+    """
+    key_0, key_1 = int(seed) & int(LOW), int(seed) >> 32
+    words = ((key_0 + i * int(WEYL_0), key_1 + i * int(WEYL_1)) for i in range(ROUNDS))
+    return tuple(numpy.uint32(word & int(LOW)) for pair in words for word in pair)
 
 
-def philox(counter_0, counter_1, counter_2, counter_3, key_0, key_1):
-    """Four random words (uint32) for four counter and two key words (all uint64 < 2^32); see ``body/rng.py``."""
-    a, b, c, d = uint32(counter_0), uint32(counter_1), uint32(counter_2), uint32(counter_3)
-    for _ in range(10):
-        high_0, low_0 = uint32(high(a, MULTIPLIER_0)), uint32(uint64(a) * uint64(MULTIPLIER_0))
-        high_1, low_1 = uint32(high(c, MULTIPLIER_1)), uint32(uint64(c) * uint64(MULTIPLIER_1))
-        a = uint32(high_1 ^ b ^ uint32(key_0))
-        c = uint32(high_0 ^ d ^ uint32(key_1))
-        b = low_1
-        d = low_0
-        key_0 = key_0 + WEYL_0
-        key_1 = key_1 + WEYL_1
-    return a, b, c, d
+def _round(a, b, c, d, key_0, key_1):
+    # one instruction makes both halves of a product
+    product_0, product_1 = uint64(a) * MULTIPLIER_0, uint64(c) * MULTIPLIER_1
+    high_0, high_1 = uint32(product_0 >> _HALF), uint32(product_1 >> _HALF)
+    return uint32(high_1 ^ b ^ key_0), uint32(product_1), uint32(high_0 ^ d ^ key_1), uint32(product_0)
+
+
+def philox(a, b, c, d, keys):
+    """Four random words for four counter words (all uint32) and the ``round_keys`` of a seed; see ``body/rng.py``."""
+    a, b, c, d = _round(a, b, c, d, keys[0], keys[1])
+    a, b, c, d = _round(a, b, c, d, keys[2], keys[3])
+    a, b, c, d = _round(a, b, c, d, keys[4], keys[5])
+    a, b, c, d = _round(a, b, c, d, keys[6], keys[7])
+    a, b, c, d = _round(a, b, c, d, keys[8], keys[9])
+    a, b, c, d = _round(a, b, c, d, keys[10], keys[11])
+    a, b, c, d = _round(a, b, c, d, keys[12], keys[13])
+    a, b, c, d = _round(a, b, c, d, keys[14], keys[15])
+    a, b, c, d = _round(a, b, c, d, keys[16], keys[17])
+    return _round(a, b, c, d, keys[18], keys[19])

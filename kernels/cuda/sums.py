@@ -11,7 +11,7 @@ from ..body.scalars import float32, int32
 from ..recorded import BINS, REACH
 from ._compile import bits_of, cuda
 from .bodies import absolute, first_four, power_of_two, square_root
-from .placeholders import BATCH, LANES, PARTS, THREADS, sum_four
+from .placeholders import BATCH, LANES, PARTS, THREADS, meet, sum_four, sum_one
 
 _WARP = 32
 _ALL_LANES = 0xFFFFFFFF
@@ -56,21 +56,58 @@ def fold(room, quantities, lanes, parts):
     Begins and ends with a barrier.
     """
     t = cuda.threadIdx.x
-    cuda.syncthreads()
+    meet()
     left = parts
     while left > 1:
         half = (left + 1) // 2
         if t < (left - half) * lanes:
             for q in range(quantities):
                 room[q * THREADS + t] += room[q * THREADS + t + half * lanes]
-        cuda.syncthreads()
+        meet()
         left = half
+
+
+def meet_as_block():
+    """Wait for all threads, and see what they wrote."""
+    cuda.syncthreads()
+
+
+def meet_as_warp():
+    """The same where a block is one warp."""
+    cuda.syncwarp()
+
+
+def _sum_across(v):
+    """The sum of ``v`` over a warp, by exchange of registers; every thread gets it."""
+    step = _WARP // 2
+    while step > 0:
+        v += cuda.shfl_xor_sync(_ALL_LANES, v, step)
+        step //= 2
+    return v
+
+
+def sum_one_in_warp(v, room):
+    """A sum where a block is one warp: nothing is shared and nobody waits."""
+    return _sum_across(v)
+
+
+def sum_four_in_warp(a, b, c, d, room):
+    """Four sums where a block is one warp."""
+    return _sum_across(a), _sum_across(b), _sum_across(c), _sum_across(d)
+
+
+def sum_one_by_tree(v, room):
+    """A sum by halving in shared memory: for the simulator, which has no warps."""
+    meet()
+    room[cuda.threadIdx.x] = v
+    fold(room, 1, 1, THREADS)
+    return room[0]
 
 
 def sum_four_by_tree(a, b, c, d, room):
     """Four sums at once, by halving in shared memory: for the simulator, which has no warps."""
     t = cuda.threadIdx.x
-    cuda.syncthreads()
+    meet()
     room[t] = a
     room[THREADS + t] = b
     room[2 * THREADS + t] = c
@@ -79,24 +116,32 @@ def sum_four_by_tree(a, b, c, d, room):
     return room[0], room[THREADS], room[2 * THREADS], room[3 * THREADS]
 
 
-def sum_four_by_warps(a, b, c, d, room):
-    """Four sums at once: within warps by exchange of registers, then over warps; THREADS is a multiple of 32."""
+def sum_one_by_warps(v, room):
+    """A sum within warps by exchange of registers, then over warps; THREADS is a multiple of 32."""
     t = cuda.threadIdx.x
-    step = _WARP // 2
-    while step > 0:
-        a += cuda.shfl_xor_sync(_ALL_LANES, a, step)
-        b += cuda.shfl_xor_sync(_ALL_LANES, b, step)
-        c += cuda.shfl_xor_sync(_ALL_LANES, c, step)
-        d += cuda.shfl_xor_sync(_ALL_LANES, d, step)
-        step //= 2
-    cuda.syncthreads()
+    v = _sum_across(v)
+    meet()
+    if t % _WARP == 0:
+        room[t // _WARP] = v
+    meet()
+    v = room[0]
+    for warp in range(1, THREADS // _WARP):
+        v += room[warp]
+    return v
+
+
+def sum_four_by_warps(a, b, c, d, room):
+    """Four sums at once in the same way."""
+    t = cuda.threadIdx.x
+    a, b, c, d = sum_four_in_warp(a, b, c, d, room)
+    meet()
     if t % _WARP == 0:
         at = t // _WARP * 4
         room[at] = a
         room[at + 1] = b
         room[at + 2] = c
         room[at + 3] = d
-    cuda.syncthreads()
+    meet()
     a, b, c, d = room[0], room[1], room[2], room[3]
     for warp in range(1, THREADS // _WARP):
         a += room[4 * warp]
@@ -110,13 +155,13 @@ def _column_sums(value, room):
     """room[k] = sum of ``value`` over the threads p LANES + k, p < PARTS, for each k < LANES; ends with a barrier."""
     t = cuda.threadIdx.x
     if LANES == 1:
-        total, _, _, _ = sum_four(value, ZERO, ZERO, ZERO, room)
-        cuda.syncthreads()
+        total = sum_one(value, room)
+        meet()
         if t == 0:
             room[0] = total
-        cuda.syncthreads()
+        meet()
         return
-    cuda.syncthreads()
+    meet()
     room[t] = value
     fold(room, 1, LANES, PARTS)
 
@@ -133,7 +178,7 @@ def column_dots(a, j, b, first, end, factor, out, room):
         _column_sums(total, room)
         if t < LANES and start + t < BATCH:
             out[start + t] = room[t] * factor
-    cuda.syncthreads()
+    meet()
 
 
 def column_squares(values, n, scale, out, room):
@@ -149,7 +194,7 @@ def column_squares(values, n, scale, out, room):
         _column_sums(total, room)
         if t < LANES and start + t < BATCH:
             out[start + t] = room[t]
-    cuda.syncthreads()
+    meet()
 
 
 def binary_exponent(x):
@@ -167,15 +212,15 @@ def exponent_of(mean_square):
 def largest_of(value, room):
     """The largest ``value`` of any thread."""
     t = cuda.threadIdx.x
-    cuda.syncthreads()
+    meet()
     room[t] = value
-    cuda.syncthreads()
+    meet()
     left = THREADS
     while left > 1:
         half = (left + 1) // 2
         if t < left - half and room[t + half] > room[t]:
             room[t] = room[t + half]
-        cuda.syncthreads()
+        meet()
         left = half
     return room[0]
 
@@ -228,7 +273,7 @@ def squared_directions(h, squares, n, group, scale, room):
     t = cuda.threadIdx.x
     for k in range(t, BATCH, THREADS):
         squares[k] = scale / square_root(squares[k]) if squares[k] > ZERO else _NOT_A_NUMBER
-    cuda.syncthreads()
+    meet()
     groups = BATCH // group
     total = ZERO
     for task in range(t, n * groups, THREADS):
@@ -238,18 +283,24 @@ def squared_directions(h, squares, n, group, scale, room):
         for k in range(group):
             direction += h[at + k] * squares[first + k]
         total += direction * direction
-    total, _, _, _ = sum_four(total, ZERO, ZERO, ZERO, room)
-    return total
+    return sum_one(total, room)
+
+
+def bins_per_unit(exponent, unit_exponent):
+    """What numbers that carry ``exponent`` are multiplied by for bins whose unit is 2**unit_exponent."""
+    return power_of_two(clipped(exponent - unit_exponent, _MOST_SHIFT)) * BINS_PER_UNIT
+
+
+def count_one(counts, v):
+    """Add a number of bins from the middle to a layer's counts; NaN goes to the first bin."""
+    place = v + _MIDDLE_BIN
+    place = place if place > _LOWEST_BIN else _LOWEST_BIN
+    place = place if place < _HIGHEST_BIN else _HIGHEST_BIN
+    cuda.atomic.add(counts, int32(place), int32(1))
 
 
 def count(counts, values, length, exponent, unit_exponent):
-    """Add ``values * 2**exponent`` to the bins of a layer whose unit is 2**unit_exponent; NaN goes to the first bin.
-
-    No barrier.
-    """
-    scale = power_of_two(clipped(exponent - unit_exponent, _MOST_SHIFT)) * BINS_PER_UNIT
+    """Add ``values * 2**exponent`` to the bins of a layer whose unit is 2**unit_exponent. No barrier."""
+    scale = bins_per_unit(exponent, unit_exponent)
     for e in range(cuda.threadIdx.x, length, THREADS):
-        place = values[e] * scale + _MIDDLE_BIN
-        place = place if place > _LOWEST_BIN else _LOWEST_BIN
-        place = place if place < _HIGHEST_BIN else _HIGHEST_BIN
-        cuda.atomic.add(counts, int32(place), int32(1))
+        count_one(counts, values[e] * scale)

@@ -39,9 +39,12 @@ class Nonlinearity(NamedTuple):
 
 
 class Address(NamedTuple):
-    """Seed, first network and number of networks of a launch; networks below ``counted`` go into histograms."""
+    """Keys of a seed (see ``rng.py``), first network and number of networks of a launch.
 
-    seed: object
+    Networks below ``counted`` go into histograms.
+    """
+
+    keys: tuple
     first: int
     networks: int
     counted: int
@@ -50,7 +53,8 @@ class Address(NamedTuple):
 class Work(NamedTuple):
     """What all launches of a case share: the kernel and its plan (see ``build``), and the kernel's constant arguments.
 
-    ``counted``: networks below it go into histograms.
+    ``counted``: networks below it go into histograms. ``rest`` is the work that takes the networks which this one's
+    kernel leaves, None where it leaves none.
     """
 
     plan: object
@@ -58,16 +62,21 @@ class Work(NamedTuple):
     architecture: object
     inputs: object
     nonlinearity: object
-    seed: object
+    keys: tuple
     counted: int
+    rest: object = None
 
 
 class Results(NamedTuple):
-    """float32 (networks, L, SUMS), int32 (networks, L, EXPONENTS), int32 (2, L, BINS): see ``recorded.py``."""
+    """float32 (networks, L, SUMS), int32 (networks, L, EXPONENTS), int32 (2, L, BINS): see ``recorded.py``.
+
+    ``left`` int32 (networks,): where a kernel leaves networks to another (see ``Work``), 1 for those.
+    """
 
     sums: object
     exponents: object
     counts: object
+    left: object
 
 
 class Scratch(NamedTuple):
@@ -87,12 +96,11 @@ X_CARRIED, SLOPE_CARRIED, SQUARES_CARRIED = 0, 1, 2
 
 
 class Stream(NamedTuple):
-    """A stream of random numbers of one layer: the counter words of ``place_of`` and the key words of ``key_of``."""
+    """A stream of random numbers of one layer: counter words of ``place_of`` and keys of ``round_keys``, all uint32."""
 
     place: object
     low: object
-    key_0: object
-    key_1: object
+    keys: tuple
 
 
 class Network(NamedTuple):
@@ -108,8 +116,7 @@ class Network(NamedTuple):
     number: int
     is_counted: bool
     group: int
-    key_0: object
-    key_1: object
+    keys: tuple
     column: int
     sums: object
     exponents: object

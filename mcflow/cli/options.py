@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FIELD_SCHEMES = ("xavier_normal", "kaiming_normal", "lecun_normal")
+FAN_IN_SCHEME = "lecun_normal"  # whose weights have the variance sigma_w2 / fan_in
 FIELD_ACTIVATIONS = ("tanh", "relu", "selu")
 DEFAULT_BATCH = 4
 
@@ -130,24 +131,38 @@ def make_study(options: dict[str, Any]) -> Study:
         changes["width"] = values.widths(str(changes["width"]))
     schemes = values.names(options.get("scheme") or (), _schemes()[:-1])
     activations = values.names(options.get("activation") or (), _activations()[:-1], is_whole=_is_users)
+    sweeps = [values.sweep(text, [item.name for item in fields(Case)]) for text in options.get("sweep") or ()]
+    _refuse_contradictions([*changes, *(name for name, _ in sweeps)])
     if path:
         study = Study.from_file(path)
-        cases = [_changed(case, changes) for case in study.cases]
     else:
-        if not (changes or schemes or activations or options.get("sweep")):
+        if not (changes or schemes or activations or sweeps):
             changes = default_inputs()
         study = Study((Case(),))
-        cases = [Case(**changes)]
-        schemes, activations = schemes or list(FIELD_SCHEMES), activations or list(FIELD_ACTIVATIONS)
+        by_fan_in = "sigma_w2" in changes or any(name == "sigma_w2" for name, _ in sweeps)
+        schemes = schemes or ([FAN_IN_SCHEME] if by_fan_in else list(FIELD_SCHEMES))
+        activations = activations or list(FIELD_ACTIVATIONS)
+    cases = list(study.cases)
     if schemes:
         cases = [replace(case, scheme=scheme) for case in cases for scheme in schemes]
     if activations:
         cases = [replace(case, activation=activation) for case in cases for activation in activations]
-    for text in options.get("sweep") or ():
-        field, taken = values.sweep(text, [item.name for item in fields(Case)])
-        cases = [_changed(case, {field: value}) for case in cases for value in taken]
+    for name, taken in sweeps:
+        cases = [_changed(case, {name: value}) for case in cases for value in taken]
+    cases = [_changed(case, changes) for case in cases]  # last: a variance is held against the scheme that it is for
     rest = {key: options[key] for key in ("networks", "seed", "backward", "keep") if options.get(key) is not None}
     return replace(study, cases=tuple(dict.fromkeys(cases)), **rest)
+
+
+def _refuse_contradictions(given: list[str]) -> None:
+    """InputError where options and sweeps say one thing twice."""
+    from mcflow.errors import InputError
+
+    for name in given:
+        other = {"sigma_w2": "gain", "sigma_b2": "bias_std"}.get(name, name)
+        if given.count(name) > 1 or (other != name and other in given):
+            both = f"{name} is given twice" if other == name else f"{name} and {other} say the same thing"
+            raise InputError(f"{both}, as options or in --sweep; give one of them")
 
 
 def default_inputs() -> dict[str, Any]:

@@ -72,7 +72,7 @@ def command(**options: Any) -> int:
     from mcflow import plan
     from mcflow.errors import Unfinished
     from mcflow.files.shards import Shard
-    from mcflow.files.target import Target, methods_of
+    from mcflow.files.target import Target, begun
     from mcflow.running import run
     from mcflow.running.interrupts import Interrupted
     from mcflow.running.progress import watcher
@@ -87,9 +87,10 @@ def command(**options: Any) -> int:
     began = time.perf_counter()
     path = _path(options["output"], shard, run.new_path(study))
     target = Target(path, options["resume"], options["overwrite"])
-    prepared = plan.prepare(study, options["method"], options["device"], begun=methods_of(target))
+    device = gpus.device_for(options["gpus"], options["device"])
+    prepared = plan.prepare(study, options["method"], device, begun(target), shard.of if shard else None)
     if not options["quiet"]:
-        _announce(prepared, path, watch, options["device"])
+        _announce(prepared, path, watch)
     try:
         with (
             dask.crew(options["dask"], options["threads"], watch.say) as crew,
@@ -108,16 +109,14 @@ def command(**options: Any) -> int:
     return 0
 
 
-def _announce(prepared: Any, path: Path, watch: Any, requested: str) -> None:
-    from mcflow.sampling import devices
-
+def _announce(prepared: Any, path: Path, watch: Any) -> None:
     study = prepared.study
     sources = ", ".join(dict.fromkeys(f"{job.case.batch} {job.case.inputs}" for job in prepared.jobs))
     methods = ", ".join(dict.fromkeys(job.method for job in prepared.jobs))
     count = len(prepared.jobs)
     watch.announce(
         f"{counted(count, 'case')} x {counted(study.networks, 'network')} on {sources} inputs, "
-        f"{methods}, {prepared.device}{devices.why_not_preferred(requested, prepared.device)} -> {path}"
+        f"{methods}, {prepared.device}{f' ({prepared.device_reason})' if prepared.device_reason else ''} -> {path}"
     )
     for note in dict.fromkeys(job.inputs_note for job in prepared.jobs):
         if note:
@@ -164,7 +163,10 @@ def _close(path: Path, prepared: Any, stop: Any, seconds: float, as_json: bool) 
     cases = [signal.of_case(summaries[job.name], job) for job in prepared.jobs]
     _warn_of_missing(prepared, summaries, networks)
     if as_json:
-        document = {"file": str(path), "networks": networks, "seconds": seconds, "cases": signal.records(cases)}
+        document: dict[str, Any] = {"file": str(path), "networks": networks, "seconds": seconds}
+        document |= {"device": prepared.device, "device_reason": prepared.device_reason, "cases": signal.records(cases)}
+        for record, job in zip(document["cases"], prepared.jobs, strict=True):
+            record |= {"method": job.method, "method_reason": job.reason, "device": job.device}
         if stop is not None:
             document["until_error"] = {"target": stop.target, "achieved": stop.achieved, "reached": stop.reached}
         tables.print_json(document)

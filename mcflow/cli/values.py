@@ -76,14 +76,21 @@ def names(given: Iterable[str], known: Iterable[str], *, is_whole: Callable[[str
 def widths(text: str, flag: str = "--width") -> int | list[int]:
     """``256``: all layers; ``64,32,10``: one a layer; ``512*60,10``: sixty of 512, then one of 10."""
     from mcflow.errors import InputError
+    from mcflow.model.case import MAX_DEPTH
 
     found: list[int] = []
     try:
         for word in text.split(","):
             width, star, times = word.partition("*")
-            found += [int(width)] * (int(times) if star else 1)
+            count = int(times) if star else 1
+            if not 1 <= count <= MAX_DEPTH - len(found):
+                raise ValueError
+            found += [int(width)] * count
     except (ValueError, MemoryError, OverflowError):
-        raise InputError(f"{flag} {text}: give one whole number, or one a layer as in 64,32,10 or 512*60,10") from None
+        raise InputError(
+            f"{flag} {text}: give one whole number, or one a layer as in 64,32,10 or 512*60,10, for at "
+            f"most {MAX_DEPTH} layers"
+        ) from None
     return found if set(text) & {",", "*"} else found[0]
 
 

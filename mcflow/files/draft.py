@@ -32,9 +32,10 @@ class Draft:
     """
 
     def __init__(self, head: bytes, target: ReservedFile | io.BytesIO, networks: int | None = None) -> None:
+        self._target, self._networks = target, networks
         target.write(head)
         target.seek(0)
-        self._target, self._networks = target, networks
+        self._raise_failure()  # what was not written cannot be opened
         self._file = h5py.File(target, "r+")
         self._names = case_names(self._file)
         self._rows: dict[int, CaseRows] = {}

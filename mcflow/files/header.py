@@ -68,6 +68,8 @@ def _put_root(file: h5py.File, prepared: Prepared) -> None:
         "hdf5_version": h5py.version.hdf5_version,
         "platform": platform.platform(),
     }
+    if prepared.device_reason:
+        attributes["device_reason"] = prepared.device_reason
     for key, value in attributes.items():
         file.attrs[key] = value
     inputs = prepared.jobs[0].inputs

@@ -10,7 +10,7 @@ from mcflow.statistics.magnitudes import SUFFIX
 FORMAT = "mcflow-study"
 PART_FORMAT = "mcflow-part"
 SHARD_FORMAT = "mcflow-shard"
-FORMAT_VERSION = "1.3"  # readers refuse a higher first number
+FORMAT_VERSION = "1.4"  # readers refuse a higher first number
 
 STATISTICS = (
     "count",

@@ -19,7 +19,7 @@ from mcflow.files.atomic import behind_links, remove_temporaries, write_atomical
 from mcflow.files.header import head_image
 from mcflow.files.part_folder import ANY_PART, HEAD, FolderParts, Parts, usable
 from mcflow.files.seal import Seal, case_names, difference, read_seal, seal_of
-from mcflow.plan import Prepared
+from mcflow.plan import Begun, Prepared
 from mcflow.quantities import NAMES
 from mcflow.sampling.part import Part
 from mcflow.statistics import magnitudes
@@ -145,30 +145,16 @@ def adopt(target: Target, prepared: Prepared, parts: FolderParts) -> bool:
     return False
 
 
-def methods_of(target: Target) -> dict[str, str]:
-    """The method of each case where a run is to be continued; nothing where none was begun, or it cannot be read."""
-    if not target.resume:
-        return {}
-    for path in (target.folder / HEAD, target.path):
-        if path.is_file():
-            try:
-                return seal_of_file(path).methods
-            except InputError:
-                return {}  # a shard, or what adopt will refuse with a sentence
-    return {}
-
-
-def devices_of(target: Target) -> str:
-    """The devices that computed what is to be continued; empty where nothing was begun, or it cannot be read."""
-    if not target.resume or target.overwrite:
-        return ""
-    for path in (target.folder / HEAD, target.path):
-        if path.is_file():
-            try:
-                return seal_of_file(path).device
-            except InputError:
-                return ""
-    return ""
+def begun(target: Target) -> Begun | None:
+    """What was decided for the study that a run is to continue; None where none was begun, or it cannot be read."""
+    if target.resume:
+        for path in (target.folder / HEAD, target.path):
+            if path.is_file():
+                with contextlib.suppress(InputError):  # a shard, or what adopt will refuse with a sentence
+                    seal = seal_of_file(path)
+                    return Begun(seal.methods, "" if target.overwrite else seal.device)
+                return None
+    return None
 
 
 def streamed(prepared: Prepared, parts: FolderParts) -> Streamed:

@@ -8,9 +8,10 @@ from mcflow.methods.method import Method
 from mcflow.quantities import Quantity
 
 if TYPE_CHECKING:
+    from mcflow.methods.prices import Prices
     from mcflow.model.case import Case
 
-VARIATES = 200.0  # ns a layer, of its variates; never the reason of a choice, since it does not give all
+VARIATES = 200.0  # ns a layer, of its variates, on a core; never the reason of a choice, since it does not give all
 
 
 class Chain(Method):
@@ -38,5 +39,5 @@ class Chain(Method):
     def why(self, case: Case) -> str:
         return "exact for second moments"
 
-    def cost(self, case: Case, features: int) -> float:
+    def cost(self, case: Case, features: int, prices: Prices) -> float:
         return VARIATES * case.program_for(features).depth

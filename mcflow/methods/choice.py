@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from mcflow import quantities
 from mcflow.errors import InputError, option
-from mcflow.methods import registry
+from mcflow.methods import prices, registry
 from mcflow.methods.method import Method
+from mcflow.methods.prices import Prices
 
 if TYPE_CHECKING:
     from mcflow.model.case import Case
 
 AUTO = "auto"
 METHODS = (AUTO, *registry.names())
-# Nanoseconds of one network below which direct simulation is good enough, since its networks can be drawn again as they
-# are. Not of the whole study: the method must not change when a study is resumed with more networks.
+# Nanoseconds of one network on a core below which direct simulation is good enough on any device, since its networks
+# can be drawn again as they are. Not of the whole study: a study that is resumed with more networks keeps its method.
 SMALL = 100e3
 
 
@@ -28,8 +29,11 @@ class Choice:
     reason: str
 
 
-def choose(case: Case, features: int, requested: str) -> Choice:
-    """The method for a case whose inputs have ``features`` entries; InputError where the requested one cannot do it."""
+def choose(case: Case, features: int, requested: str, of_device: Prices = prices.CPU) -> Choice:
+    """The method for a case whose inputs have ``features`` entries; InputError where the requested one cannot do it.
+
+    ``auto`` goes by the prices of the kind of device, and by nothing else of the machine.
+    """
     if requested != AUTO:
         method = registry.get(requested)
         reason = method.why_not(case, features)
@@ -43,13 +47,15 @@ def choose(case: Case, features: int, requested: str) -> Choice:
     able = [method for method, reason in zip(others, reasons, strict=True) if not reason]
     if not able:
         return Choice(general.name, reasons[0])
-    best = min(able, key=lambda method: method.cost(case, features))
-    usual, less = general.cost(case, features), best.cost(case, features)
-    if usual < SMALL:
-        return Choice(general.name, f"one network takes {usual / 1e3:.2g} us, and mcflow.draw gives it as it is")
+    best = min(able, key=lambda method: method.cost(case, features, of_device))
+    usual, less = (method.cost(case, features, of_device) for method in (general, best))
+    on_a_core = general.cost(case, features, prices.CPU)
+    if on_a_core < SMALL:
+        return Choice(general.name, f"one network takes {on_a_core / 1e3:.2g} us, and mcflow.draw gives it as it is")
     if less >= usual:
-        return Choice(general.name, f"{case.batch} inputs are too many for the {best.name} law to be cheaper")
-    return Choice(best.name, f"{best.why(case)} and {usual / less:.0f} x cheaper")
+        too_many = f"{case.batch} inputs are too many for the {best.name} law to be cheaper"
+        return Choice(general.name, too_many + of_device.where)
+    return Choice(best.name, f"{best.why(case)} and {usual / less:.0f} x cheaper{of_device.where}")
 
 
 def _gives_all(method: Method) -> bool:

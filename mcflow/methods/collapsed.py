@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 from mcflow.methods.method import Method
 
 if TYPE_CHECKING:
+    from mcflow.methods.prices import Prices
     from mcflow.model.case import Case
-
-NUMBER = 2.7  # ns: two normals and the statistics, for each unit and input
-PRODUCT = 0.35  # ns: factorings and products, for each unit and pair of inputs
-FRAMES = 2.0  # times as much for frames of a few columns in the place of normals
 
 
 class Collapsed(Method):
@@ -34,9 +31,9 @@ class Collapsed(Method):
     def why(self, case: Case) -> str:
         return f"exact for {case.rule.distribution} weights"
 
-    def cost(self, case: Case, features: int) -> float:
-        found = case.program_for(features).units * case.batch * (NUMBER + case.batch * PRODUCT)
-        return found if case.rule.distribution.is_independent else found * FRAMES
+    def cost(self, case: Case, features: int, prices: Prices) -> float:
+        found = case.program_for(features).units * prices.of_collapsed(case.batch)
+        return found if case.rule.distribution.is_independent else found * prices.frames
 
     def normals(self, case: Case, features: int) -> float:
         return 2.0 * case.program_for(features).units * case.batch

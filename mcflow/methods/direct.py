@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 from mcflow.methods.method import Method
 
 if TYPE_CHECKING:
+    from mcflow.methods.prices import Prices
     from mcflow.model.case import Case
 
-DRAWN_WEIGHT = 1.45  # ns: a weight drawn and multiplied by one input, forward and backward
-MULTIPLIED_WEIGHT = 0.05  # ... by each further input
-FACTORED = 0.05  # ns an operation: a QR factorisation of every matrix
 KEPT_WEIGHTS = 64 << 20  # bytes of weights that a thread may keep between the passes
 
 
@@ -27,11 +25,11 @@ class Direct(Method):
     def why(self, case: Case) -> str:
         return "it is for every case"
 
-    def cost(self, case: Case, features: int) -> float:
-        program = case.program_for(features)
-        found = program.weight_count * (DRAWN_WEIGHT + (case.batch - 1) * MULTIPLIED_WEIGHT)
-        if not case.rule.distribution.is_independent:
-            found += sum(4.0 * n_in * n * min(n_in, n) for n, n_in in program.matrices) * FACTORED
+    def cost(self, case: Case, features: int, prices: Prices) -> float:
+        program, law = case.program_for(features), case.rule.distribution
+        found = program.weight_count * (prices.of_weight(law.name) + (case.batch - 1) * prices.product)
+        if not law.is_independent:
+            found += sum(4.0 * n_in * n * min(n_in, n) for n, n_in in program.matrices) * prices.factored
         return found
 
     def thread_bytes(self, case: Case, features: int, backward: bool) -> int:

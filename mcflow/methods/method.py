@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from mcflow.quantities import Quantity
 
 if TYPE_CHECKING:
+    from mcflow.methods.prices import Prices
     from mcflow.model.case import Case
 
 
@@ -37,8 +38,8 @@ class Method(ABC):
         """Why it may be taken for a case, where it can."""
 
     @abstractmethod
-    def cost(self, case: Case, features: int) -> float:
-        """Nanoseconds of one network on one AVX-512 core (docs/benchmarks.md); only ratios of methods matter."""
+    def cost(self, case: Case, features: int, prices: Prices) -> float:
+        """Nanoseconds of one network, forward and backward, at one place of a device of these prices."""
 
     def thread_bytes(self, case: Case, features: int, backward: bool) -> int:
         """Memory that a thread needs besides its rows."""

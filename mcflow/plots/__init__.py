@@ -63,7 +63,7 @@ def plot(result: Result, figure: str = "flow", *, cases: str | Iterable[str] | N
 def draw(subject: Subject, figure: str, names: list[str] | None = None, ax: Any = None) -> Figure:
     """As ``plot``, of a study that others look at too; ``names`` None are all of its cases. Empty ones are left out."""
     from mcflow.files.missing import no_networks, without_networks
-    from mcflow.plots import style
+    from mcflow.plots import caption, style
 
     style.require_matplotlib()
     wanted = subject.names if names is None else names
@@ -72,7 +72,11 @@ def draw(subject: Subject, figure: str, names: list[str] | None = None, ax: Any 
     if wanted and not names:
         raise NothingToDraw(no_networks(wanted))
     with style.applied():
-        drawn: Figure = importlib.import_module(f"mcflow.plots.{figure}").figure(subject, names, ax)
+        module = importlib.import_module(f"mcflow.plots.{figure}")
+        drawn: Figure = module.figure(subject, names, ax)
+        if ax is None:  # a figure of somebody else's has a caption of theirs
+            said = (caption.of_study(subject, names), module.SAYS, module.left_out(subject, names))
+            style.say_below(drawn, [text for text in said if text])
     return drawn
 
 
@@ -87,7 +91,7 @@ def _names(result: Result, cases: str | Iterable[str] | None) -> list[str]:
     return names
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path, dpi: float | None = None) -> None:
     """Write a figure as its suffix says: .png, .svg or .pdf. Raises InputError where it cannot be written."""
     from mcflow.plots import style
 
@@ -96,6 +100,7 @@ def save(figure: Figure, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with style.applied():
-            figure.savefig(path)
+            options: Any = {} if dpi is None else {"dpi": dpi}
+            figure.savefig(path, **options)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from None

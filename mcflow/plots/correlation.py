@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
     from mcflow.answers.subject import Subject
 
+SAYS = "lines: means over networks, bands: from their 5 % to their 95 % quantile"
 PANELS = {"preactivation_correlation": "h", "gradient_correlation": "d"}
+
+
+def left_out(subject: Subject, names: Sequence[str]) -> str:
+    """Nothing: every case is drawn."""
+    return ""
 
 
 def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:

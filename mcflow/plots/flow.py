@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcflow.plots import NothingToDraw, style
+from mcflow.plots import NothingToDraw, caption, style
 from mcflow.statistics import magnitudes
 
 if TYPE_CHECKING:
@@ -20,13 +20,12 @@ ROWS = {
     "gradient_second_moment": "gradients, mean of d²",
 }
 LARGEST = 4  # columns side by side
+SAYS = "lines: means over networks, bands: from their 5 % to their 95 % quantile"
 
 
 def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
     """Means over networks with bands from the 5 % to the 95 % quantile, and the prediction as a dashed black line."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        groups.setdefault(subject.case(name).activation, []).append(name)
+    groups = _groups(subject, names)
     rows = [row for row in ROWS if any(f"{row}_mean" in subject[name] for name in names)]
     if not rows:
         raise NothingToDraw("no second moments of activations or gradients to draw")
@@ -49,6 +48,18 @@ def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
                 style.layer_axis(axes)
             axes.xaxis.get_major_locator().set_params(integer=True)
     return drawn
+
+
+def left_out(subject: Subject, names: Sequence[str]) -> str:
+    """How many activations of how many are drawn, where it is not all."""
+    return caption.some_of(LARGEST, len(_groups(subject, names)), "activation")
+
+
+def _groups(subject: Subject, names: Sequence[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(subject.case(name).activation, []).append(name)
+    return groups
 
 
 def _panel(axes: Any, subject: Subject, names: list[str], quantity: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.answers.signal import depths
-from mcflow.plots import NothingToDraw, style
+from mcflow.plots import NothingToDraw, caption, style
 from mcflow.quantities import HISTOGRAM_REACH
 
 if TYPE_CHECKING:
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 KINDS = {"preactivation": "preactivations h", "gradient": "gradients d"}
 LARGEST = 4  # cases side by side
+SAYS = "densities over units, inputs and the first networks"
 COMMON = 30.0  # layers whose spreads differ by more are each drawn in units of their own spread
 
 
 def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
     """A column for each case, densities of h above and of d below, a line for each of five layers."""
-    names = [name for name in names if "preactivation_histogram" in subject[name]]
+    names = _counted(subject, names)
     if not names:
         raise NothingToDraw("no histograms: the chain method does not count them")
     if len(names) > LARGEST:
@@ -44,8 +45,27 @@ def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
                 axes.set_title(name)
             if column == 0:
                 axes.set_ylabel("density")
-        grid[column].legend(title="layer", loc="upper right", handlelength=2.2)
+    _legends(drawn, grid[: len(names)], [subject[name].sizes["layer"] for name in names], ax is None)
     return drawn
+
+
+def _legends(drawn: Figure, grid: Sequence[Any], layers: Sequence[int], is_ours: bool) -> None:
+    """One beside the panels where all show the same layers and the figure is ours to lay out, else one in each."""
+    look: Any = {"title": "layer", "handlelength": 2.2}
+    if is_ours and len(set(layers)) == 1:
+        drawn.legend(*grid[0].get_legend_handles_labels(), loc="outside right upper", **look)
+    else:
+        for axes in grid:
+            axes.legend(loc="upper right", **look)
+
+
+def left_out(subject: Subject, names: Sequence[str]) -> str:
+    """How many cases of how many are drawn, where it is not all."""
+    return caption.some_of(LARGEST, len(_counted(subject, names)), "case")
+
+
+def _counted(subject: Subject, names: Sequence[str]) -> list[str]:
+    return [name for name in names if "preactivation_histogram" in subject[name]]
 
 
 def _panel(axes: Any, dataset: xarray.Dataset, kind: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcflow.files import kept_rows
-from mcflow.plots import NothingToDraw, style
+from mcflow.plots import NothingToDraw, caption, style
 from mcflow.theory import stack
 from mcflow.theory.finite_width import second_moment_law
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 QUANTITY = "preactivation_second_moment"
 LARGEST = 4
+SAYS = "bars and points: networks, dashed: the exact law"
 
 
 def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
@@ -53,6 +54,11 @@ def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
         axes.set_ylabel("density of its logarithm")
         axes.legend(title="layer", loc="best")
     return drawn
+
+
+def left_out(subject: Subject, names: Sequence[str]) -> str:
+    """How many cases of how many are drawn, where it may not be all that have a law."""
+    return caption.some_of(LARGEST, len(names), "case")
 
 
 def _panel(axes: Any, logs: dict[int, Any], found: dict[int, second_moment_law.Law]) -> None:

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
     from mcflow.answers.subject import Subject
 
+SAYS = "lines: means over networks, bands: from their 5 % to their 95 % quantile"
 QUANTITY = "participation_ratio"
+
+
+def left_out(subject: Subject, names: Sequence[str]) -> str:
+    """Nothing: every case is drawn."""
+    return ""
 
 
 def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcflow.mean_field import phase_diagram
-from mcflow.plots import NothingToDraw, style
+from mcflow.plots import NothingToDraw, caption, style
 from mcflow.theory import stack
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mcflow.answers.subject import Subject
 
 LARGEST = 4
+SAYS = "infinite width; contours: depth scales of gradients, in layers"
 POINTS = 31
 DEPTH_SCALES = (3.0, 10.0, 30.0)  # layers, contours of 1 / |ln chi_1|
 
@@ -41,6 +42,11 @@ def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
     bar = drawn.colorbar(image, ax=grid)
     bar.set_label("chi_1, factor of gradients per layer")
     return drawn
+
+
+def left_out(subject: Subject, names: Sequence[str]) -> str:
+    """How many activations of how many are drawn, where it is not all."""
+    return caption.some_of(LARGEST, len({subject.case(name).activation for name in names}), "activation")
 
 
 def figure_of_plane(plane: phase_diagram.Plane, activation: str) -> Figure:

@@ -43,6 +43,18 @@ SETTINGS: Any = {  # matplotlib types its keys one by one
 }
 
 
+LOOKS: dict[str, Any] = {
+    "paper": {},
+    "slides": {
+        "font.size": 12.0,
+        "axes.titlesize": 13.0,
+        "legend.fontsize": 10.5,
+        "lines.linewidth": 2.2,
+        "lines.markersize": 6.0,
+    },
+}
+
+
 def have_matplotlib() -> bool:
     """Whether the ``plot`` extra is installed."""
     return importlib.util.find_spec("matplotlib") is not None
@@ -56,11 +68,39 @@ def require_matplotlib() -> None:
 
 @contextlib.contextmanager
 def applied() -> Iterator[None]:
-    """The settings above, for as long as something is drawn or saved."""
+    """The settings above, for as long as something is drawn or saved; what the user has set stays the user's."""
     import matplotlib
 
-    with matplotlib.rc_context(SETTINGS):
+    now, unset = matplotlib.rcParams, matplotlib.rcParamsDefault
+    ours = {key: value for key, value in SETTINGS.items() if now[key] == unset[key]}
+    with matplotlib.rc_context(ours):
         yield
+
+
+def say_below(drawn: Figure, sentences: Sequence[str]) -> None:
+    """A caption in small type below the panels, in lines that the figure is wide enough for."""
+    import textwrap
+
+    letters = max(40, int(drawn.get_figwidth() * 17))
+    lines = textwrap.wrap("; ".join(sentences), letters)
+    drawn.supxlabel("\n".join(lines), fontsize=7.0, color="#555555", linespacing=1.3)
+
+
+@contextlib.contextmanager
+def look(name: str) -> Iterator[None]:
+    """Settings of one of ``LOOKS`` before ours, for as long as something is drawn or saved."""
+    import matplotlib
+
+    with matplotlib.rc_context(LOOKS[name]):
+        yield
+
+
+def adapt(drawn: Figure, title: str | None, inches: tuple[float, float] | None) -> None:
+    """Give a figure of ours a title and a size of the user's."""
+    if inches is not None:
+        drawn.set_size_inches(*inches)
+    if title:
+        drawn.suptitle(title)
 
 
 def own_settings() -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from mcflow.answers.verdict_rows import COUNTED
 from mcflow.answers.verdicts import judge
 from mcflow.errors import InputError
-from mcflow.plots import NothingToDraw, style
+from mcflow.plots import NothingToDraw, caption, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mcflow.answers.verdict_rows import Row
 
 LARGEST = 12  # cases in one picture
+SAYS = ""
 SCALE = 5.0  # |z| at which the colours end
 FAR = 3.0  # |z| that is marked by its sign
 WHITE, FORGIVEN, UNJUDGED = "#f7f7f7", "#a6d8cf", "#c4c4c4"  # the first is the middle of the colour map
@@ -64,10 +65,15 @@ def figure(subject: Subject, names: Sequence[str], ax: Any = None) -> Figure:
     bar.set_label("z = (measured \N{MINUS SIGN} predicted) / standard error")
     handles = [Patch(**{"edgecolor": "#999999", **look}, label=label) for label, look in LEGEND.items()]
     if ax is None:
-        drawn.legend(handles=handles, loc="outside lower center", ncols=3)
+        drawn.legend(handles=handles, loc="outside upper center", ncols=3)
     else:  # only a figure that is laid out by constraints has room outside its axes
         grid[-1].legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=6.5)
     return drawn
+
+
+def left_out(subject: Subject, names: Sequence[str]) -> str:
+    """How many cases of how many are drawn, where it is not all."""
+    return caption.some_of(LARGEST, len(names), "case")
 
 
 def _kind(row: Row) -> str:

@@ -128,6 +128,7 @@ def _assemble(files: Sequence[ShardFile], output: Path, folder: Path, partial: b
     lacking = missing(files)
     if lacking and not partial:
         raise Unfinished(f"{lacking}; make them, or give {option('partial', True)} to merge what is there")
-    state = "running" if lacking else "complete"
-    assembly.assemble_file(files[0].head, ShardParts(files), output, folder, {"state": state})
+    devices = dict.fromkeys(device for file in files for device in file.seal.device.split(", "))
+    attributes = {"state": "running" if lacking else "complete", "device": ", ".join(devices)}
+    assembly.assemble_file(files[0].head, ShardParts(files), output, folder, attributes)
     return lacking

@@ -56,7 +56,7 @@ def run(
     Interrupted on Ctrl-C.
     """
     from mcflow import plan
-    from mcflow.files.target import Target, methods_of
+    from mcflow.files.target import Target, begun
     from mcflow.running.progress import Silent, watcher
     from mcflow.running.workers.choice import workers_of
 
@@ -67,7 +67,7 @@ def run(
     if backward is not None:
         study = replace(study, backward=backward)
     target = None if path is None else Target(as_path(path), resume, overwrite)
-    prepared = plan.prepare(study, method, device, begun=methods_of(target) if target else None)
+    prepared = plan.prepare(study, method, device, begun=begun(target) if target else None)
     crew = None if executor is None else workers_of(executor, threads)
     options = Options(threads=threads, until_error=until_error, crew=crew)
     watch = watcher(quiet=False) if progress else Silent()
@@ -127,7 +127,8 @@ def run_to_file(prepared: Prepared, target: Target, options: Options, watch: Sil
             refuse_other_shard(target.path, seal_of(prepared), options.shard)
             watch.say(f"{target.path} already holds shard {options.shard}; nothing to do")
             return None
-        prepared = _beside_other_devices(prepared, store.devices_of(target), watch)
+        if (begun := store.begun(target)) is not None:
+            prepared = _beside_other_devices(prepared, begun.devices, watch)
         if store.adopt(target, prepared, parts):
             watch.say(f"{target.path} already has these networks; nothing to do")
             return None

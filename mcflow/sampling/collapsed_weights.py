@@ -4,6 +4,8 @@ The collapsed sampler knows a Gaussian W only as s Z Q_1^T along the inputs, and
 gradients D = U C. With Q = (Q_1, Q_2) orthonormal, W = s (Z Q_1^T + (U Xi^T + (1 - U U^T) G) Q_2^T) with fresh normal G
 satisfies both and is distributed as the scheme says (docs/theory.md, the theorem read backwards). Q and U are the
 sampler's own reflections: made again in float64 they could fall otherwise where inputs nearly depend on each other.
+With one input, of direction u, it knows W^T d = s (u (z . d) + |d| (1 - u u^T) g): there the same holds with 1 - u u^T
+in the place of Q_2 Q_2^T.
 What float32 has rounded is put right at the end, so that no layer hands its round-off on to the next.
 """
 
@@ -48,7 +50,7 @@ def complete(
             whole = not case.rule.distribution.is_independent
             d = activation.dphi(h) * above if i > 0 else np.zeros((n, 0))  # nothing goes back through the first layer
             known = _Known(x, h, d, record.back[: len(x)] if i > 0 else np.zeros((len(x), 0)))
-            make = _orthogonal_weights if whole else _normal_weights
+            make = _orthogonal_weights if whole else _normal_weights if len(inputs) > 1 else _weights_of_one_input
             w, b = make(known, record, numbers, *scale)
             weights.append(w)
             biases.append(b)
@@ -66,24 +68,46 @@ class _Known:
     back: Matrix
 
 
+def _weights_of_one_input(
+    known: _Known, record: Record, numbers: Numbers, std: float, bias_std: float
+) -> tuple[Matrix, Matrix]:
+    n_in, n = len(known.x), len(known.h)
+    rows = n_in + (1 if bias_std > 0.0 else 0)
+    u = record.basis[0][:rows]
+    u = u / np.maximum(_lengths(u), np.finfo(float).tiny)
+    z = numbers("COLLAPSED_FORWARD", (1, n)).T
+    of_biases = numbers("COLLAPSED_BACKWARD", (2, 1))[1:]
+    g = np.concatenate([numbers("COLLAPSED_BACKWARD", (1, n_in)).T, of_biases])[:rows]
+    d = _direction_of_gradient(known.d) if known.d.size else np.zeros((n, 0))
+    fresh = numbers("COMPLETION", (n, rows))
+    beside = d @ g.T[: d.shape[1]] + fresh - d @ (d.T @ fresh)
+    w = std * (z @ u.T + beside - (beside @ u) @ u.T)
+    return _put_right(w, known, bias_std / std)
+
+
 def _normal_weights(
     known: _Known, record: Record, numbers: Numbers, std: float, bias_std: float
 ) -> tuple[Matrix, Matrix]:
     (n_in, batch), n = known.x.shape, len(known.h)
     rows = n_in + (1 if bias_std > 0.0 else 0)
-    ratio = bias_std / std
     basis = _product(*record.basis, rows)
     r = min(rows, batch)
     z = numbers("COLLAPSED_FORWARD", (r, n)).T
-    u = _basis_of_gradients(known.d, record)
+    u = _product(*record.basis_of_gradients, n, min(known.d.shape))  # of none, for the first layer
     free = numbers("COLLAPSED_BACKWARD", (u.shape[1], rows - r)).T
     fresh = numbers("COMPLETION", (n, rows - r))
     beside = u @ free.T + fresh - u @ (u.T @ fresh)
     w = std * np.concatenate([z, beside], axis=1) @ basis.T
-    met = np.concatenate([known.x, np.full((rows - n_in, batch), ratio)])
+    return _put_right(w, known, bias_std / std)
+
+
+def _put_right(w: Matrix, known: _Known, ratio: float) -> tuple[Matrix, Matrix]:
+    """Weights and biases from a matrix that also meets the inputs' entry for the biases, ``ratio``, if it has one."""
+    n_in, batch = known.x.shape
+    met = np.concatenate([known.x, np.full((w.shape[1] - n_in, batch), ratio)])
     back = np.concatenate([known.back, (w.T @ known.d)[n_in:]])
-    w += _correction(w, _Known(met, known.h, known.d, back), LEAST_SHARE)
-    return w[:, :n_in], w[:, n_in] * ratio if rows > n_in else np.zeros(n)
+    w = w + _correction(w, _Known(met, known.h, known.d, back), LEAST_SHARE)
+    return w[:, :n_in], w[:, n_in] * ratio if w.shape[1] > n_in else np.zeros(len(w))
 
 
 def _orthogonal_weights(
@@ -120,13 +144,10 @@ def _product(vectors: Matrix, tau: Matrix, rows: int, columns: int | None = None
     return q
 
 
-def _basis_of_gradients(d: Matrix, record: Record) -> Matrix:
-    """U of D = U C, of as many columns as C has rows."""
-    n, batch = d.shape
-    if batch != 1:  # or none
-        return _product(*record.basis_of_gradients, n, min(d.shape))
-    size = np.abs(d).max()  # the sampler takes C = |D| without a reflection
-    return d / size / np.linalg.norm(d / size) if 0.0 < size < math.inf else np.eye(n, 1)
+def _direction_of_gradient(d: Matrix) -> Matrix:
+    """d (n, 1) at length one; any such vector where it has no direction."""
+    size = np.abs(d).max()
+    return d / size / np.linalg.norm(d / size) if 0.0 < size < math.inf else np.eye(len(d), 1)
 
 
 def _met(u: Matrix, d: Matrix, free: Matrix) -> tuple[Matrix, Matrix]:

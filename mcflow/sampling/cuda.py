@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from mcflow.sampling.bins import Plan
 
 METHODS = ("direct", "collapsed")  # that the kernels know
-_SIMULATED_THREADS = 4
+# A simulated block, and the compute capability of what simulates it.
+_SIMULATED_THREADS, _SIMULATED_CAPABILITY = 4, (0, 0)
 
 
 def why_not(case: Case, method: str) -> str:
@@ -165,30 +166,20 @@ def work_of(
     """A case as its kernel takes it: the kernel, its plan, and the arguments that all launches share."""
     from mcflow.kernels.cuda import build
     from mcflow.kernels.cuda._compile import SIMULATED, cuda
+    from mcflow.kernels.cuda.rng import round_keys
     from mcflow.kernels.cuda.tuples import Architecture, Inputs, Work
 
     if SIMULATED and threads is None:
         threads = _SIMULATED_THREADS
+    capability = _SIMULATED_CAPABILITY if SIMULATED else cuda.get_current_device().compute_capability
     program = case.program_for(values.shape[1])
     mantissa, exponent = split(program.weight_std)
     units = np.stack([plan.preactivation_exponent, plan.gradient_exponent])
     batch = len(values)
     shift = exponent_of(float(np.abs(values).max()))
-    kernel_plan = build.plan_for(
-        method,
-        case.rule.distribution.name,
-        program.biases_are_uniform,
-        batch,
-        backward,
-        program.width.tolist(),
-        program.fan_in.tolist(),
-        threads,
-    )
     key, code, nonlinearity = _nonlinearity(case.nonlinearity)
-    return Work(
-        kernel_plan,
-        build.kernel_for(kernel_plan, key, code),
-        Architecture(
+    shared = {
+        "architecture": Architecture(
             cuda.to_device(program.fan_in.astype(np.int32)),
             cuda.to_device(program.width.astype(np.int32)),
             cuda.to_device(mantissa.astype(np.float32)),
@@ -196,11 +187,18 @@ def work_of(
             cuda.to_device(program.bias_std.astype(np.float32)),
             cuda.to_device(units.astype(np.int32)),
         ),
-        Inputs(cuda.to_device(np.ldexp(values, -shift).T.astype(np.float32).ravel()), shift, group_of(case)),
-        nonlinearity,
-        np.uint64(seed),
-        plan.networks,
-    )
+        "inputs": Inputs(cuda.to_device(np.ldexp(values, -shift).T.astype(np.float32).ravel()), shift, group_of(case)),
+        "nonlinearity": nonlinearity,
+        "keys": round_keys(seed),
+        "counted": plan.networks,
+    }
+    machine = build.Machine(tuple(capability), threads)
+    law, sizes = case.rule.distribution.name, (program.width.tolist(), program.fan_in.tolist(), machine)
+    rest = None
+    for name in build.kernels_of(method, law, batch):  # the last is the first that is launched
+        of_kernel = build.plan_for(name, law, program.biases_are_uniform, batch, backward, *sizes)
+        rest = Work(of_kernel, build.kernel_for(of_kernel, key, code), **shared, rest=rest)
+    return rest
 
 
 def _nonlinearity(activation: Activation) -> tuple[str, Any, Any]:

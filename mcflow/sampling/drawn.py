@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcflow.kernels.recorded import BINS
-from mcflow.sampling import cpu
+from mcflow.sampling import cpu, walks
 from mcflow.sampling.bins import Plan
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class Record:
     """What a collapsed walk did to one layer, in its own float32 numbers made float64; columns are inputs.
 
     ``basis`` and ``basis_of_gradients``: the reflections v_j (numbers from j on) and tau_j of the layer's inputs and of
-    its gradients. ``preactivations`` h, biases included, and ``back`` W^T delta (none for the first layer), unscaled.
+    its gradients; of one input through normal weights its direction, with its entry for the biases, and nothing.
+    ``preactivations`` h, biases included, and ``back`` W^T delta (none for the first layer), unscaled.
     """
 
     basis: tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -72,30 +73,31 @@ def records_of(case: Case, inputs: NDArray[np.float64], seed: int, network: int)
     """Every layer of a collapsed network as the processor walks through it, forward and backward."""
     from threadpoolctl import threadpool_limits
 
-    from mcflow.kernels.cpu import collapsed, launch
+    from mcflow.kernels.cpu import completion, launch
     from mcflow.kernels.cpu.sums import RECORDED
     from mcflow.kernels.cpu.tuples import Block, Memory
 
     program, batch = case.program_for(inputs.shape[1]), len(inputs)
-    depth, length = program.depth, program.widest + 1 + collapsed.BESIDE
-    record = np.zeros((depth, collapsed.PLANES, batch, length), np.float32)
+    depth, length = program.depth, program.widest + 1 + completion.BESIDE
+    record = np.zeros((depth, completion.PLANES, batch, length), np.float32)
     nothing = np.zeros(depth, np.int64)
     arguments = cpu.kernel_arguments(case, inputs, seed, network, Plan(0, nothing, nothing))
     rows, counts = np.empty((RECORDED, 1, depth)), np.zeros((1, 2, depth, BINS), np.int64)
     memory = Memory(True, np.empty((1, 0), np.float32), record)
+    walk = walks.walk_of("collapsed", batch == 1 and case.rule.distribution.is_gaussian)
     with threadpool_limits(1, "blas"):
-        launch.simulate(collapsed.walk, Block(*arguments, memory), rows, counts)
+        launch.simulate(walk.compiled, Block(*arguments, memory), rows, counts)
     return [_read(layer.astype(np.float64)) for layer in record]
 
 
 def _read(record: NDArray[np.float64]) -> Record:
-    from mcflow.kernels.cpu import collapsed
+    from mcflow.kernels.cpu import completion
 
-    numbers = np.swapaxes(record[:, :, : -collapsed.BESIDE], 1, 2)
-    tau, exponent = record[:, :, collapsed.TAU], record[:, 0, collapsed.EXPONENT].astype(int)
+    numbers = np.swapaxes(record[:, :, : -completion.BESIDE], 1, 2)
+    tau, exponent = record[:, :, completion.TAU], record[:, 0, completion.EXPONENT].astype(int)
     return Record(
-        (numbers[collapsed.INPUTS], tau[collapsed.INPUTS]),
-        (numbers[collapsed.GRADIENTS], tau[collapsed.GRADIENTS]),
-        np.ldexp(numbers[collapsed.PREACTIVATIONS], exponent[collapsed.PREACTIVATIONS]),
-        np.ldexp(numbers[collapsed.BACK], exponent[collapsed.BACK]),
+        (numbers[completion.INPUTS], tau[completion.INPUTS]),
+        (numbers[completion.GRADIENTS], tau[completion.GRADIENTS]),
+        np.ldexp(numbers[completion.PREACTIVATIONS], exponent[completion.PREACTIVATIONS]),
+        np.ldexp(numbers[completion.BACK], exponent[completion.BACK]),
     )

@@ -41,9 +41,9 @@ class Network:
 def draw(case: Case, seed: int = 0, network: int = 0, method: str = "auto") -> Network:
     """Draw network ``network`` of a study with that seed again: plain NumPy propagation of it gives its row.
 
-    ``method`` is the one that simulated the case: ``auto`` is what a run takes by itself, and the ``method``
-    attribute of a case's group says which it was (``Result.draw`` reads it). A collapsed network never had weights: it
-    gets some that do to its inputs and gradients just what was sampled, distributed as the scheme's.
+    ``method`` is the one that simulated the case: ``auto`` is what a run on the processor takes by itself, and the
+    ``method`` attribute of a case's group says which it was (``Result.draw`` reads it). A collapsed network never had
+    weights: it gets some that do to its inputs and gradients just what was sampled, distributed as the scheme's.
 
     Raises InputError for a seed or network out of range, an unknown method, or inputs that cannot be had.
     """

@@ -72,6 +72,16 @@ def test_depth_fifty_relu_has_the_same_second_moments_to_a_ten_thousandth():
             np.testing.assert_allclose(mine.rows[name], truth.rows[name], rtol=1e-4)
 
 
+@pytest.mark.parametrize("method", ["direct", "collapsed"])
+@pytest.mark.parametrize("batch", [2, 4, 16])
+def test_depth_fifty_with_several_inputs_has_the_same_second_moments_to_a_ten_thousandth(method, batch):
+    """Tanh: no unit is within rounding of a kink, and inputs stay apart (cosines under 0.2 throughout)."""
+    case = Case("lecun_normal", "tanh", depth=50, width=512, batch=batch)
+    mine, truth = both(case, method, count=4)
+    for name in ("preactivation_second_moment", "activation_second_moment", "gradient_second_moment"):
+        np.testing.assert_allclose(mine.rows[name], truth.rows[name], rtol=1e-4)
+
+
 @pytest.mark.parametrize("scheme", sorted(schemes.BUILTIN))
 def test_every_scheme(scheme):
     bias = None if scheme == "torch_default" else 0.1
@@ -266,8 +276,9 @@ def test_memory_does_not_grow_with_the_number_of_networks():
         return cuda.current_context().get_memory_info()[0]
 
     free_after(1000)
-    first = free_after(1000)
-    assert abs(first - free_after(20_000)) < 256 << 20
+    # other processes of the suite take and give back memory of the same device meanwhile
+    found = [free_after(1000) - free_after(20_000) for _ in range(5)]
+    assert min(map(abs, found)) < 256 << 20, found
 
 
 def folded(blocks, count, size=256):

@@ -19,6 +19,8 @@ MOST_OF_ONE = 2  # of SETS of one case: more has a probability of 0.001
 class Mislabelled:
     """What verify asks of a result, of networks that may be drawn for another case than they are judged as."""
 
+    path = None  # in memory
+
     def __init__(self, case: Case, inputs: np.ndarray, rows: dict[str, np.ndarray]) -> None:
         self.names = Study([case]).names
         self._case, self._inputs, self._rows = case, inputs, rows

@@ -70,6 +70,10 @@ COLLAPSED = {
     "multiplies-round-off": case_of("lecun_normal", "tanh", depth=20, gain=10.0, batch=3),
     "becomes-equal": case_of("lecun_normal", "sigmoid", depth=20, batch=8),
     "biases": case_of("lecun_normal", "gelu", batch=4, bias_std=0.5),
+    "one-input-biases": case_of("lecun_normal", "gelu", depth=None, width=[24, 7, 13, 30], bias_std=0.5),
+    "one-input-tiny": case_of("lecun_normal", "relu", gain=1e-12),
+    "one-input-biases-tower": case_of("normal:1e-30", "tanh", bias_std=1.0),
+    "one-input-dying": case_of("kaiming_normal", "relu", width=3),
     "tiny": case_of("lecun_normal", "relu", batch=3, gain=1e-12),
     "far": case_of("lecun_normal", "gelu", batch=3, gain=1e12),
     "biases-tower": case_of("normal:1e-30", "tanh", batch=3, bias_std=1.0),
@@ -109,9 +113,9 @@ def test_completed_orthogonal_weights_are_orthogonal():
         np.testing.assert_allclose(small, 1.5**2 * np.eye(len(small)), atol=1e-5)
 
 
-@pytest.mark.parametrize("changes", [{}, {"correlation": 1.0}, {"correlation": 0.99999999}])
+@pytest.mark.parametrize("changes", [{}, {"correlation": 1.0}, {"correlation": 0.99999999}, {"batch": 1}])
 def test_completed_gaussian_weights_have_the_variance_of_the_scheme(changes):
-    case = mcflow.Case("kaiming_normal", "tanh", depth=2, width=40, batch=2, **changes)
+    case = mcflow.Case("kaiming_normal", "tanh", **{"depth": 2, "width": 40, "batch": 2} | changes)
     drawn = [mcflow.draw(case, seed=4, network=i, method="collapsed").weights[1] for i in range(60)]
     values = np.concatenate([weights.ravel() for weights in drawn])
     z = (np.mean(values**2) / (2.0 / 40) - 1.0) * np.sqrt(len(values) / 2.0)

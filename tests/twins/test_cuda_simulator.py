@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("file", ["cuda_in_simulator.py", "cuda_fold_in_simulator.py"])
+@pytest.mark.parametrize("file", ["cuda_in_simulator.py", "cuda_tensor_in_simulator.py", "cuda_fold_in_simulator.py"])
 def test_cuda_kernels_in_the_simulator(file):
     cases = Path(__file__).with_name(file)
     # the simulator's threads raise NumPy's warnings where the device overflows silently

@@ -12,17 +12,22 @@ ALONE = {
         "_pipelines",  # passes of Numba's compiler, which the GPU's does not have
         "ceilings",  # what one core can do at most; a device's is measured by the benchmark
         "chain",  # milliseconds on the processor
-        "one_input",  # fewer passes over memory; a block of threads makes no more of them for one input
+        "completion",  # what a walk leaves for its completion to weights, which is the processor's
         "vectors",  # loops over contiguous numbers; the GPU's threads share them in place
     },
     "cuda": {
         "build",  # a kernel is put together for a case; the processor's call each other by address
+        "direction",  # of one input, for its two kernels,
+        "in_registers",  # of which one has a layer in the registers of a warp, and leaves what needs range to the other
         "disk_cache",  # Numba keeps the processor's code; numba-cuda's own way would take one kernel for another
         "fingerprint",  # of what a kernel was put together from
+        "instructions",  # that a GPU has and numba-cuda does not name
         "kernel_files",  # its code as files
         "placeholders",  # what is put into it
         "rng",  # Philox in the 32-bit words that a GPU multiplies
+        "rounding",  # of tensor cores, for the simulator
         "smoke",  # whether a device runs anything at all
+        "tensor",  # products by tensor cores; the processor's are BLAS's
     },
 }
 
@@ -35,11 +40,9 @@ NAMES_ALONE = {
     },
     "activations": {"cpu": "SIGNATURE"},  # of loops called by address
     "bodies": {
-        "cpu": "first_two size_and_fourth",  # the sums of x in two passes, in the order that they always had
+        # the sums of x in two passes, in the order that they always had; a GPU is told the keys of Philox's rounds
+        "cpu": "first_two key_of size_and_fourth",
         "cuda": "absolute exp power_of_two square_root",  # float32 alone: the processor takes float64 from ``math``
-    },
-    "collapsed": {  # what a walk leaves for its completion to weights, which is the processor's
-        "cpu": "BACK BESIDE EXPONENT GRADIENTS INPUTS PLANES PREACTIVATIONS TAU",
     },
     "direct": {  # weights come in panels that may be kept; and are drawn for a user by the processor
         "cpu": "LEAST_ROWS PANEL floats_for draw_rows draw_weights",
@@ -72,6 +75,7 @@ NAMES_ALONE = {
         "cpu": "active_and_saturated",
         "cuda": "FAR_OUT HOMOGENEOUS NEAR Scale TRUE has_far_units side_of",
     },
+    "one_input": {"cpu": "Direction"},  # in float64; the GPU's is ``direction``'s
     "products": {"cpu": "Panel"},  # of weights, which a GPU makes in registers
     "reflectors": {
         "cpu": "Columns",  # contiguous ones; a GPU's matrices are rows major, BATCH numbers apart
@@ -80,8 +84,9 @@ NAMES_ALONE = {
     "sums": {  # one thread in float64 and one row for sums and exponents; a block of threads in float32, two tables
         "cpu": "D_EXPONENT H_EXPONENT IN_EXPONENT RECORDED X_EXPONENT activation_statistics preactivation_statistics "
         "sum_of_squares",
-        "cuda": "LARGEST_EXPONENT LEAST MOST binary_exponent clipped column_dots column_squares factors fold "
-        "largest_of largest_size sum_four_by_tree sum_four_by_warps sums_of_powers",
+        "cuda": "LARGEST_EXPONENT LEAST MOST bins_per_unit binary_exponent clipped count_one column_dots "
+        "column_squares factors fold largest_of largest_size meet_as_block meet_as_warp sum_four_by_tree "
+        "sum_four_by_warps sum_four_in_warp sum_one_by_tree sum_one_by_warps sum_one_in_warp sums_of_powers",
     },
     "tuples": {  # a thread has its walk, a block of threads its network, in the memory and arguments of a launch
         "cpu": "Block Counting Memory Setting Space Steps Turns Walk",

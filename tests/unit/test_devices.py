@@ -36,7 +36,7 @@ def next_one(monkeypatch):
 
 
 def test_a_new_device_is_chosen_used_and_described(next_one):
-    assert devices.choose_device("auto") == "next"
+    assert devices.choose("auto", lambda device: 1.0).device == "next"
     assert devices.device_for(CASE, "direct", "next") == "next"
     assert devices.device_for(CASE, "collapsed", "next") == "cpu"
     plan = Plan(0, NOTHING, NOTHING)
@@ -51,11 +51,10 @@ def test_a_new_device_is_chosen_used_and_described(next_one):
 def test_a_device_that_does_not_work_is_passed_over_and_refused_with_its_reason(monkeypatch, next_one):
     broken = replace(devices.ALL[0], reason=lambda: "it is broken; mend it")
     monkeypatch.setattr(devices, "ALL", (broken, devices.CPU))
-    assert devices.choose_device("auto") == "cpu"
-    assert devices.why_not_preferred("auto", "cpu") == " (it is broken)"
-    assert devices.why_not_preferred("cpu", "cpu") == ""
+    assert devices.choose("auto", lambda device: 1.0) == devices.Chosen("cpu", "it is broken")
+    assert devices.choose("cpu", lambda device: 1.0) == devices.Chosen("cpu")
     with pytest.raises(InputError, match="device='next': it is broken; mend it"):
-        devices.choose_device("next")
+        devices.require("next")
     with pytest.raises(InputError, match=r"unknown device 'cdua'.*cuda"):
         devices.get("cdua")
 

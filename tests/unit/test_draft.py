@@ -161,3 +161,24 @@ def test_a_part_that_cannot_be_written_ends_the_computing_of_the_next(prepared, 
     monkeypatch.setattr(parts, "write", full)
     with pytest.raises(OSError, match="No space"):
         engine.compute(prepared, parts, Slow(), Silent(), Interrupts(), None)
+
+
+def test_a_disk_that_is_full_when_a_draft_is_opened_is_said_so(prepared, tmp_path, monkeypatch):
+    """What was not written is not opened: the library would crash on it."""
+    from mcflow.files.assembly import DraftFile, Streamed
+    from mcflow.files.atomic import ReservedFile
+
+    def full(self, end):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ReservedFile, "_reserve", full)
+    with pytest.raises(OSError, match="No space left"):
+        DraftFile(head_image(prepared), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    parts = FolderParts(tmp_path)
+    with Streamed(parts, head_image(prepared), NETWORKS) as streamed:  # which does without
+        for first, count, image in images():
+            streamed.write(0, first, count, image)
+        with pytest.raises(OSError, match="No space left"):
+            assemble_file(head_image(prepared), streamed, tmp_path / "a.h5", tmp_path, {"state": "complete"})
+    assert len(parts.names()) == len(RANGES)

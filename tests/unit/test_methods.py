@@ -8,9 +8,8 @@ from mcflow.kernels.recorded import SUMS
 from mcflow import quantities
 from mcflow.errors import InputError
 from mcflow.inputs.case_inputs import inputs_of
-from mcflow.methods import choice, cost, registry
+from mcflow.methods import choice, cost, prices, registry
 from mcflow.methods.collapsed import Collapsed
-from mcflow.methods.method import Method
 from mcflow.model.case import Case
 from mcflow.sampling import network, sample
 from mcflow.sampling.bins import Plan
@@ -47,7 +46,7 @@ def test_a_new_method_is_chosen_for_its_cost_alone(monkeypatch):
     class Free(Collapsed):
         name = "free"
 
-        def cost(self, case, features):
+        def cost(self, case, features, of_device):
             return 1.0
 
     assert choice.choose(wide, 512, "auto").method == "collapsed"
@@ -80,8 +79,9 @@ def test_what_a_method_cannot_simulate_is_refused_with_its_reason():
 
 def test_a_whole_matrix_costs_more_of_everything():
     normal, whole = Case("kaiming_normal", width=256), Case("orthogonal", width=256)
-    for of in (Method.cost, Method.work):
-        assert getattr(registry.DIRECT, of.__name__)(whole, 256) > getattr(registry.DIRECT, of.__name__)(normal, 256)
+    for of_device in (prices.CPU, prices.CUDA):
+        assert registry.DIRECT.cost(whole, 256, of_device) > registry.DIRECT.cost(normal, 256, of_device)
+    assert registry.DIRECT.work(whole, 256) > registry.DIRECT.work(normal, 256)
     more = cost.memory_needed(whole, 256, "direct", 1) - cost.memory_needed(normal, 256, "direct", 1)
     assert more == 3 * 8 * 256 * 256
     assert cost.part_size(whole, 256, "direct") < cost.part_size(normal, 256, "direct")

@@ -189,6 +189,38 @@ def test_sweeps_make_a_case_for_each_value():
             make_study({"sweep": (text,)})
 
 
+def test_a_variance_is_held_against_the_scheme_that_it_is_for():
+    for options in (
+        {"scheme": ("xavier_normal",), "sigma_w2": "2"},
+        {"sweep": ("scheme=lecun_normal,xavier_normal",), "sigma_w2": "2"},
+        {"scheme": ("xavier_normal",), "sweep": ("sigma_w2=1,2",)},
+    ):
+        with pytest.raises(InputError, match="fan_in"):
+            make_study(options)
+    assert {case.scheme for case in make_study({"sigma_w2": "2"}).cases} == {"lecun_normal"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sweep": ("sigma_w2=1,2", "gain=1,3")},
+        {"sweep": ("sigma_w2=1,2",), "gain": "2"},
+        {"sweep": ("width=64,128",), "width": "32"},
+        {"sweep": ("depth=3,4", "depth=5")},
+        {"sigma_b2": "1", "bias_std": 1.0},
+    ],
+)
+def test_nothing_is_said_twice(options):
+    with pytest.raises(InputError, match="give one of them"):
+        make_study(options)
+
+
+@pytest.mark.parametrize("text", ["8*200000000", "8*0", "8*-3", "4,8*65535", "x", "8*"])
+def test_widths_that_make_no_network_are_refused_at_once(text):
+    with pytest.raises(InputError, match="--width"):
+        values.widths(text)
+
+
 @pytest.mark.parametrize(("text", "found"), [("64", 64), ("64,32", [64, 32]), ("5*3,2", [5, 5, 5, 2]), ("7*2", [7, 7])])
 def test_widths_of_layers(text, found):
     assert values.widths(text) == found

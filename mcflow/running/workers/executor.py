@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -19,7 +19,8 @@ from mcflow.running.workers.crew import Image
 from mcflow.running.workers.same_bits import Agreement, agreement
 from mcflow.sampling import cpu
 
-_WINDOW = 4  # parts under way or waiting, per worker: none is idle, and few images wait in memory
+_UNDER_WAY = 4  # parts that are being computed or are next, per worker: none is idle
+_WINDOW = 32  # of them and of those that wait for one before them, per worker: their images take memory
 _POLL = 0.2  # seconds between two looks for a signal
 _ATTEMPTS = 3  # at one part, before the run gives up
 _one_at_a_time = threading.Lock()  # the kernels of a process are called from one thread at a time
@@ -53,22 +54,24 @@ class Workers:
     def compute(
         self, assignments: Iterator[Assignment], watch: Silent, interrupts: Interrupts
     ) -> Generator[tuple[Assignment, Image], None, None]:
-        """Commit in order; on any end that is not the last part, what has not begun is cancelled."""
-        window: deque[tuple[Assignment, Future[bytes]]] = deque()
+        """Commit in order; on any end that is not the last part, what has not begun is cancelled.
+
+        A worker takes a part when it has ended one, so that each computes as many as it is fast.
+        """
+        window = _Window(assignments, self._submit, self.count)
         try:
-            while True:
-                while len(window) < _WINDOW * self.count and (following := next(assignments, None)) is not None:
-                    window.append((following, self._submit(following)))
-                if not window:
-                    return
-                assignment, future = window[0]
+            while window.fill():
+                assignment, future = window.first()
+                while not future.done():
+                    interrupts.check()
+                    window.wait(_POLL)
+                    window.fill()
                 image = self._image(assignment, future, interrupts)
-                window.popleft()
+                window.drop_first()
                 watch.advance(assignment.job.name, _missing(assignment))
                 yield assignment, functools.partial(bytes, image)
         finally:
-            for _, future in window:
-                future.cancel()
+            window.cancel()
 
     def _submit(self, assignment: Assignment) -> Future[bytes]:
         try:
@@ -96,6 +99,61 @@ class Workers:
                     ) from None
                 future = self._submit(assignment)
         raise AssertionError("the last attempt returns or raises")
+
+
+class _Window:
+    """The parts that were sent out, in their order: under way, or there and waiting for one before them.
+
+    While the first takes long, on a slow worker, the others are given more.
+    """
+
+    def __init__(
+        self, assignments: Iterator[Assignment], submit: Callable[[Assignment], Future[bytes]], workers: int
+    ) -> None:
+        self._assignments, self._submit = assignments, submit
+        self._most_under_way, self._most = _UNDER_WAY * workers, _WINDOW * workers
+        self._parts: deque[tuple[Assignment, Future[bytes]]] = deque()
+        self._under_way, self._is_more = 0, True
+        self._ended = threading.Condition()
+
+    def fill(self) -> bool:
+        """Send out as many as there is room for; whether there is a first part."""
+        while self._has_room():
+            assignment = next(self._assignments, None)
+            if assignment is None:
+                self._is_more = False
+                break
+            future = self._submit(assignment)
+            with self._ended:
+                self._under_way += 1
+            self._parts.append((assignment, future))
+            future.add_done_callback(self._end)
+        return bool(self._parts)
+
+    def _has_room(self) -> bool:
+        return self._is_more and self._under_way < self._most_under_way and len(self._parts) < self._most
+
+    def _end(self, future: Future[bytes]) -> None:
+        with self._ended:
+            self._under_way -= 1
+            self._ended.notify_all()
+
+    def first(self) -> tuple[Assignment, Future[bytes]]:
+        return self._parts[0]
+
+    def drop_first(self) -> None:
+        self._parts.popleft()
+
+    def wait(self, seconds: float) -> None:
+        """Until the first part is there or there is room for another, so many seconds at the most."""
+        _, future = self._parts[0]
+        with self._ended:
+            self._ended.wait_for(lambda: future.done() or self._has_room(), seconds)
+
+    def cancel(self) -> None:
+        """Forget what has not begun."""
+        for _, future in self._parts:
+            future.cancel()
 
 
 def _check_worker(here: Agreement, jobs: tuple[Job, ...]) -> None:

@@ -16,6 +16,13 @@ from mcflow.running.workers.executor import Workers
 from mcflow.sampling import devices
 
 
+def device_for(numbers: str | None, requested: str) -> str:
+    """The device that a run asks for: where GPUs are named by number, ``auto`` is the kind that has numbers."""
+    if numbers is None or requested != devices.AUTO:
+        return requested
+    return next((device.name for device in devices.ALL if device.count is not None), requested)
+
+
 @contextlib.contextmanager
 def crew(numbers: str | None, device: str) -> Iterator[Workers | None]:
     """The workers of the GPUs ``0,1,...``; None where none were named.

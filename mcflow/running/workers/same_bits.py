@@ -36,7 +36,7 @@ class Agreement:
                 raise InputError(f"a worker has {name} {here} and this process {there}; install the same there")
         stated = dict(self.cases)
         for job in jobs:
-            devices.choose_device(job.device)
+            devices.require(job.device)
             try:
                 found = _definition(job)
             except InputError as error:
