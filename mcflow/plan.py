@@ -129,6 +129,7 @@ def prepare(
     divided into, None where it is whole: shards may be computed on different kinds of devices, and must take one
     method. With both at ``auto`` it is that of a processor, which is everywhere.
     """
+    device = devices.named(str(device))
     for what, value, known in (("method", method, METHODS), ("device", device, devices.DEVICES)):
         if value not in known:
             raise InputError(f"unknown {what} {value!r}; {nearest(str(value), known)}")

@@ -50,7 +50,13 @@ def _kept() -> tuple[str, ...]:
 @click.option(
     "--method", default="auto", type=Named(_methods), metavar="METHOD", help="auto, direct, collapsed or chain."
 )
-@click.option("--device", default="auto", type=Named(_devices), metavar="DEVICE", help="auto, cpu or cuda.")
+@click.option(
+    "--device",
+    default="auto",
+    type=Named(_devices),
+    metavar="DEVICE",
+    help="auto, cpu or cuda; cuda:0,1 is cuda with --gpus 0,1.",
+)
 @click.option("--threads", type=WHOLE, metavar="T", help="Threads [default: every core this process may use].")
 @click.option("--backward/--no-backward", default=None, help="Gradients too, or not [default: with them].")
 @click.option("--keep", type=Named(_kept), metavar="WHAT", help="networks (every row, default) or summary.")
@@ -78,7 +84,7 @@ def command(**options: Any) -> int:
     from mcflow.running.progress import watcher
     from mcflow.running.workers import dask, gpus
 
-    if options["dask"] and options["gpus"]:
+    if options["dask"] and (options["gpus"] or ":" in options["device"]):
         raise InputError("--dask and --gpus both say who computes; give one of the two")
     study = make_study(options)
     shard = Shard.parse(options["shard"]) if options["shard"] else None
@@ -87,14 +93,15 @@ def command(**options: Any) -> int:
     began = time.perf_counter()
     path = _path(options["output"], shard, run.new_path(study))
     target = Target(path, options["resume"], options["overwrite"])
-    device = gpus.device_for(options["gpus"], options["device"])
+    device, numbers = gpus.split(options["device"], options["gpus"])
+    device = gpus.device_for(numbers, device)
     prepared = plan.prepare(study, options["method"], device, begun(target), shard.of if shard else None)
     if not options["quiet"]:
         _announce(prepared, path, watch)
     try:
         with (
             dask.crew(options["dask"], options["threads"], watch.say) as crew,
-            gpus.crew(options["gpus"], prepared.device) as gpu_crew,
+            gpus.crew(numbers, prepared.device) as gpu_crew,
         ):
             stop = run.run_to_file(prepared, target, replace(choices, crew=crew or gpu_crew), watch)
     except Interrupted as interrupted:

@@ -68,6 +68,7 @@ CUDA = Device(
 # In the order in which ``auto`` takes them; the last is always there, and has a kernel for every case.
 ALL = (CUDA, CPU)
 DEVICES = (AUTO, *sorted(device.name for device in ALL))
+ALIASES = {"gpu": CUDA.name}
 
 
 def get(name: str) -> Device:
@@ -76,6 +77,11 @@ def get(name: str) -> Device:
         if device.name == name:
             return device
     raise InputError(f"unknown device {name!r}; {nearest(str(name), DEVICES)}")
+
+
+def named(text: str) -> str:
+    """The name of the device that is typed: in any case, and ``gpu`` for the kind of GPU that there is."""
+    return ALIASES.get(text.lower(), text.lower())
 
 
 def require(name: str) -> None:

@@ -77,6 +77,7 @@ def test_the_work_of_a_process_that_dies_is_done_all_the_same(study, alone, two_
         assert _told(subject) == alone
 
 
+@pytest.mark.slow
 def test_settings_of_matplotlib_reach_pictures_drawn_elsewhere(study, alone, two_cores, monkeypatch):
     with mcflow.open(study) as result, matplotlib.rc_context({"figure.facecolor": "#654321"}):
         _, text = _told(Subject(result))

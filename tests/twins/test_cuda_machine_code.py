@@ -21,7 +21,7 @@ WEIGHTS = 8  # that a thread makes in one turn of a loop, of two counters
 # Distribution, inputs, compute capability; instructions a weight going forward and back, tensor core's included.
 LOOPS = [
     ("normal", 1, (9, 0), 25.7, 25.2),
-    ("normal", 16, (9, 0), 31.0, 31.0),
+    pytest.param("normal", 16, (9, 0), 31.0, 31.0, marks=pytest.mark.slow),
     pytest.param("normal", 1, (8, 0), 24.6, 24.1, marks=pytest.mark.slow),
     pytest.param("normal", 1, (7, 5), 24.6, 24.1, marks=pytest.mark.slow),
     pytest.param("uniform", 1, (9, 0), 15.0, 15.0, marks=pytest.mark.slow),

@@ -19,10 +19,10 @@ MOST_STACK = 1024
 KERNELS = [
     ("direct", "normal", "relu", 1),
     ("direct", "rademacher", "gelu", 3),
-    ("direct", "uniform", "tanh", 128),
-    ("direct", "orthogonal", "relu", 1),
+    pytest.param("direct", "uniform", "tanh", 128, marks=pytest.mark.slow),
+    pytest.param("direct", "orthogonal", "relu", 1, marks=pytest.mark.slow),
     ("direct", "orthogonal", "tanh", 20),
-    ("one_input", "normal", "selu", 1),
+    pytest.param("one_input", "normal", "selu", 1, marks=pytest.mark.slow),
     ("in_registers", "normal", "selu", 1),
     ("collapsed", "orthogonal", "tanh", 4),
 ]
@@ -43,7 +43,10 @@ def test_kernel_is_float32_throughout_and_fits_the_machine(method, distribution,
 
 
 @pytest.mark.parametrize("cc", GENERATIONS)
-@pytest.mark.parametrize(("width", "threads", "bars"), [(512, 32, False), (1000, 32, False), (1400, 64, True)])
+@pytest.mark.parametrize(
+    ("width", "threads", "bars"),
+    [(512, 32, False), *(pytest.param(*of, marks=pytest.mark.slow) for of in ((1000, 32, False), (1400, 64, True)))],
+)
 def test_one_input_stays_in_the_registers_of_a_warp_that_waits_for_nobody(width, threads, bars, cc):
     import cuda_code
     from mcflow.kernels.cuda import activations, build

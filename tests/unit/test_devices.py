@@ -98,3 +98,21 @@ def test_numbers_name_devices_of_which_there_are_several(monkeypatch):
 def test_the_registry_loads_no_compiler():
     text = "import sys, mcflow.sampling.devices as d; assert not {'numba', 'llvmlite', 'h5py'} & set(sys.modules), d"
     subprocess.run([sys.executable, "-c", text], check=True, timeout=60)
+
+
+def test_devices_are_known_in_any_case_and_gpu_is_the_kind_that_there_is():
+    assert [devices.named(text) for text in ("GPU", "gpu", "CUDA", "Cpu", "auto")] == [
+        "cuda",
+        "cuda",
+        "cuda",
+        "cpu",
+        "auto",
+    ]
+
+
+def test_a_device_may_name_its_gpus():
+    assert gpus.split("cuda:0,1", None) == ("cuda", "0,1")
+    assert gpus.split("gpu:3", None) == ("gpu", "3")
+    assert gpus.split("cuda", "2") == ("cuda", "2")
+    with pytest.raises(InputError, match="give one of the two"):
+        gpus.split("cuda:0", "1")

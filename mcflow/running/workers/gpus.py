@@ -23,6 +23,16 @@ def device_for(numbers: str | None, requested: str) -> str:
     return next((device.name for device in devices.ALL if device.count is not None), requested)
 
 
+def split(device: str, numbers: str | None) -> tuple[str, str | None]:
+    """``cuda:0,1`` as the device and the numbers of its GPUs; InputError where these are given beside it too."""
+    kind, colon, own = device.partition(":")
+    if not colon:
+        return device, numbers
+    if numbers is not None:
+        raise InputError(f"--device {device} and --gpus {numbers} both say which GPUs; give one of the two")
+    return kind, own
+
+
 @contextlib.contextmanager
 def crew(numbers: str | None, device: str) -> Iterator[Workers | None]:
     """The workers of the GPUs ``0,1,...``; None where none were named.
