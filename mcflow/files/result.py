@@ -41,6 +41,7 @@ class Result(Mapping[str, "xarray.Dataset"]):
         from mcflow.files.attributes import attributes
 
         self.path = path
+        self._study: Study | None = None
         self._source: Any = open_binary(path) if path is not None else io.BytesIO(image or b"")
         try:
             # no cache of chunks: HDF5 keeps a MB for every dataset that is open, of what nothing here reads twice
@@ -91,6 +92,8 @@ class Result(Mapping[str, "xarray.Dataset"]):
 
         InputError where it uses a registered activation or scheme that is not registered here, or is another here.
         """
+        if self._study is not None:
+            return self._study
         try:
             study = Study.from_toml(str(self.attrs["study"]))
         except InputError as error:
@@ -101,9 +104,13 @@ class Result(Mapping[str, "xarray.Dataset"]):
                 f"{error} {own[0]} uses a function that the process which made this file had registered: register it "
                 "here too, or name one that a module holds, as in module:phi,dphi"
             ) from None
-        for name, case in zip(self.names, study.cases, strict=True):
-            if definitions.is_own(case):
-                self._refuse_other_functions(name, case)
+        own_cases = [
+            (name, case) for name, case in zip(self.names, study.cases, strict=True) if definitions.is_own(case)
+        ]
+        for name, case in own_cases:
+            self._refuse_other_functions(name, case)
+        if not own_cases:  # what is registered may be another the next time
+            self._study = study
         return study
 
     def _refuse_other_functions(self, name: str, case: Case) -> None:

@@ -20,7 +20,7 @@ def of_study(subject: Subject, names: Sequence[str]) -> str:
     widths = _several(width for case in cases for width in case.widths)
     depths = _several(len(case.widths) for case in cases)
     inputs = ", ".join(dict.fromkeys(_inputs(case.batch, case.inputs) for case in cases))
-    done = sorted({int(subject[name].attrs["networks_done"]) for name in names})
+    done = sorted({subject.networks_done[name] for name in names})
     networks = counted(done[0], "network") if len(done) == 1 else f"{done[0]} to {done[-1]} networks"
     return f"width {widths}, depth {depths}; {inputs}; {networks} a case"
 
