@@ -29,13 +29,15 @@ def have_a_common_part(job: Job) -> bool:
 def measured(summary: Mapping[str, Floats]) -> tuple[float, float] | None:
     """Decimal logarithms of E h^2 (1 - cosine) in the first and the last layer, -inf where float32 sees none there.
 
-    None where cosines were not recorded.
+    None where cosines were not recorded, or no network has one in the first layer or the last.
     """
     if "preactivation_correlation_mean" not in summary:
         return None
     cosines = summary["preactivation_correlation_mean"]
     logs = magnitudes.log10_of(summary, "preactivation_second_moment_mean")
     first, last = (1.0 - float(cosines[layer]) for layer in (0, -1))
+    if math.isnan(first) or math.isnan(last):
+        return None
     end = float(logs[-1]) + math.log10(last) if last > FINEST else -math.inf
     return float(logs[0]) + math.log10(max(first, FINEST)), end
 
@@ -55,6 +57,6 @@ def predicted(job: Job) -> tuple[float, float] | None:
         for q, (fan_in, variance) in zip(job.predicted["preactivation_second_moment"], variances, strict=False):
             slope = float(moments(job.case.nonlinearity, float(q)).slope[0])
             total += math.log10(fan_in * variance * slope) if slope > 0 else -math.inf
-    except (InputError, NotPredicted, ValueError, OverflowError):  # q beyond what phi is averaged at
+    except (InputError, NotPredicted, ArithmeticError):  # q beyond what phi is averaged at
         return None
     return 0.0, total
