@@ -14,6 +14,7 @@ from . import (
     in_registers,
     instructions,
     layer,
+    layer_in_registers,
     memory,
     nonlinearity,
     one_input,
@@ -87,11 +88,11 @@ METHODS = {
     ),
     "in_registers": Method(
         in_registers.walk,
-        (direction, in_registers),
+        (direction, layer_in_registers, in_registers),
         makes_weights=False,
         longest=lambda widest, fan_in, padding: widest,
         work=lambda column, batch: 0,
-        tape=lambda column, batch, depth, kept: (column + in_registers.KEPT) * depth,
+        tape=lambda column, batch, depth, kept: (column + layer_in_registers.KEPT) * depth,
         keeps_slopes=False,
     ),
 }

@@ -8,11 +8,9 @@ A network that comes where range asks for more (far out, nearly zero, saturated 
 it has a 1 in ``results.left`` then. Whether it comes there is a matter of the network alone.
 """
 
-from typing import NamedTuple
-
 from ..body.elementary import ONE, ZERO
 from ..body.rng import COLLAPSED_BACKWARD, COLLAPSED_FORWARD, OUTPUT_GRADIENT
-from ..body.scalars import float32, int32, uint32, uint64
+from ..body.scalars import float32, int32, uint64
 from ..recorded import (
     ACTIVE,
     D_COSINES,
@@ -33,26 +31,40 @@ from ..recorded import (
     X_TWO,
 )
 from ._compile import cuda
-from .bodies import absolute, first_four, normal_pair, power_of_two, square_root
+from .bodies import power_of_two, square_root
 from .direction import Given, direction_of, normal_of_biases
-from .fill import stream_of, words_at
+from .fill import stream_of
 from .layer import GRADIENT_EXPONENT
+from .layer_in_registers import (
+    BY,
+    IN_LACKS,
+    KEPT,
+    SLOPE_LACKS,
+    SQUARE,
+    UP,
+    Shown,
+    Tape,
+    are_groups_zero,
+    combine_groups,
+    dot_groups,
+    dot_with_z,
+    fill_groups,
+    see_groups_again,
+    show_groups,
+    store_groups,
+)
 from .memory import begin
 from .nonlinearity import FAR_EXPONENT, PERIODIC_EXPONENT
 from .placeholders import (
     BACKWARD,
     ENDS,
     FLATS,
-    GROUPS,
     HAS_SLOPES,
     NUMBERS,
     PERIOD,
-    RAGGED,
     ROOM,
     THREADS,
     meet,
-    phi_and_slope,
-    sum_four,
     sum_one,
 )
 from .sums import LEAST, MOST, binary_exponent, bins_per_unit, count_one, factors
@@ -61,116 +73,11 @@ from .sums import LEAST, MOST, binary_exponent, bins_per_unit, count_one, factor
 _NEAREST, _FARTHEST = -100, 120
 # Exponents end here: float32 holds them.
 _LAST_EXPONENT = 1 << 23
-# What is kept of a layer for the backward pass: x = _UP phi(_BY z) lacks 2^_X_LACKS and phi' 2^_SLOPE_LACKS; its input
-# has the square _SQUARE 4^_IN_LACKS and lacks 2^_IN_LACKS itself.
-_BY, _UP, _SLOPE_LACKS, _SQUARE, _IN_LACKS = range(5)
-KEPT = 5
-
-
-class Tape(NamedTuple):
-    """The ``floats`` of a block's scratch, and where they begin (unsigned: a negative index would be looked for).
-
-    ``z``: the normals of every layer, ``stride`` numbers a layer; where networks are counted also their gradients, once
-    the normals are done with. ``kept``: KEPT numbers of every layer.
-    """
-
-    floats: object
-    z: object
-    kept: object
-    stride: object
-
-
-class Shown(NamedTuple):
-    """How phi is shown a layer: x = ``up`` phi(``by`` z) lacks 2^x_exponent, and phi' 2^slope_exponent."""
-
-    by: object
-    up: object
-    x_exponent: object
-    slope_exponent: object
-
-
-class Sums(NamedTuple):
-    """Of z, z^2, z^4, x, x^2, x^4, |x|, active and saturated units."""
-
-    z_one: object
-    z_two: object
-    z_four: object
-    x_one: object
-    x_two: object
-    x_four: object
-    x_size: object
-    active: object
-    saturated: object
-
-
-def _groups_of(n):
-    """Column groups of a layer."""
-    return uint64((n + 3) >> 2)
-
-
-def _group(q):
-    """The number of this thread's column group q."""
-    return uint64(q * THREADS) + uint64(cuda.threadIdx.x)
-
-
-def _fill(values, n, stream):
-    """A thread's normals of row 0."""
-    groups = _groups_of(n)
-    for q in range(GROUPS):
-        g = _group(q)
-        if uint32(g) < uint32(groups):
-            a, b, c, d = words_at(g, 0, stream)
-            values[4 * q], values[4 * q + 1] = normal_pair(a, b)
-            values[4 * q + 2], values[4 * q + 3] = normal_pair(c, d)
-
-
-def _store(values, n, tape, layer):
-    """A layer's numbers into the tape, in the order of the units. No barrier."""
-    groups, at = _groups_of(n), tape.z + layer * tape.stride
-    for q in range(GROUPS):
-        g = _group(q)
-        if uint32(g) < uint32(groups):
-            for j in range(4):
-                i = uint64(j) * groups + g
-                if not RAGGED or i < uint64(n):
-                    tape.floats[at + i] = values[4 * q + j]
 
 
 def _size_of(square, n):
     """The power of two below the root of the mean of n squares, or below that."""
     return int32(int32(binary_exponent(square) - binary_exponent(float32(n))) >> int32(1))
-
-
-def _show(z, shown, n, nonlinearity, ends, room):
-    """The ``Sums`` of a layer."""
-    groups, saturation = _groups_of(n), nonlinearity.saturation
-    is_unbounded = saturation == ZERO
-    z_one, z_two, z_four, x_one = ZERO, ZERO, ZERO, ZERO
-    x_two, x_four, x_size, active, saturated = ZERO, ZERO, ZERO, ZERO, ZERO
-    for q in range(GROUPS):
-        g = _group(q)
-        if uint32(g) < uint32(groups):
-            for j in range(4):
-                if not RAGGED or uint64(j) * groups + g < uint64(n):
-                    first, square, fourth = first_four(z[4 * q + j])
-                    z_one += first
-                    z_two += square
-                    z_four += fourth
-                    v = shown.by * first
-                    y, slope = phi_and_slope(v, nonlinearity.parameter)
-                    first, square, fourth = first_four(shown.up * y)
-                    x_one += first
-                    x_two += square
-                    x_four += fourth
-                    x_size += absolute(first)
-                    is_flat = False
-                    for m in range(FLATS):
-                        is_flat = is_flat | ((v >= ends[2 * m]) & (v <= ends[2 * m + 1]))
-                    active += ZERO if is_flat else ONE
-                    saturated += ONE if (absolute(slope) < saturation) | (is_unbounded & is_flat) else ZERO
-    z_one, z_two, z_four, x_one = sum_four(z_one, z_two, z_four, x_one, room)
-    x_two, x_four, x_size, active = sum_four(x_two, x_four, x_size, active, room)
-    return Sums(z_one, z_two, z_four, x_one, x_two, x_four, x_size, active, sum_one(saturated, room))
 
 
 def _shown_by(direction, nonlinearity):
@@ -221,15 +128,15 @@ def _keep(tape, layer, shown, given):
     """What the backward pass takes of a layer and its input; by one thread."""
     at = tape.kept + layer * uint64(KEPT)
     floats = tape.floats
-    floats[at + uint64(_BY)], floats[at + uint64(_UP)] = shown.by, shown.up
-    floats[at + uint64(_SLOPE_LACKS)] = float32(shown.slope_exponent)
-    floats[at + uint64(_SQUARE)], floats[at + uint64(_IN_LACKS)] = given.square, float32(given.exponent)
+    floats[at + uint64(BY)], floats[at + uint64(UP)] = shown.by, shown.up
+    floats[at + uint64(SLOPE_LACKS)] = float32(shown.slope_exponent)
+    floats[at + uint64(SQUARE)], floats[at + uint64(IN_LACKS)] = given.square, float32(given.exponent)
 
 
 def _given_to(tape, layer):
     """The input of a layer, as it was kept."""
     at = tape.kept + layer * uint64(KEPT)
-    return Given(tape.floats[at + uint64(_SQUARE)], int32(tape.floats[at + uint64(_IN_LACKS)]))
+    return Given(tape.floats[at + uint64(SQUARE)], int32(tape.floats[at + uint64(IN_LACKS)]))
 
 
 def _forward(network, tape, architecture, nonlinearity, given, z, ends, is_counted):
@@ -238,11 +145,11 @@ def _forward(network, tape, architecture, nonlinearity, given, z, ends, is_count
         layer = uint64(number)
         n = architecture.width[layer]
         direction = direction_of(architecture, layer, given)
-        _fill(z, n, stream_of(network, layer, COLLAPSED_FORWARD))
+        fill_groups(z, n, stream_of(network, layer, COLLAPSED_FORWARD))
         if BACKWARD or is_counted:
-            _store(z, n, tape, layer)
+            store_groups(z, n, tape, layer)
         shown = _shown_by(direction, nonlinearity)
-        sums = _show(z, shown, n, nonlinearity, ends, network.room)
+        sums = show_groups(z, shown, n, nonlinearity, ends, network.room)
         if not _is_at_ease(direction, sums, n, nonlinearity):
             return False
         if cuda.threadIdx.x == 0:
@@ -250,72 +157,6 @@ def _forward(network, tape, architecture, nonlinearity, given, z, ends, is_count
             _keep(tape, layer, shown, given)
         given = Given(sums.x_two, shown.x_exponent)
     return True
-
-
-def _dot(a, b, n, room):
-    """a . b of a layer."""
-    groups, total = _groups_of(n), ZERO
-    for q in range(GROUPS):
-        g = _group(q)
-        if uint32(g) < uint32(groups):
-            for j in range(4):
-                if not RAGGED or uint64(j) * groups + g < uint64(n):
-                    total += a[4 * q + j] * b[4 * q + j]
-    return sum_one(total, room)
-
-
-def _dot_with_z(tape, layer, b, n, room):
-    """z . b of a layer."""
-    groups, total, at = _groups_of(n), ZERO, tape.z + layer * tape.stride
-    for q in range(GROUPS):
-        g = _group(q)
-        if uint32(g) < uint32(groups):
-            for j in range(4):
-                i = uint64(j) * groups + g
-                if not RAGGED or i < uint64(n):
-                    total += tape.floats[at + i] * b[4 * q + j]
-    return sum_one(total, room)
-
-
-def _see_again(tape, layer, n, nonlinearity, x, slope):
-    """x and phi' of a layer."""
-    groups, at, kept = _groups_of(n), tape.z + layer * tape.stride, tape.kept + layer * uint64(KEPT)
-    by, up = tape.floats[kept + uint64(_BY)], tape.floats[kept + uint64(_UP)]
-    for q in range(GROUPS):
-        g = _group(q)
-        if uint32(g) < uint32(groups):
-            for j in range(4):
-                i = uint64(j) * groups + g
-                if not RAGGED or i < uint64(n):
-                    y, slope[4 * q + j] = phi_and_slope(by * tape.floats[at + i], nonlinearity.parameter)
-                    x[4 * q + j] = up * y
-
-
-def _combine(delta, x, slope, n, of_both, room):
-    """(of_normals delta + of_x x) slope in the place of delta; returns its sum of squares."""
-    groups, total, (of_normals, of_x) = _groups_of(n), ZERO, of_both
-    for q in range(GROUPS):
-        g = _group(q)
-        if uint32(g) < uint32(groups):
-            for j in range(4):
-                if not RAGGED or uint64(j) * groups + g < uint64(n):
-                    m = 4 * q + j
-                    v = (of_normals * delta[m] + of_x * x[m]) * slope[m]
-                    delta[m] = v
-                    total += v * v
-    return sum_one(total, room)
-
-
-def _is_zero(values, n, room):
-    """Whether all of a layer is zero."""
-    groups, others = _groups_of(n), ZERO
-    for q in range(GROUPS):
-        g = _group(q)
-        if uint32(g) < uint32(groups):
-            for j in range(4):
-                if not RAGGED or uint64(j) * groups + g < uint64(n):
-                    others += ZERO if values[4 * q + j] == ZERO else ONE
-    return sum_one(others, room) == ZERO
 
 
 def _record_backward(network, layer, given, total, exponent):
@@ -332,7 +173,7 @@ def _back_through(network, tape, architecture, above, delta, x, total, along):
     """
     n = architecture.fan_in[above]
     direction = direction_of(architecture, above, _given_to(tape, above))
-    of_u = direction.factor * _dot(x, delta, n, network.room)
+    of_u = direction.factor * dot_groups(x, delta, n, network.room)
     of_u += direction.last * normal_of_biases(network, architecture, above)
     std, size = architecture.weight_std[above], square_root(total)
     shift = binary_exponent(std)
@@ -350,18 +191,18 @@ def _backward(network, tape, architecture, nonlinearity, delta, x, slope, is_cou
         if number == last:
             above, kind = layer, OUTPUT_GRADIENT
         else:
-            along = _dot_with_z(tape, above, delta, architecture.width[above], room)
+            along = dot_with_z(tape, above, delta, architecture.width[above], room)
             if is_counted:
-                _store(delta, architecture.width[above], tape, above)
-        _fill(delta, n, stream_of(network, above, kind))
-        _see_again(tape, layer, n, nonlinearity, x, slope)
+                store_groups(delta, architecture.width[above], tape, above)
+        fill_groups(delta, n, stream_of(network, above, kind))
+        see_groups_again(tape, layer, n, nonlinearity, x, slope)
         of_normals, of_x = ONE, ZERO
         if number < last:
             of_normals, of_x, more = _back_through(network, tape, architecture, above, delta, x, total, along)
             exponent = int32(exponent + more)
-        total = _combine(delta, x, slope, n, (of_normals, of_x), room)
-        exponent = int32(exponent + int32(tape.floats[tape.kept + layer * uint64(KEPT) + uint64(_SLOPE_LACKS)]))
-        if not (total > LEAST and total < MOST) and not (total == ZERO and _is_zero(delta, n, room)):
+        total = combine_groups(delta, x, slope, n, (of_normals, of_x), room)
+        exponent = int32(exponent + int32(tape.floats[tape.kept + layer * uint64(KEPT) + uint64(SLOPE_LACKS)]))
+        if not (total > LEAST and total < MOST) and not (total == ZERO and are_groups_zero(delta, n, room)):
             return False
         shift = _size_of(total, n)
         if total > ZERO and (shift > GRADIENT_EXPONENT or shift < -GRADIENT_EXPONENT):
@@ -374,7 +215,7 @@ def _backward(network, tape, architecture, nonlinearity, delta, x, slope, is_cou
         if cuda.threadIdx.x == 0:
             _record_backward(network, layer, _given_to(tape, layer), total, exponent)
     if is_counted:
-        _store(delta, architecture.width[0], tape, uint64(0))
+        store_groups(delta, architecture.width[0], tape, uint64(0))
     return True
 
 
@@ -386,7 +227,7 @@ def _count(network, tape, architecture, nonlinearity, which):
         n, at = architecture.width[layer], tape.z + layer * tape.stride
         by, exponent = ONE, network.exponents[layer, D_EXPONENT]
         if which == 0:
-            by = tape.floats[tape.kept + layer * uint64(KEPT) + uint64(_BY)]
+            by = tape.floats[tape.kept + layer * uint64(KEPT) + uint64(BY)]
             exponent = network.exponents[layer, H_EXPONENT] if nonlinearity.is_homogeneous else int32(0)
         scale = by * bins_per_unit(exponent, architecture.units[which, layer])
         counts = network.counts[which, layer]

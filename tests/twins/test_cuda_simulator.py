@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("file", ["cuda_in_simulator.py", "cuda_tensor_in_simulator.py", "cuda_fold_in_simulator.py"])
-def test_cuda_kernels_in_the_simulator(file):
-    cases = Path(__file__).with_name(file)
+@pytest.mark.parametrize("what", ["cuda", "cuda_one_input", "cuda_tensor", "cuda_fold"])
+def test_cuda_kernels_in_the_simulator(what):
+    cases = Path(__file__).with_name(f"{what}_in_simulator.py")
     # the simulator's threads raise NumPy's warnings where the device overflows silently
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", str(cases)]
     environment = dict(os.environ, NUMBA_ENABLE_CUDASIM="1")

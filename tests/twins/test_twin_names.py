@@ -21,6 +21,7 @@ ALONE = {
         "in_registers",  # of which one has a layer in the registers of a warp, and leaves what needs range to the other
         "disk_cache",  # Numba keeps the processor's code; numba-cuda's own way would take one kernel for another
         "fingerprint",  # of what a kernel was put together from
+        "layer_in_registers",  # the loops of that kernel over units
         "instructions",  # that a GPU has and numba-cuda does not name
         "kernel_files",  # its code as files
         "placeholders",  # what is put into it
