@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from mcflow.bounds import real_number
 from mcflow.cli.values import Named
 
 EXAMPLE = """\b
@@ -61,7 +62,7 @@ def _chosen(names: Sequence[str], wanted: tuple[str, ...]) -> list[str] | None:
 )
 @click.option("--title", metavar="TEXT", help="A title above the picture.")
 @click.option("--size", metavar="W,H", help="Inches of the picture.")
-@click.option("--dpi", type=click.FloatRange(10, 2000), metavar="N", help="Points an inch of a png [default: 110].")
+@click.option("--dpi", type=float, metavar="N", help="Points an inch of a png [default: 110].")
 @click.option("--style", "look", default="paper", metavar="LOOK", help="paper (default), or slides: larger type.")
 @click.option("--format", "kind", default="png", metavar="KIND", help="png (default), svg or pdf.")
 def command(
@@ -87,6 +88,8 @@ def command(
     from mcflow.plots import style
 
     inches = _inches(size)
+    if dpi is not None:
+        dpi = real_number("--dpi", dpi, 10, 2000)
     if look not in style.LOOKS:
         raise InputError(f"unknown style {look!r}; {nearest(look, style.LOOKS)}")
     if kind not in plots.FORMATS:
@@ -94,6 +97,8 @@ def command(
     for name in figures:
         if name not in plots.FIGURES:
             raise InputError(f"unknown figure {name!r}; {nearest(name, plots.FIGURES)}")
+    if output is not None and not Path(output).is_dir() and Path(output).suffix.lower()[1:] not in ("", *plots.FORMATS):
+        raise InputError(f"-o {output}: unknown kind of picture; name it .png, .svg or .pdf, or give a folder")
     one = output is not None and Path(output).suffix.removeprefix(".") in plots.FORMATS
     if one and len(figures) != 1:
         raise InputError(f"{output} is one picture; name one --figure for it, or give a folder")

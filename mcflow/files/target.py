@@ -48,6 +48,9 @@ def _real(path: Path) -> Path:
     return behind_links(path)
 
 
+SUFFIXES = (".h5", ".hdf5", ".nc")  # of names that are taken for an HDF5 file; none at all is one too
+
+
 @dataclass(frozen=True)
 class Target:
     """The file that a run makes, and what it may do to one that is there."""
@@ -57,6 +60,11 @@ class Target:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        suffix = self.path.suffix
+        if suffix[1:2].isalpha() and suffix.lower() not in SUFFIXES:  # .5 is the end of a number
+            raise InputError(
+                f"{self.path}: a study is an HDF5 file; name it {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+            )
         object.__setattr__(self, "path", _real(self.path))
 
     @property

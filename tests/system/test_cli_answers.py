@@ -5,6 +5,9 @@ import re
 
 import pytest
 
+from mcflow import Case, Study, run
+from mcflow.errors import InputError
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
@@ -210,3 +213,26 @@ def test_files_of_others_are_refused_without_the_words_of_a_library(mcflow_comma
             assert words in line
             assert not re.search("errno|truncated|signature|unable to|sblock|h5py", line, re.IGNORECASE), line
             assert re.search("give|copy it again", line), line
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.toml", "x.H5X", "a.b/x.txt"])
+def test_a_study_is_written_under_no_name_of_another_kind(mcflow_command, tmp_path, name):
+    assert "name it .h5" in one_line(mcflow_command("run", "--networks", 2, "-o", name))
+    with pytest.raises(InputError, match=r"name it \.h5"):
+        run(Study(Case(depth=2, width=4), networks=2), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("-o", "x.gif"), "unknown kind of picture"),
+        (("--dpi", "nan"), "between 10 and 2000"),
+        (("--dpi", "1e9"), "between 10 and 2000"),
+        (("--size", "nan,3"), "--size"),
+        (("--case", "nope"), "no case 'nope'"),
+        (("--style", "poster"), "unknown style"),
+    ],
+)
+def test_a_picture_that_cannot_be_is_refused_before_it_is_drawn(mcflow_command, study, options, words):
+    assert words in one_line(mcflow_command("plot", study, "--figure", "flow", *options))
